@@ -1,0 +1,45 @@
+"""What a figure depends on besides the code: the machine and the versions, without names or paths."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+DISTRIBUTIONS = ("cffi", "numpy")
+
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+_CPU = Path("/proc/cpuinfo")
+
+
+def describe() -> dict[str, str]:
+    """Return facts about the machine and the versions in use, by name."""
+    facts = {
+        "processor": _cpu_field("model name") or platform.machine(),
+        "architecture": platform.machine(),
+        "cores": str(os.cpu_count()),
+        "virtual machine": "yes" if "hypervisor" in (_cpu_field("flags") or "").split() else "no",
+        "frequency governor": _governor(),
+        "load average": f"{os.getloadavg()[0]:.2f}",
+        "system": platform.system(),
+        "libc": " ".join(platform.libc_ver()),
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Python's compiler": platform.python_compiler(),
+    }
+    return facts | {name: metadata.version(name) for name in DISTRIBUTIONS}
+
+
+def _governor() -> str:
+    return _GOVERNOR.read_text().strip() if _GOVERNOR.is_file() else "not visible"
+
+
+def _cpu_field(name: str) -> str | None:
+    """Return a field of the first processor in ``/proc/cpuinfo``, or None where there is none."""
+    if not _CPU.is_file():
+        return None
+    for line in _CPU.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None

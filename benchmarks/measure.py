@@ -1,0 +1,182 @@
+"""Timing of two or more ways to do one thing, side by side in one run.
+
+Every side runs once in each repeat, A B C A B C …, so that whatever disturbs the machine meets all of
+them. Figures are medians over the repeats, and a comparison is the median of the comparisons within
+each repeat. Garbage collection is off while the clock runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+UNROLLED = 10
+"""Chosen: copies of a statement in one turn of the loop, so that the loop itself weighs little."""
+
+SLICE_NANOSECONDS = 2_000_000
+"""Chosen: the length of one timing; shorter than what a scheduler mostly grants at once."""
+
+
+class WrongResultError(Exception):
+    """A side did not compute what it should, so its time means nothing."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The figures of one side, one for each repeat."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def least(self) -> float:
+        return min(self.values)
+
+    @property
+    def most(self) -> float:
+        return max(self.values)
+
+    def minus(self, other: Sample) -> Sample:
+        return Sample(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
+
+    def over(self, other: Sample) -> Sample:
+        return Sample(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
+
+
+def interleave(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, Sample]:
+    """Run every side once in each repeat.
+
+    Args:
+        sides: By name, what takes one timing and returns it in any unit.
+        repeats: Timings of each side; a first one of each side is thrown away.
+
+    Returns:
+        A sample for each side.
+    """
+    with garbage_collection_off():
+        for side in sides.values():
+            side()
+        rows = [{name: side() for name, side in sides.items()} for _ in range(repeats)]
+    return {name: Sample(tuple(row[name] for row in rows)) for name in sides}
+
+
+@contextmanager
+def garbage_collection_off() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class StatementTimer:
+    """Times one Python statement in a loop.
+
+    Each timer has a code object of its own: CPython specialises a call site for what is called
+    there, and a shared one would be slow for everybody.
+
+    Args:
+        expression: What is timed; its value is checked at the end of each timing.
+        names: The names that it uses; they are local variables of the loop.
+        expected: The value that it must have.
+    """
+
+    def __init__(self, expression: str, names: Mapping[str, Any], expected: Any) -> None:
+        lines = "".join(f"        result = {expression}\n" for _ in range(UNROLLED))
+        source = (
+            f"def time_rounds(clock, rounds, {', '.join(names)}):\n"
+            f"    start = clock()\n"
+            f"    for _ in rounds:\n{lines}"
+            f"    return clock() - start, result\n"
+        )
+        namespace: dict[str, Any] = {}
+        exec(compile(source, f"<{expression}>", "exec"), namespace)
+        self._time_rounds = namespace["time_rounds"]
+        self._expression = expression
+        self._names = dict(names)
+        self._expected = expected
+        self.executions = 0
+        self.rounds = 1
+
+    def __call__(self) -> float:
+        """Return the nanoseconds of one execution, as a mean over one timing."""
+        elapsed = self._elapsed()
+        return elapsed / (self.rounds * UNROLLED)
+
+    def calibrate(self) -> int:
+        """Choose the number of rounds that fill one timing, and return it."""
+        while self._elapsed() < SLICE_NANOSECONDS:
+            self.rounds *= 2
+        return self.rounds
+
+    def _elapsed(self) -> int:
+        elapsed, result = self._time_rounds(
+            time.perf_counter_ns, repeat(None, self.rounds), **self._names
+        )
+        self.executions += self.rounds * UNROLLED
+        if type(result) is not type(self._expected) or result != self._expected:
+            raise WrongResultError(f"{self._expression}: {result!r} instead of {self._expected!r}")
+        return int(elapsed)
+
+
+def call_timer(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    keywords: Mapping[str, Any],
+    expected: Any,
+) -> StatementTimer:
+    """Return a timer of a call in which the function and all arguments are local variables."""
+    positional = {f"argument_{index}": value for index, value in enumerate(args)}
+    named = {f"keyword_{name}": value for name, value in keywords.items()}
+    parts = [*positional, *(f"{name}=keyword_{name}" for name in keywords)]
+    names = {"function": function, **positional, **named}
+    return StatementTimer(f"function({', '.join(parts)})", names, expected)
+
+
+def time_statements(timers: Mapping[str, StatementTimer], repeats: int) -> dict[str, Sample]:
+    """Time statements side by side, each with the same number of executions.
+
+    Returns:
+        For each timer, the nanoseconds of one execution.
+    """
+    rounds = min(timer.calibrate() for timer in timers.values())
+    for timer in timers.values():
+        timer.rounds = rounds
+    return interleave(timers, repeats)
+
+
+def process_timer(command: Sequence[str], directory: Path, expected: str) -> Callable[[], float]:
+    """Return what runs a whole process and gives its milliseconds, start and end included.
+
+    Args:
+        command: The program and its arguments.
+        directory: Its working directory.
+        expected: What it must print.
+    """
+
+    def run() -> float:
+        start = time.perf_counter_ns()
+        result = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+        elapsed = time.perf_counter_ns() - start
+        if result.returncode or result.stdout != expected:
+            raise WrongResultError(
+                f"{' '.join(command)}: exit code {result.returncode}, printed {result.stdout!r} "
+                f"instead of {expected!r}\n{result.stderr}"
+            )
+        return elapsed / 1e6
+
+    return run

@@ -1,0 +1,70 @@
+"""Noodle calls any function of any library as if it were local, under one policy.
+
+>>> import noodle
+>>> numpy = noodle.load("numpy")
+>>> print(numpy.matmul([[1, 2], [3, 4]], [[5, 6], [7, 8]]))
+[[19 22]
+ [43 50]]
+
+Everything is loaded on first use: ``import noodle`` itself brings in nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noodle.bindings import Statistics as Statistics
+    from noodle.bindings import raw as raw
+    from noodle.bindings import statistics as stats
+    from noodle.deadlines import deadline as deadline
+    from noodle.ffi_dispatcher import FfiDispatcher as FfiDispatcher
+    from noodle.runtime.engine import Engine as Engine
+    from noodle.runtime.engine import bridge as bridge
+    from noodle.runtime.engine import configure as configure
+    from noodle.runtime.engine import load as load
+    from noodle.runtime.engine import provide as provide
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "Engine": ("noodle.runtime.engine", "Engine"),
+    "FfiDispatcher": ("noodle.ffi_dispatcher", "FfiDispatcher"),
+    "Statistics": ("noodle.bindings", "Statistics"),
+    "bridge": ("noodle.runtime.engine", "bridge"),
+    "configure": ("noodle.runtime.engine", "configure"),
+    "deadline": ("noodle.deadlines", "deadline"),
+    "load": ("noodle.runtime.engine", "load"),
+    "provide": ("noodle.runtime.engine", "provide"),
+    "raw": ("noodle.bindings", "raw"),
+    "stats": ("noodle.bindings", "statistics"),
+}
+
+__all__ = [
+    "Engine",
+    "FfiDispatcher",
+    "Statistics",
+    "__version__",
+    "bridge",
+    "configure",
+    "deadline",
+    "load",
+    "provide",
+    "raw",
+    "stats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'noodle' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _EXPORTS[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -1,0 +1,90 @@
+"""The adapter for shared libraries and C sources.
+
+Importing this module loads neither cffi nor a parser; the first load does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noodle.calls import LoadRequest
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.compilers import Compiler
+    from noodle.bridges.native.libraries import NativeLibrary
+
+__all__ = ["NativeBridge"]
+
+
+class NativeBridge:
+    """Loads shared libraries and C sources, and calls their functions in this process.
+
+    It may be used from several threads at once.
+
+    Args:
+        library_paths: Directories to search before all others, for every load.
+        compiler: The C compiler; None takes the first that there is.
+        cache_directory: Where compiled files are kept; None takes the user's cache.
+    """
+
+    def __init__(
+        self,
+        library_paths: Sequence[str] = (),
+        *,
+        compiler: Compiler | None = None,
+        cache_directory: Path | None = None,
+    ) -> None:
+        self._library_paths = tuple(library_paths)
+        self._compiler = compiler
+        self._cache_directory = cache_directory
+
+    @property
+    def name(self) -> str:
+        """``native``."""
+        return "native"
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """The load options that this bridge understands."""
+        from noodle.bridges.native.options import NativeOptions
+
+        return NativeOptions.names()
+
+    def missing(self) -> str | None:
+        """Say what this bridge needs and lacks, with the command to type, or return None."""
+        from importlib.util import find_spec
+
+        if not sys.platform.startswith("linux"):
+            return f"native libraries are loaded on Linux, not on {sys.platform}"
+        return None if find_spec("_cffi_backend") else "cffi is not installed: pip install cffi"
+
+    def load(self, request: LoadRequest) -> NativeLibrary:
+        """Load a shared library, or a C source that is compiled first.
+
+        Args:
+            request: ``location`` is a path with a slash, a file name (``libm.so.6``), a bare name
+                (``z``), or a path to a ``.c`` file.
+
+        Raises:
+            MissingLibraryError: There is no such library or file, or a dependency is missing.
+            MissingSymbolError: A prototype names a function that the library lacks.
+            PrototypeError: A prototype cannot be read or used; all such are listed.
+            VersionError: The library is older than was asked for.
+            LibraryLoadError: It is no library for this process, or the loader refused it.
+            CompilationError: The compiler rejected the source.
+            SettingsError: An option is unknown or has a wrong value.
+        """
+        from noodle.bridges.native.build_cache import user_cache_directory
+        from noodle.bridges.native.compilers import find_compiler
+        from noodle.bridges.native.load import Load
+
+        load = Load(
+            request,
+            library_paths=self._library_paths,
+            compiler=self._compiler or find_compiler(),
+            cache_directory=self._cache_directory or user_cache_directory() / "native",
+        )
+        return load.library()

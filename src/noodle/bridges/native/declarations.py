@@ -1,0 +1,265 @@
+"""What a native function takes and gives, after its prototype was read from C or from Noodle."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from inspect import Parameter as PythonParameter
+from inspect import Signature as PythonSignature
+from typing import Any
+
+from noodle.calls import Parameter, Prototype
+from noodle.errors import PrototypeError
+from noodle.values import FLOAT_TYPES, INTEGER_RANGES, VOID, ValueType, parse_type
+
+__all__ = ["Declaration", "DeclaredParameter", "NativeType", "from_prototypes", "refuse_all"]
+
+_C_NUMBERS = {
+    **{name: f"{'u' if name[0] == 'u' else ''}int{name[1:]}_t" for name in INTEGER_RANGES},
+    "f32": "float",
+    "f64": "double",
+    "bool": "_Bool",
+}
+_PYTHON_TYPES: dict[str, type] = {
+    **dict.fromkeys(INTEGER_RANGES, int),
+    **dict.fromkeys(FLOAT_TYPES, float),
+    "bool": bool,
+    "str": str,
+    "bytes": bytes,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NativeType:
+    """A type of a parameter or result, with what C says about it beyond the type's name.
+
+    Args:
+        type: The type in prototypes, messages and dispatch.
+        c: As the declaration spells it in C.
+        writes: Whether the function may write to the memory that is handed over.
+        from_c: Whether the declaration is C: then text may also be null or bytes.
+        structure: ``struct NAME`` when it points to one; such memory is not a buffer of numbers.
+    """
+
+    type: ValueType
+    c: str
+    writes: bool = False
+    from_c: bool = False
+    structure: str = ""
+
+    @property
+    def pointee(self) -> str:
+        """What a pointer of this type points to: pointers of the same pointee fit one another."""
+        if self.structure:
+            return self.structure
+        return str(self.type.item) if self.type.item else "u8"
+
+    @property
+    def binary(self) -> str:
+        """The type at the machine's level, in C: all pointers but those to text are ``void *``."""
+        if self.type == VOID:
+            return "void"
+        if self.type.name in ("str", "bytes"):
+            return "char *"
+        return _C_NUMBERS.get(self.type.name, "void *")
+
+    def spelled(self, name: str) -> str:
+        """Return the C declaration of a parameter or function of this type."""
+        return self.c + ("" if self.c.endswith("*") or not name else " ") + name
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredParameter:
+    """One parameter.
+
+    Args:
+        name: Its name; ``""`` when the declaration has none.
+        type: Its type.
+    """
+
+    name: str
+    type: NativeType
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A function.
+
+    Args:
+        name: The symbol that the library exports.
+        parameters: In order.
+        result: The type of the result.
+    """
+
+    name: str
+    parameters: tuple[DeclaredParameter, ...]
+    result: NativeType
+
+    @property
+    def c_text(self) -> str:
+        """The C prototype, without the semicolon."""
+        listed = ", ".join(p.type.spelled(p.name) for p in self.parameters)
+        return f"{self.result.spelled(self.name)}({listed or 'void'})"
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What makes two declarations of one function the same, however they are spelled."""
+        types = [self.result, *(p.type for p in self.parameters)]
+        return tuple((t.type, t.writes, t.structure) for t in types)
+
+    def prototype(self) -> Prototype:
+        """Return the same in the vocabulary of dispatch."""
+        parameters = [Parameter(p.name, p.type.type, keyword=bool(p.name)) for p in self.parameters]
+        return Prototype(self.name, tuple(parameters), self.result.type)
+
+    def python_signature(self) -> PythonSignature:
+        """Return the signature that ``help()`` shows.
+
+        Parameters up to the last one whose name is no Python name are positional-only.
+        """
+        usable = [p.name.isidentifier() and not keyword.iskeyword(p.name) for p in self.parameters]
+        last_unusable = max((i for i, fine in enumerate(usable) if not fine), default=-1)
+        taken = {p.name for p in self.parameters}
+        listed = []
+        for index, parameter in enumerate(self.parameters):
+            name = parameter.name if usable[index] else f"{parameter.name}_{index + 1}".lstrip("_")
+            name = name if name.isidentifier() else f"argument_{index + 1}"
+            while not usable[index] and name in taken:
+                name += "_"
+            only = index <= last_unusable
+            kind = (
+                PythonParameter.POSITIONAL_ONLY if only else PythonParameter.POSITIONAL_OR_KEYWORD
+            )
+            listed.append(PythonParameter(name, kind, annotation=_annotation(parameter.type)))
+        result = None if self.result.type == VOID else _annotation(self.result)
+        return PythonSignature(listed, return_annotation=result)
+
+    def pack(self) -> list[Any]:
+        """Return the declaration as plain lists, for the manifest of a compiled extension."""
+        parts = [("", self.result), *((p.name, p.type) for p in self.parameters)]
+        return [
+            self.name,
+            *([name, str(t.type), t.c, t.writes, t.from_c, t.structure] for name, t in parts),
+        ]
+
+    @classmethod
+    def unpack(cls, packed: Sequence[Any]) -> Declaration:
+        """Return the declaration that ``pack`` made into lists."""
+        (_, result), *parameters = [
+            (name, NativeType(parse_type(written), c, writes, from_c, structure))
+            for name, written, c, writes, from_c, structure in packed[1:]
+        ]
+        return cls(packed[0], tuple(DeclaredParameter(*p) for p in parameters), result)
+
+
+def _annotation(native: NativeType) -> Any:
+    return _PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
+
+
+def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
+    """Return the declarations of prototypes that were written in a Noodle program.
+
+    ``bytes`` is memory that the function only reads; ``ptr`` and ``array`` it may write to.
+
+    Args:
+        prototypes: As the language read them.
+
+    Raises:
+        PrototypeError: Some cannot be a native function's; all of them are listed.
+    """
+    listed = tuple(prototypes)
+    problems = [problem for prototype in listed for problem in _problems(prototype)]
+    if problems:
+        raise refuse_all(problems)
+    return without_repeats(
+        Declaration(
+            prototype.name,
+            tuple(DeclaredParameter(p.name, _native(p.type)) for p in prototype.parameters),
+            _native(prototype.returns),
+        )
+        for prototype in listed
+    )
+
+
+def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, ...]:
+    """Return the declarations with each name once.
+
+    Raises:
+        PrototypeError: One name is declared in two ways.
+    """
+    known: dict[str, Declaration] = {}
+    for declaration in declarations:
+        first = known.setdefault(declaration.name, declaration)
+        if first.shape != declaration.shape:
+            raise PrototypeError(
+                f"{declaration.name} is declared in two ways",
+                expected=first.c_text,
+                received=declaration.c_text,
+                where=f"prototype of {declaration.name}",
+                remedy="keep the one that the library's documentation has",
+            )
+    return tuple(known.values())
+
+
+def _problems(prototype: Prototype) -> list[tuple[str, str]]:
+    problems = []
+    if not re.fullmatch(r"[A-Za-z_$][\w$]*", prototype.name, re.ASCII):
+        problems.append("its name cannot be a symbol of a shared library")
+    if prototype.variadic or prototype.any_keyword:
+        problems.append("it takes further arguments of unknown types")
+    for index, parameter in enumerate(prototype.parameters, 1):
+        shown = parameter.name or f"argument {index}"
+        if parameter.optional:
+            problems.append(f"{shown} is optional, and C has no defaults")
+        if parameter.type == VOID or not _crosses(parameter.type):
+            problems.append(f"{shown}: {_unfit(parameter.type)}")
+    if prototype.returns.name == "array":
+        problems.append("its result is an array of unknown length; write ptr<T>")
+    elif not _crosses(prototype.returns):
+        problems.append(f"result: {_unfit(prototype.returns)}")
+    names = [p.name for p in prototype.parameters if p.name]
+    if len(names) != len(set(names)):
+        problems.append("two of its parameters have one name")
+    return [(f"prototype of {prototype.name}", f"{prototype.name}: {p}") for p in problems]
+
+
+def _crosses(declared: ValueType) -> bool:
+    return declared.name in (*_C_NUMBERS, "str", "bytes", "void", "ptr", "array")
+
+
+def _unfit(declared: ValueType) -> str:
+    nearest = {"int": "i32 or i64", "float": "f64", "list": "array<T>", "ndarray": "array<T>"}
+    remedy = nearest.get(declared.name)
+    return f"a native function has no type {declared}" + (f"; write {remedy}" if remedy else "")
+
+
+def refuse_all(problems: Sequence[tuple[str, str]]) -> PrototypeError:
+    """Return one error for all prototypes that cannot be used.
+
+    Args:
+        problems: The place and the reason of each.
+    """
+    if len(problems) == 1:
+        return PrototypeError(problems[0][1], where=problems[0][0])
+    return PrototypeError(
+        f"{len(problems)} prototypes cannot be used",
+        received="; ".join(f"{reason} ({where})" for where, reason in problems),
+        where=problems[0][0],
+    )
+
+
+def _native(declared: ValueType) -> NativeType:
+    return NativeType(declared, _c_spelling(declared), writes=declared.name in ("ptr", "array"))
+
+
+def _c_spelling(declared: ValueType) -> str:
+    if declared.name == "str":
+        return "const char *"
+    if declared.name == "bytes":
+        return "const unsigned char *"
+    if declared.item:
+        inner = _c_spelling(declared.item)
+        return inner + ("*" if inner.endswith("*") else " *")
+    return _C_NUMBERS.get(declared.name, declared.name)

@@ -1,0 +1,191 @@
+"""A native function: what a loaded library gives for each declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from noodle.bridges.native.arguments import Converter, Refusal, argument_of
+from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.results import converter_of
+from noodle.calls import BoundFunction, Call, Function, Prototype, Signature
+from noodle.errors import ArgumentError, ArityError, NoodleError
+
+__all__ = ["NativeFunction"]
+
+_REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
+"""What cffi and the converters raise for an argument that does not fit."""
+
+
+class NativeFunction(Function):
+    """A function of a shared library.
+
+    Args:
+        library: The library's name in messages.
+        declaration: What the function takes and gives.
+        entry: cffi's callable for it.
+        compiled: Whether the entry is of a compiled extension, which checks numbers itself.
+        notes: What ``explain`` should tell about how it is called.
+    """
+
+    def __init__(
+        self,
+        library: str,
+        declaration: Declaration,
+        entry: Callable[..., Any],
+        *,
+        compiled: bool,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._name = f"{library}.{declaration.name}"
+        self._prototype = declaration.prototype()
+        self._entry = entry
+        self._compiled = compiled
+        self._notes = notes
+        self._labels = [p.name or f"argument {i}" for i, p in enumerate(declaration.parameters, 1)]
+        self._arguments = [
+            argument_of(p, label)
+            for p, label in zip(declaration.parameters, self._labels, strict=True)
+        ]
+        self._result = converter_of(declaration.result, self._name)
+        self._raw = _python_function(self, library, declaration)
+
+    @property
+    def prototype(self) -> Prototype:
+        """What the function declares."""
+        return self._prototype
+
+    @property
+    def raw(self) -> Callable[..., Any]:
+        """The function as plain Python sees it: callable, with a docstring and a signature."""
+        return self._raw
+
+    def bind(self, call: Call) -> BoundFunction:
+        """Make the function ready for calls of this signature; nothing is called.
+
+        Args:
+            call: The call that is being planned.
+
+        Raises:
+            ArgumentError: The arguments do not fit; the message names the parameter.
+        """
+        self._raise_refusals(call.args, call.kwargs)
+        return self._bound(call.args, call.kwargs)
+
+    def translate(
+        self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> BaseException:
+        """Return the error to raise for one that the callable raised.
+
+        Args:
+            error: What cffi or a converter raised.
+            args: The positional arguments of the call.
+            kwargs: Its keyword arguments.
+        """
+        if isinstance(error, NoodleError) or not isinstance(error, _REFUSALS):
+            return error
+        try:
+            self._raise_refusals(args, kwargs)
+        except ArgumentError as refused:
+            return refused
+        return error
+
+    def _raise_refusals(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        matched = self._prototype.bind(args, kwargs)
+        if isinstance(matched, str):
+            raise self._arity_error(matched)
+        for label, argument in zip(self._labels, self._arguments, strict=True):
+            refused = argument.refuse(matched[label])
+            if refused:
+                raise self._argument_error(label, refused)
+
+    def _arity_error(self, reason: str) -> ArityError:
+        expected, _, received = reason.removeprefix("expected ").partition(", got ")
+        return ArityError(
+            f"{self._name} was called with the wrong arguments",
+            expected=expected,
+            received=received,
+            where=f"call of {self._name}",
+            remedy=str(self._prototype),
+        )
+
+    def _argument_error(self, label: str, refused: Refusal) -> ArgumentError:
+        return refused.error(
+            f"{self._name} does not accept {label}",
+            expected=refused.expected,
+            received=refused.received,
+            where=f"{label} of {self._prototype}",
+            remedy=refused.remedy,
+        )
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
+        values = self._prototype.bind(args, kwargs)
+        assert isinstance(values, dict)
+        converters: list[Converter | None] = []
+        notes = list(self._notes)
+        for label, argument in zip(self._labels, self._arguments, strict=True):
+            python_type = type(values[label])
+            converters.append(argument.converter(python_type, compiled=self._compiled))
+            note = argument.note(python_type)
+            notes += [f"{label}: {note}"] if note else []
+        if kwargs or self._result or any(converters):
+            names = [label for label in self._labels if label in kwargs]
+            target = _adapted(self._entry, self._labels, names, converters, self._result)
+        else:
+            target = self._entry
+        return BoundFunction(target, self.translate, notes=tuple(notes))
+
+
+def _adapted(
+    entry: Callable[..., Any],
+    labels: list[str],
+    named: list[str],
+    converters: list[Converter | None],
+    result: Converter | None,
+) -> Callable[..., Any]:
+    """Return the callable that converts arguments and result and puts keywords in order.
+
+    It is compiled for the signature: a loop over the converters would double the cost of a call.
+    Only positions and quoted names enter the text.
+    """
+    positional = [label for label in labels if label not in named]
+    scope: dict[str, Any] = {"entry": entry, "result": result}
+    parts = []
+    for index, (label, converter) in enumerate(zip(labels, converters, strict=True)):
+        value = f"named[{label!r}]" if label in named else f"a{positional.index(label)}"
+        scope[f"c{index}"] = converter
+        parts.append(f"c{index}({value})" if converter else value)
+    parameters = [f"a{index}" for index in range(len(positional))]
+    parameters += ["/"] * bool(parameters) + ["**named"] * bool(named)
+    call = f"entry({', '.join(parts)})"
+    text = f"lambda {', '.join(parameters)}: {f'result({call})' if result else call}"
+    adapted: Callable[..., Any] = eval(compile(text, "<native call>", "eval"), scope)
+    return adapted
+
+
+def _python_function(
+    function: NativeFunction, library: str, declaration: Declaration
+) -> Callable[..., Any]:
+    bound: dict[tuple[type, ...], BoundFunction] = {}
+
+    def native(*args: Any, **kwargs: Any) -> Any:
+        types = tuple(map(type, args))
+        ready = None if kwargs else bound.get(types)
+        if ready is None:
+            call = Call(library, declaration.name, args, kwargs, Signature.of(args, kwargs))
+            ready = function.bind(call)
+            if not kwargs:
+                bound[types] = ready
+        try:
+            return ready.callable(*args, **kwargs)
+        except _REFUSALS as error:
+            translated = function.translate(error, args, kwargs)
+            if translated is error:
+                raise
+            raise translated from error
+
+    native.__name__ = native.__qualname__ = declaration.name
+    native.__module__ = library
+    native.__doc__ = f"{declaration.c_text}\n\nC function of {library}."
+    native.__signature__ = declaration.python_signature()  # type: ignore[attr-defined]
+    return native

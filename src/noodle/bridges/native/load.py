@@ -1,0 +1,245 @@
+"""One load: from the request to the library with its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from noodle.bridges.native.build_cache import BuildCache
+from noodle.bridges.native.compilers import Compiler
+from noodle.bridges.native.declarations import Declaration, from_prototypes
+from noodle.bridges.native.elf import ElfFile, open_library
+from noodle.bridges.native.functions import NativeFunction
+from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.linker import find_library
+from noodle.bridges.native.opened import OpenedLibrary, refuse_replaced
+from noodle.bridges.native.options import NativeOptions
+from noodle.bridges.native.packages import install_command
+from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
+from noodle.calls import LoadRequest
+from noodle.errors import (
+    CompilationError,
+    MissingLibraryError,
+    MissingSymbolError,
+    MissingToolError,
+    PrototypeError,
+    UsageError,
+    VersionError,
+    did_you_mean,
+)
+
+__all__ = ["Load"]
+
+_COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
+
+
+class Load:
+    """What is known while a library is being loaded.
+
+    Args:
+        request: What was asked for.
+        library_paths: The bridge's own directories to search.
+        compiler: The C compiler, or None.
+        cache_directory: Where compiled files are kept, unless the options say another place.
+    """
+
+    def __init__(
+        self,
+        request: LoadRequest,
+        *,
+        library_paths: Sequence[str],
+        compiler: Compiler | None,
+        cache_directory: Path,
+    ) -> None:
+        self._request = request
+        self._shown = request.location
+        self._directory = Path(request.directory).absolute()
+        self._options = NativeOptions.read(request.options)
+        self._library_paths = (*self._options.library_paths, *library_paths)
+        self._compiler = compiler
+        chosen = self._options.cache_directory
+        self._cache = BuildCache.at(Path(chosen) / "native" if chosen else cache_directory)
+        self._notes: list[str] = [self._cache.note] if self._cache.note else []
+        self._path = self._find()
+        self._elf: ElfFile = open_library(self._path, self._shown)
+        self._identity = self._elf.identity()
+        self._opened: OpenedLibrary | None = None
+
+    def library(self) -> NativeLibrary:
+        """Return the library. Everything is checked before a function is made."""
+        refuse_replaced(self._path, self._identity, self._shown)
+        self._check_version()
+        functions = self._functions()
+        return NativeLibrary(
+            self._shown,
+            functions,
+            exports=lambda: self._open().exports(),
+            version=self._version,
+            notes=tuple(self._notes),
+        )
+
+    def _find(self) -> Path:
+        location = self._request.location.removeprefix("c:")
+        refuse_other_language(location, self._directory)
+        if is_source(location):
+            return self._compile(location)
+        try:
+            path = find_library(location, self._directory, self._library_paths)
+        except MissingLibraryError as error:
+            command = install_command([location, *self._options.dependencies])
+            error.remedy = command or error.remedy
+            raise
+        self._notes.append(f"library file {path}")
+        return path
+
+    def _compile(self, location: str) -> Path:
+        if self._request.prototypes is None:
+            raise PrototypeError(
+                f"{location!r} was given without prototypes",
+                expected="a prototype for each function that is called",
+                received="none",
+                where=location,
+                remedy='prototypes="double kernel(double x);" or { fn kernel(x: f64): f64 }',
+            )
+        compiler = self._compiler
+        if compiler is None:
+            raise MissingToolError(
+                f"a C compiler is needed for {location!r}", where=location, remedy=_COMPILER_REMEDY
+            )
+        level = self._options.optimization
+        path = compile_source(location, self._directory, self._cache, compiler, level)
+        self._notes.append(f"compiled from {location} with {compiler.name} -{level}")
+        return path
+
+    def _open(self) -> OpenedLibrary:
+        if self._opened is None:
+            self._opened = OpenedLibrary(self._path, self._elf, self._shown)
+        return self._opened
+
+    def _version(self) -> str | None:
+        from noodle.bridges.native.versions import version_of
+
+        return None if is_source(self._shown) else version_of(self._path, self._open().handle)
+
+    def _check_version(self) -> None:
+        requirement = self._request.requirement.strip()
+        if not requirement:
+            return
+        from noodle.bridges.native.versions import satisfies
+
+        version = self._version()
+        if version is None:
+            satisfies("0", requirement)
+            self._notes.append(f"version {requirement} was asked for; the library tells none")
+        elif not satisfies(version, requirement):
+            raise VersionError(
+                f"{self._shown!r} has a version that was not asked for",
+                expected=requirement,
+                received=version,
+                where=self._shown,
+                remedy=install_command([self._shown, *self._options.dependencies])
+                or "install a version that fits, or name its directory: library_paths=[…]",
+            )
+
+    def _functions(self) -> dict[str, NativeFunction]:
+        if not self._request.prototypes:
+            self._open()
+            return {}
+        if self._options.mode != "abi":
+            functions = self._compiled_functions()
+            if functions is not None:
+                return functions
+        return self._libffi_functions()
+
+    def _declarations(self) -> tuple[Declaration, ...]:
+        """Return the declarations, after checking that the library has every function."""
+        prototypes = self._request.prototypes or ()
+        if isinstance(prototypes, str):
+            from noodle.bridges.native.c_parser import parse_c
+
+            declarations = parse_c(prototypes)
+        else:
+            declarations = from_prototypes(prototypes)
+        opened = self._open()
+        lacking = [d.name for d in declarations if not opened.is_function(d.name)]
+        if lacking:
+            raise self._missing_symbols(lacking, opened.exports())
+        return declarations
+
+    def _missing_symbols(
+        self, lacking: list[str], exports: Mapping[str, bool]
+    ) -> MissingSymbolError:
+        functions = [name for name, is_function in exports.items() if is_function]
+        variables = [name for name in lacking if name in exports]
+        near = [f"{name}: {hint}" for name in lacking if (hint := did_you_mean(name, functions))]
+        received = f"{', '.join(variables)}: a variable" if variables else None
+        return MissingSymbolError(
+            f"{self._shown} does not export {', '.join(lacking)}",
+            expected=f"one of its {len(functions)} exported functions",
+            received=received or ", ".join(lacking),
+            where=f"prototypes of {self._shown}",
+            remedy="; ".join(near) or None,
+        )
+
+    def _compiled_functions(self) -> dict[str, NativeFunction] | None:
+        compiler = self._compiler
+        if compiler is None:
+            missing = MissingToolError("there is no C compiler", remedy=_COMPILER_REMEDY)
+            self._note_libffi(f"{missing.summary} ({_COMPILER_REMEDY})", missing)
+            return None
+        from noodle.bridges.native.extensions import extension_key, load_extension
+
+        level = self._options.optimization
+        key = extension_key(
+            _text_of(self._request.prototypes), self._path, self._identity, compiler.identity, level
+        )
+        try:
+            extension = load_extension(
+                key, self._path, self._declarations, self._cache, compiler, level
+            )
+        except (CompilationError, MissingToolError) as error:
+            self._note_libffi(error.summary, error)
+            return None
+        except UsageError:
+            raise
+        except OSError as error:
+            self._note_libffi(error.strerror or "the cache cannot be written", error)
+            return None
+        except ImportError as error:
+            self._open()
+            self._note_libffi("the compiled extension does not load", error)
+            return None
+        return self._bind(extension.declarations, extension.entries, compiled=True)
+
+    def _note_libffi(self, reason: str, error: Exception) -> None:
+        if self._options.mode == "api":
+            raise error
+        self._notes.append(f"called through libffi, which is slower: {reason}")
+
+    def _libffi_functions(self) -> dict[str, NativeFunction]:
+        from noodle.bridges.native.foreign_functions import entries
+
+        declarations = self._declarations()
+        made = entries(declarations, self._open().address_of)
+        return self._bind(declarations, made, compiled=False)
+
+    def _bind(
+        self,
+        declarations: Sequence[Declaration],
+        entries: Mapping[str, Callable[..., Any]],
+        *,
+        compiled: bool,
+    ) -> dict[str, NativeFunction]:
+        way = "compiled call (cffi API mode)" if compiled else "call through libffi (cffi ABI mode)"
+        library = self._request.library
+        return {
+            d.name: NativeFunction(library, d, entries[d.name], compiled=compiled, notes=(way,))
+            for d in declarations
+        }
+
+
+def _text_of(prototypes: Any) -> str:
+    if isinstance(prototypes, str):
+        return f"C {prototypes}"
+    return "Noodle " + "; ".join(map(str, prototypes))

@@ -1,0 +1,100 @@
+"""A shared library opened in this process, and clear errors when it cannot be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from noodle.bridges.native.elf import ElfFile, NotElfError
+from noodle.bridges.native.packages import install_command
+from noodle.errors import LibraryLoadError
+
+__all__ = ["OpenedLibrary"]
+
+_identities: dict[object, str] = {}
+"""What each file was when it was opened: the loader hands out the old library for a known path."""
+
+
+class OpenedLibrary:
+    """A library in this process. It stays for the life of the process.
+
+    Args:
+        path: Its absolute real path.
+        elf: What the file says about itself.
+        shown: Its name in messages.
+
+    Raises:
+        LibraryLoadError: The loader refused it, or the file was replaced since it was opened.
+    """
+
+    def __init__(self, path: Path, elf: ElfFile, shown: str) -> None:
+        self._elf = elf
+        self._shown = shown
+        import ctypes
+
+        refuse_replaced(path, elf.identity(), shown)
+        try:
+            self.handle = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+        except OSError as error:
+            raise _load_error(shown, path, str(error)) from error
+
+    def exports(self) -> Mapping[str, bool]:
+        """Return the exported names; the value says whether the name is a function."""
+        try:
+            return self._elf.exports()
+        except (NotElfError, OSError):
+            return {}
+
+    def is_function(self, name: str) -> bool:
+        """Return whether the library itself exports a function of that name."""
+        return self.exports().get(name, False) if self._elf.complete else hasattr(self.handle, name)
+
+    def address_of(self, name: str) -> int:
+        """Return the address of an exported symbol."""
+        import ctypes
+
+        return ctypes.cast(self.handle[name], ctypes.c_void_p).value or 0
+
+
+def refuse_replaced(path: Path, identity: str, shown: str) -> None:
+    """Note a file that is being opened, and refuse one that is not what was opened before.
+
+    Args:
+        path: The library's absolute real path.
+        identity: Its build id or digest now.
+        shown: Its name in messages.
+
+    Raises:
+        LibraryLoadError: Another content is loaded, which the loader would hand out again.
+    """
+    facts = path.stat()
+    for key in (str(path), (facts.st_dev, facts.st_ino)):
+        if _identities.setdefault(key, identity) != identity:
+            raise LibraryLoadError(
+                f"{shown!r} was replaced while its old version is loaded",
+                expected="the file that was loaded",
+                received="another one of the same name",
+                where=shown,
+                remedy="start the program anew, or give the new file another name",
+            )
+
+
+def _load_error(shown: str, path: Path, reason: str) -> LibraryLoadError:
+    import re
+
+    missing = re.match(r"(\S+): cannot open shared object file", reason)
+    if missing and missing[1] != str(path):
+        return LibraryLoadError(
+            f"{shown!r} needs {missing[1]}, which was not found",
+            expected=missing[1],
+            received="no such library",
+            where=shown,
+            remedy=install_command([missing[1]])
+            or "install it, or add its directory to LD_LIBRARY_PATH and start anew",
+        )
+    return LibraryLoadError(
+        f"{shown!r} does not load",
+        received=reason.replace(str(path), shown).removeprefix(f"{shown}: "),
+        where=shown,
+    )

@@ -1,0 +1,61 @@
+"""How the results of native functions become Python values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from _cffi_backend import FFI
+
+from noodle.bridges.native.declarations import NativeType
+from noodle.bridges.native.pointers import Pointer
+from noodle.errors import ForeignError
+
+__all__ = ["converter_of"]
+
+_FFI = FFI()
+
+
+def converter_of(native: NativeType, function: str) -> Callable[[Any], Any] | None:
+    """Return what turns cffi's result into the caller's, or None when it is that already.
+
+    Args:
+        native: The declared type of the result.
+        function: The function's name in messages.
+    """
+    if native.type.name == "str":
+        return _text(function)
+    if native.type.name == "bytes":
+        return _bytes
+    if native.type.name == "ptr":
+        return _pointer(native.pointee, function)
+    return None
+
+
+def _bytes(result: Any) -> bytes | None:
+    content: bytes | None = _FFI.string(result) if result else None  # type: ignore[assignment]
+    return content
+
+
+def _text(function: str) -> Callable[[Any], str | None]:
+    def text(result: Any) -> str | None:
+        content = _bytes(result)
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError as error:
+            raise ForeignError(
+                f"{function} returned text that is not UTF-8",
+                expected="UTF-8",
+                received=f"byte {error.object[error.start]:#04x} at index {error.start}",
+                where=f"result of {function}",
+                remedy="declare the result as bytes in a Noodle prototype, and decode it",
+            ) from error
+
+    return text
+
+
+def _pointer(pointee: str, function: str) -> Callable[[Any], Pointer | None]:
+    def pointer(result: Any) -> Pointer | None:
+        return Pointer(result, pointee, function) if result else None
+
+    return pointer

@@ -1,0 +1,141 @@
+"""The command line as a Typer application: the commands, their options, their help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from noodle.cli.process import guarded
+
+__all__ = ["app", "run_app"]
+
+PROGRAM_SUFFIX = ".noodle"
+
+
+class _Commands(TyperGroup):
+    """The commands; a program's name in the place of one gets a hint."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0].endswith(PROGRAM_SUFFIX) and args[0] not in self.commands:
+            ctx.fail(f"{args[0]!r} is a program, no command. Did you mean 'noodle run {args[0]}'?")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="noodle",
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Call any function of any library from Noodle programs, through one dispatcher.",
+    epilog="Exit codes: 0 fine, 1 the program raised, 2 wrong command line, 3 it does not compile, "
+    "4 a library or setting is missing, 70 a defect in Noodle, 130 interrupted.",
+)
+
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show errors with their Python traceback.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Read this configuration; by default the nearest noodle.toml above the program.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+    ),
+]
+Program = Annotated[str, typer.Argument(metavar="FILE", help="A Noodle program.")]
+
+
+def run_app(arguments: Sequence[str]) -> int:
+    """Run a command line; it ends with ``SystemExit`` and the exit code.
+
+    Args:
+        arguments: What follows the command's name.
+    """
+    app(args=list(arguments), prog_name="noodle")
+    return 0
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from noodle.cli.version import version_text
+
+        typer.echo(version_text())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the versions and leave."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+@app.command("run")
+def _run(file: Program, config: Config = None, debug: Debug = False) -> None:
+    """Run a program."""
+    from noodle.cli.run import run
+
+    raise typer.Exit(run(file, config=config, debug=debug))
+
+
+@app.command("check")
+def _check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Noodle programs.")],
+    debug: Debug = False,
+) -> None:
+    """Report every mistake that can be found without running: syntax, names, types, imports."""
+    from noodle.cli.check import check
+
+    raise typer.Exit(guarded(lambda: check(files), debug=debug))
+
+
+@app.command("explain")
+def _explain(
+    file: Program,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show the way of each foreign call through the dispatcher, without running the program.
+
+    The imported libraries are loaded, because routing depends on what they hold.
+    """
+    from noodle.cli.explain import explain
+
+    raise typer.Exit(guarded(lambda: explain(file, config=config, as_json=as_json), debug=debug))
+
+
+@app.command("repl")
+def _repl(config: Config = None, debug: Debug = False) -> None:
+    """Type Noodle and see what it gives: with history, completion by Tab, several lines."""
+    from noodle.cli.repl import repl
+
+    raise typer.Exit(guarded(lambda: repl(config=config, debug=debug), debug=debug))
+
+
+@app.command("bridges")
+def _bridges(
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="[TARGET]", help="A library, a configured name, or a bridge."),
+    ] = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """List the bridges and the configured libraries, or what one library offers."""
+    from noodle.cli.bridge_listing import list_bridges
+
+    raise typer.Exit(guarded(lambda: list_bridges(target, config=config), debug=debug))

@@ -1,0 +1,33 @@
+"""``noodle run``: a program from start to end."""
+
+from __future__ import annotations
+
+import os
+
+from noodle.cli.process import guarded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["run"]
+
+
+def run(file: str, *, config: Path | None = None, debug: bool = False) -> int:
+    """Run a program and return the exit code.
+
+    Args:
+        file: The program.
+        config: The configuration file; None for the nearest one above the program.
+        debug: Whether an error is shown with its Python traceback.
+    """
+    return guarded(lambda: _run(file, config), debug=debug)
+
+
+def _run(file: str, config: Path | None) -> int:
+    from noodle.language.loader import ProgramLoader
+    from noodle.runtime.host import EngineHost
+
+    host = EngineHost(os.path.dirname(os.path.abspath(file)), config=config)
+    ProgramLoader(host).run(file)
+    return 0

@@ -1,0 +1,107 @@
+"""Calls whose function is known before the program runs: its arity, keywords and types."""
+
+from __future__ import annotations
+
+from noodle.calls import Parameter, Prototype
+from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
+from noodle.language import tree
+from noodle.language.source_text import SourceText
+from noodle.language.types import NOT_CALLABLE, Types
+
+__all__ = ["CallChecks"]
+
+
+class CallChecks:
+    """Checks calls.
+
+    Args:
+        source: The program's text.
+        types: What is known of its types.
+        errors: Where errors go.
+    """
+
+    def __init__(self, source: SourceText, types: Types, errors: list[LanguageError]) -> None:
+        self.source = source
+        self.types = types
+        self.errors = errors
+
+    def check(self, node: tree.Call) -> None:
+        """Check one call."""
+        known = self.types.of(node.callee)
+        if known in NOT_CALLABLE:
+            self._not_callable(node, known or "")
+        elif self._arguments_in_order(node):
+            prototype = self._prototype(node.callee)
+            if prototype:
+                self._against(prototype, node)
+
+    def _error(
+        self, kind: type[LanguageError], summary: str, node: tree.Node, **details: str
+    ) -> None:
+        self.errors.append(self.source.error(kind, summary, node.start, node.end, **details))
+
+    def _not_callable(self, node: tree.Call, known: str) -> None:
+        text = self.source.text[node.callee.start : node.callee.end][:40]
+        self._error(
+            NoodleTypeError, f"{known} cannot be called", node.callee, expected="a function",
+            received=f"`{text}`, {known}",
+            remedy="put an operator between the two, or remove the parentheses",
+        )
+
+    def _arguments_in_order(self, node: tree.Call) -> bool:
+        seen: set[str] = set()
+        for argument in node.arguments:
+            if argument.name is None and seen:
+                self._error(
+                    NoodleSyntaxError, "an argument without a name stands behind one with a name",
+                    argument, expected="`name=value`, as before", received="a value alone",
+                    remedy="move it to the front, or name it",
+                )
+                return False
+            if argument.name and argument.name.text in seen:
+                self._error(
+                    NoodleSyntaxError, f"the argument `{argument.name.text}` stands twice", argument,
+                    expected="each name once", received=f"`{argument.name.text}=` again",
+                    remedy="remove one of them",
+                )
+                return False
+            if argument.name:
+                seen.add(argument.name.text)
+        return True
+
+    def _prototype(self, callee: tree.Expression) -> Prototype | None:
+        function = self.types.function(callee)
+        if function is None:
+            return self.types.prototype(callee)
+        name = function.name.text if isinstance(function, tree.Function) else "the function"
+        variable = self.types.variable(callee)
+        parameters = tuple(
+            Parameter(p.name.text, self.types.annotation(p, p.annotation), optional=p.default is not None)
+            for p in function.parameters
+        )
+        return Prototype(variable.name if variable else name, parameters)
+
+    def _against(self, prototype: Prototype, node: tree.Call) -> None:
+        positional = [a.value for a in node.arguments if a.name is None]
+        named = {a.name.text: a.value for a in node.arguments if a.name}
+        bound = prototype.bind(positional, named)
+        if isinstance(bound, str):
+            expected, _, received = bound.removeprefix("expected ").partition(", got ")
+            self._error(
+                NoodleTypeError, f"`{prototype.name}` does not take these arguments", node,
+                expected=expected, received=received,
+                remedy=f"call it as `{prototype.name}({', '.join(map(str, prototype.parameters))})`",
+            )
+            return
+        declared = {parameter.name: parameter for parameter in prototype.parameters}
+        for name, argument in bound.items():
+            self._type(prototype, declared[name], argument)
+
+    def _type(self, prototype: Prototype, parameter: Parameter, argument: tree.Expression) -> None:
+        why = self.types.refusal(parameter.type, argument)
+        if why:
+            expected, _, received = why.removeprefix("expected ").partition(", got ")
+            self._error(
+                NoodleTypeError, f"`{prototype.name}` does not take this as `{parameter.name}`", argument,
+                expected=expected, received=received, remedy=f"pass {parameter.type}",
+            )

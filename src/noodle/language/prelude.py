@@ -1,0 +1,99 @@
+"""The builtin functions: names that every program may use, and shadow, without an import."""
+
+from __future__ import annotations
+
+from noodle.language.printing import format_value, text_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = ["PRELUDE_NAMES", "Box", "make_prelude"]
+
+
+class Box:
+    """A variable that one turn of a loop shares with the closures made in it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, *value: Any) -> None:
+        if value:
+            (self.value,) = value
+
+
+def div(a: Any, b: Any) -> Any:
+    """Return the floor of ``a / b``."""
+    return a // b
+
+
+def type_name(value: Any) -> str:
+    """Return the name of a value's type: ``int``, ``str``, ``list``, ``numpy.ndarray``, …"""
+    from noodle.values import type_of
+
+    return "range" if type(value) is range else str(type_of(value))
+
+
+def expect(condition: Any, message: str = "expected something true") -> None:
+    """Stop the program with a message unless a condition holds."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def listed(function: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """Return a function that gives as a list what another gives step by step."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> list[Any]:
+        return list(function(*args, **kwargs))
+
+    wrapper.__name__ = wrapper.__qualname__ = function.__name__
+    wrapper.__doc__ = function.__doc__
+    return wrapper
+
+
+FUNCTIONS: dict[str, Any] = {
+    "div": div,
+    "type": type_name,
+    "expect": expect,
+    "str": text_of,
+    "repr": format_value,
+    "len": len,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "bytes": bytes,
+    "list": list,
+    "abs": abs,
+    "round": round,
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "sorted": sorted,
+    "all": all,
+    "any": any,
+    "reversed": listed(reversed),
+    "enumerate": enumerate,
+    "zip": zip,
+    "map": listed(map),
+    "filter": listed(filter),
+}
+"""Everything but ``print``, which needs to know where to write."""
+
+HIDDEN: dict[str, Any] = {"'range": range, "'text": text_of, "'Box": Box}
+"""What generated code calls; no program can spell these names."""
+
+PRELUDE_NAMES = frozenset({"print", *FUNCTIONS})
+
+
+def make_prelude(write: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the builtins of a program.
+
+    Args:
+        write: Takes the text that ``print`` makes.
+    """
+
+    def print(*values: Any, sep: str = " ", end: str = "\n") -> None:
+        write(sep.join(map(text_of, values)) + end)
+
+    # C code that imports something looks `__import__` up in the builtins of the running frame.
+    return {**FUNCTIONS, **HIDDEN, "print": print, "__import__": __import__}

@@ -1,0 +1,372 @@
+"""From text to tokens.
+
+The scanner settles what a context-free grammar cannot: whether a newline ends a statement, whether
+``{`` opens a map or a block, whether ``(`` opens the parameters of a lambda, where the code embedded
+in a string ends. Brackets in its stream are always balanced: one that is missing is reported where
+it was opened and added, one that is too many is reported and dropped, so the parser can go on.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from noodle.errors import LanguageError, NoodleSyntaxError
+from noodle.language.limits import MAX_DEPTH, too_deep
+from noodle.language.numerals import read_number
+from noodle.language.source_text import SourceText
+from noodle.language.strings import read_plain
+from noodle.language.tokens import KEYWORDS, OPERAND_ENDS, RESERVED_WORDS, SIGNS, Token
+
+__all__ = ["Scan", "scan"]
+
+_CLOSERS = {
+    "LPAREN": (")", "RPAREN"),
+    "LBRACKET": ("]", "RBRACKET"),
+    "MAP_OPEN": ("}", "MAP_CLOSE"),
+    "BLOCK_OPEN": ("}", "BLOCK_CLOSE"),
+    "EMBED_OPEN": ("}", "EMBED_CLOSE"),
+}
+
+# Words that only begin statements: inside parentheses they show that a bracket was never closed.
+_STATEMENT_WORDS = ("LET", "CONST", "FN", "IF", "WHILE", "FOR", "RETURN", "IMPORT", "BREAK", "CONTINUE")
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\f\v\u00a0]+)"
+    r"|(?P<newline>\n)"
+    r"|(?P<comment>//[^\n]*)"
+    r"|(?P<open_comment>/\*)"
+    r"|(?P<word>[^\W\d]\w*)"
+    r"|(?P<number>\d(?:[eE][+-]?\d|\.\d|\w)*)"
+    r'|(?P<quote>")'
+    r"|(?P<brace>[{}])"
+    r"|(?P<semicolon>;)"
+    rf"|(?P<sign>{'|'.join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))})"
+    r"|(?P<unknown>.)"
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_STRING_STOP = re.compile(r'"|\n|\$\{|\\.', re.DOTALL)
+_NEXT_SIGN = re.compile(r"\s*(=>|==|=|:)?")
+
+_UNKNOWN_SIGNS = {
+    "#": "a comment begins with `//`",
+    "'": 'write strings in double quotes: `"text"`',
+    "`": 'write strings in double quotes, with `${…}` for values: `"a ${b}"`',
+    "?": "write `if … { … } else { … }`",
+    "“": 'write strings in straight double quotes: `"text"`',
+    "”": 'write strings in straight double quotes: `"text"`',
+    "$": "`$` has a meaning in strings only",
+    "\\": "a newline after an operator, a comma or inside brackets continues by itself",
+}
+
+
+class Scan(NamedTuple):
+    """The result of a scan.
+
+    Args:
+        tokens: Balanced tokens; the last is ``$END``.
+        errors: What was wrong with the text, in no order.
+        open_at_end: Whether a bracket or comment was still open where the text ended.
+    """
+
+    tokens: list[Token]
+    errors: list[LanguageError]
+    open_at_end: bool
+
+
+def scan(source: SourceText) -> Scan:
+    """Split a program into tokens."""
+    return _Scanner(source).run()
+
+
+class _Scanner:
+    def __init__(self, source: SourceText) -> None:
+        self.source = source
+        self.text = source.text
+        self.position = 0
+        self.tokens: list[Token] = []
+        self.open: list[Token] = []
+        self.errors: list[LanguageError] = []
+        self.open_at_end = False
+
+    def run(self) -> Scan:
+        length = len(self.text)
+        while self.position < length:
+            self._step()
+        self._close_at_end()
+        self._add("$END", "", length, length)
+        return Scan(self.tokens, self.errors, self.open_at_end)
+
+    def _step(self) -> None:
+        match = _TOKEN.match(self.text, self.position)
+        assert match is not None  # `unknown` takes any character
+        self.position = match.end()
+        kind = match.lastgroup or ""
+        if kind not in ("space", "comment"):
+            getattr(self, f"_{kind}")(match.group(), match.start())
+
+    def _add(self, kind: str, text: str, start: int, end: int, value: object = None) -> None:
+        self.tokens.append(Token(kind, text, start, end, value))
+
+    def _error(self, summary: str, start: int, end: int, **details: str | None) -> None:
+        self.errors.append(self.source.error(NoodleSyntaxError, summary, start, end, **details))
+
+    def _previous(self) -> str:
+        return self.tokens[-1].type if self.tokens else "SEPARATOR"
+
+    # --- what ends a statement ----------------------------------------------------------------
+
+    def _newline(self, text: str, start: int) -> None:
+        if self.open and self.open[-1].type == "EMBED_OPEN":
+            self._unclosed_embedding(start)
+            return
+        if self.open and self.open[-1].type != "BLOCK_OPEN":
+            return
+        if self._previous() in OPERAND_ENDS and not self._continues(start):
+            self._add("SEPARATOR", "\n", start, start + 1)
+
+    def _continues(self, start: int) -> bool:
+        following = self._skip_blank(start)
+        text = self.text
+        if text.startswith(".", following) and not text.startswith("..", following):
+            return True
+        return self._previous() == "BLOCK_CLOSE" and bool(re.compile(r"else\b").match(text, following))
+
+    def _skip_blank(self, position: int) -> int:
+        """Return the offset of the next character that is neither blank nor in a comment."""
+        blank = re.compile(r"(?:\s+|//[^\n]*|/\*(?:(?!\*/|/\*).)*\*/)*", re.DOTALL)
+        match = blank.match(self.text, position)
+        return match.end() if match else position
+
+    def _semicolon(self, text: str, start: int) -> None:
+        self._close_before_statement(start)
+        self._add("SEPARATOR", ";", start, start + 1)
+
+    def _open_comment(self, text: str, start: int) -> None:
+        depth = 1
+        while depth:
+            edge = _COMMENT_EDGE.search(self.text, self.position)
+            if edge is None:
+                self._error("a comment is never closed", start, start + 2, expected="`*/`",
+                            received="the end of the program", remedy="end it with `*/`")
+                self.open_at_end = True
+                self.position = len(self.text)
+                return
+            depth += 1 if edge.group() == "/*" else -1
+            self.position = edge.end()
+
+    # --- words, numbers, signs ----------------------------------------------------------------
+
+    def _word(self, text: str, start: int) -> None:
+        kind = self._kind_of_word(text)
+        if kind in _STATEMENT_WORDS:
+            self._close_before_statement(start)
+        self._add(kind, text, start, self.position)
+
+    def _kind_of_word(self, text: str) -> str:
+        previous = self._previous()
+        if text == "ffi" and previous == "IMPORT":
+            return "FFI"
+        if text not in KEYWORDS and text not in RESERVED_WORDS:
+            return "NAME"
+        if previous == "DOT" or self._is_key(previous):
+            return "NAME"
+        return KEYWORDS.get(text, "RESERVED")
+
+    def _is_key(self, previous: str) -> bool:
+        """Whether a word stands where the key of a map or the name of an argument stands."""
+        if not self.open or previous not in ("COMMA", "LPAREN", "MAP_OPEN"):
+            return False
+        match = _NEXT_SIGN.match(self.text, self.position)
+        following = match.group(1) if match else None
+        return following == {"MAP_OPEN": ":", "LPAREN": "="}.get(self.open[-1].type, "")
+
+    def _number(self, text: str, start: int) -> None:
+        value, problem = read_number(text)
+        if problem:
+            self._error(problem.summary, start, self.position, expected=problem.expected,
+                        received=f"`{text}`", remedy=problem.remedy)
+        self._add("NUMBER", text, start, self.position, value)
+
+    def _sign(self, text: str, start: int) -> None:
+        kind = SIGNS[text]
+        if kind in ("LPAREN", "LBRACKET"):
+            self._open(kind, text, start)
+        elif kind in ("RPAREN", "RBRACKET"):
+            self._close(text, start)
+        else:
+            self._add(kind, text, start, self.position)
+            if kind == "ARROW":
+                self._mark_lambda()
+
+    def _mark_lambda(self) -> None:
+        """Give the tokens before ``=>`` the kinds that tell the parser to read parameters."""
+        before = self.tokens[-2] if len(self.tokens) > 1 else None
+        if before is None:
+            return
+        if before.type == "NAME":
+            before.type = "LAMBDA_NAME"
+        elif before.type == "RPAREN" and isinstance(before.value, Token):
+            before.value.type = "LAMBDA_OPEN"
+
+    def _unknown(self, text: str, start: int) -> None:
+        shown = f"`{text}`" if text.isprintable() else f"the character U+{ord(text):04X}"
+        if text == "\0":
+            shown = "a NUL character"
+        self._error(f"{shown} has no meaning here", start, start + 1,
+                    expected="Noodle's words and signs", received=shown,
+                    remedy=_UNKNOWN_SIGNS.get(text, "remove it"))
+        if text == "#":
+            end = self.text.find("\n", start)
+            self.position = len(self.text) if end < 0 else end
+        elif text in "'`":
+            self._foreign_string(text, start)
+
+    def _foreign_string(self, quote: str, start: int) -> None:
+        match = re.compile(rf"[^{quote}\n]*{quote}").match(self.text, self.position)
+        if match:
+            self.position = match.end()
+            self._add("STRING", match.group(), start, self.position, match.group()[:-1])
+
+    # --- brackets -----------------------------------------------------------------------------
+
+    def _brace(self, text: str, start: int) -> None:
+        if text == "}":
+            self._close(text, start)
+        elif self._previous() in OPERAND_ENDS - {"RETURN"} or self._previous() in (
+            "ARROW", "ELSE", "SEPARATOR", "BLOCK_OPEN",
+        ):
+            self._open("BLOCK_OPEN", text, start)
+        else:
+            self._open("MAP_OPEN", text, start)
+
+    def _open(self, kind: str, text: str, start: int) -> None:
+        self._add(kind, text, start, self.position)
+        self.open.append(self.tokens[-1])
+        if len(self.open) == MAX_DEPTH + 1:
+            raise too_deep(self.source, start)
+
+    def _close(self, text: str, start: int) -> None:
+        depth = self._depth_of_opener(text)
+        if depth is None:
+            opener = {")": "(", "]": "[", "}": "{"}[text]
+            self._error(f"`{text}` closes nothing", start, start + 1, expected=f"`{opener}` before it",
+                        received=f"`{text}`", remedy=f"remove it, or open it with `{opener}`")
+            return
+        while len(self.open) > depth + 1:
+            self._close_missing(start)
+        opener_token = self.open.pop()
+        self._add(_CLOSERS[opener_token.type][1], text, start, self.position, opener_token)
+
+    def _depth_of_opener(self, closer: str) -> int | None:
+        for depth in range(len(self.open) - 1, -1, -1):
+            kind = self.open[depth].type
+            if _CLOSERS[kind][0] == closer:
+                return depth
+            if kind == "EMBED_OPEN" or (kind == "BLOCK_OPEN" and closer != "}"):
+                return None
+        return None
+
+    def _close_before_statement(self, start: int) -> None:
+        """Close parentheses, lists and maps that are still open where a new statement begins."""
+        if "\n" not in self.text[self.tokens[-1].end : start] if self.tokens else True:
+            return
+        closed = False
+        while self.open and self.open[-1].type in ("LPAREN", "LBRACKET", "MAP_OPEN"):
+            self._close_missing(start)
+            closed = True
+        if closed:
+            self._add("SEPARATOR", "\n", start, start)
+
+    def _close_missing(self, position: int) -> None:
+        opener = self.open.pop()
+        closer, kind = _CLOSERS[opener.type]
+        self._error(f"`{opener.text}` is never closed", opener.start, opener.end,
+                    expected=f"`{closer}`", received=self._name_of_rest(position),
+                    remedy=f"close it with `{closer}`")
+        self.tokens.append(Token(kind, closer, position, position, opener, synthetic=True))
+
+    def _name_of_rest(self, position: int) -> str:
+        if position >= len(self.text):
+            return "the end of the program"
+        line, _ = self.source.place(position)
+        word = re.compile(r"\w+|.", re.DOTALL).match(self.text, position)
+        return f"`{word.group() if word else ''}` on line {line}"
+
+    def _close_at_end(self) -> None:
+        self.open_at_end = self.open_at_end or bool(self.open)
+        while self.open:
+            self._close_missing(len(self.text))
+
+    # --- strings ------------------------------------------------------------------------------
+
+    def _quote(self, text: str, start: int) -> None:
+        """Read a string; one with ``${…}`` becomes several tokens around those of the embedded code."""
+        plain_start, embedded = self.position, False
+        while True:
+            stop = _STRING_STOP.search(self.text, self.position)
+            if stop is None or stop.group() in ("\n", "\\\n"):
+                self._unclosed_string(start, stop.start() if stop else len(self.text))
+                end = self.position
+                break
+            self.position = stop.end()
+            if stop.group() == '"':
+                end = stop.start()
+                break
+            if stop.group() == "${":
+                if not embedded:
+                    self._add("STRING_START", '"', start, start + 1)
+                    embedded = True
+                self._add_text(plain_start, stop.start())
+                if not self._embedded(stop.start()):
+                    end = self.position
+                    break
+                plain_start = self.position
+        if embedded:
+            self._add_text(plain_start, end)
+            self.tokens.append(
+                Token("STRING_END", '"', end, self.position, synthetic=end == self.position)
+            )
+        else:
+            value = self._plain(plain_start, end)
+            self._add("STRING", self.text[start : self.position], start, self.position, value)
+
+    def _unclosed_string(self, start: int, end: int) -> None:
+        self._error("a string is never closed", start, end, expected='`"`',
+                    received="the end of the line",
+                    remedy='end it with `"`; write a newline in a string as `\\n`')
+        self.position = end
+
+    def _unclosed_embedding(self, start: int) -> None:
+        """End a ``${…}`` at the end of its line; what was then taken for a string was its string's end."""
+        opener = self.open[-1]
+        line, _ = self.source.place(start)
+        self.errors = [e for e in self.errors if e.line != line or "string" not in e.summary]
+        self._close_missing(start)
+        self.position = start
+        opener.value = "unclosed"
+
+    def _add_text(self, start: int, end: int) -> None:
+        if end > start:
+            self._add("STRING_TEXT", self.text[start:end], start, end, self._plain(start, end))
+
+    def _plain(self, start: int, end: int) -> str:
+        value, problems = read_plain(self.text[start:end])
+        for offset, length, summary in problems:
+            self._error(summary, start + offset, start + offset + length,
+                        expected='one of \\n \\t \\r \\0 \\\\ \\" \\$ \\e \\xHH \\u{HEX}',
+                        received=f"`{self.text[start + offset : start + offset + length]}`",
+                        remedy="write a backslash itself as `\\\\`")
+        return value
+
+    def _embedded(self, start: int) -> bool:
+        """Scan the code of a ``${…}``; return whether its closing brace was there."""
+        self._open("EMBED_OPEN", "${", start)
+        opener = self.open[-1]
+        depth = len(self.open)
+        length = len(self.text)
+        while self.position < length and len(self.open) >= depth:
+            self._step()
+        while len(self.open) >= depth:
+            self._unclosed_embedding(length)
+        return opener.value is None

@@ -1,0 +1,206 @@
+"""A loaded library: the namespace that a caller sees, and the specification's ``bridge``.
+
+The namespace is a plain module whose ``__getattr__`` (PEP 562) makes handles on first use and keeps
+them in the module's own dictionary: the interpreter's fast path for module attributes then makes
+``np.matmul`` cost what it costs on the library itself. Values other than functions, classes and
+submodules are read through each time, so that they are never stale.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from noodle._handle import Handle
+from noodle.bindings import prototype_of
+from noodle.calls import Function, LoadedLibrary, Submodule
+from noodle.errors import ArgumentError, ArityError, NameNotFoundError, UnknownBridgeError
+from noodle.planner import Origin
+
+__all__ = ["Library", "LibraryInstance", "library_of"]
+
+_LIBRARY = "__noodle_library__"
+
+HandleFactory = Callable[[Origin, str, Function], Handle]
+
+
+class LibraryInstance:
+    """One running copy of a library.
+
+    Args:
+        library: The library.
+        name: A name that is unique among the instances of the library.
+    """
+
+    def __init__(self, library: Library, name: str) -> None:
+        self._library = library
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<instance {self.name} of {self._library}>"
+
+    def available(self) -> bool:
+        """Return whether calls may be sent to it now."""
+        return self._library.available()
+
+    def execute(self, operation: str, data: Any) -> Any:
+        """Run an operation on it; see ``Library.execute``."""
+        return self._library.execute(operation, data)
+
+
+class Library:
+    """A loaded library with its functions behind handles; the specification's ``bridge``.
+
+    Args:
+        origin: Its name, target, bridge and placement.
+        loaded: What the bridge loaded.
+        new_handle: Makes the handle of a function.
+    """
+
+    def __init__(self, origin: Origin, loaded: LoadedLibrary, new_handle: HandleFactory) -> None:
+        self.origin = origin
+        self._loaded = loaded
+        self._new_handle = new_handle
+        self._lock = threading.RLock()
+        self.module = self._namespace(loaded, "")
+
+    @property
+    def name(self) -> str:
+        """The name under which it was loaded or configured."""
+        return self.origin.library
+
+    @property
+    def version(self) -> str | None:
+        """Its version, or None where it has none to tell."""
+        return self._loaded.version
+
+    def __str__(self) -> str:
+        return self.origin.target
+
+    def __repr__(self) -> str:
+        return f"<library {self.origin.target} ({self.origin.bridge}, {self.origin.placement})>"
+
+    def available(self) -> bool:
+        """Return whether calls may be sent to it now."""
+        return self._loaded.available()
+
+    def instances(self) -> tuple[LibraryInstance, ...]:
+        """Return the running copies; in process there is one."""
+        return tuple(LibraryInstance(self, name) for name in self.origin.instances)
+
+    def names(self) -> Sequence[str]:
+        """Return the library's public names."""
+        return self._loaded.names()
+
+    def _namespace(self, loaded: LoadedLibrary, prefix: str) -> ModuleType:
+        module = ModuleType(prefix.rstrip(".") or self.name, loaded.documentation)
+
+        def __getattr__(name: str) -> Any:
+            value = self._member(loaded, prefix, name)
+            if isinstance(value, (Handle, ModuleType, type)):
+                with self._lock:
+                    return module.__dict__.setdefault(name, value)
+            return value
+
+        def __dir__() -> list[str]:
+            return sorted(loaded.names())
+
+        module.__dict__.update({"__getattr__": __getattr__, "__dir__": __dir__, _LIBRARY: self})
+        return module
+
+    def _member(self, loaded: LoadedLibrary, prefix: str, name: str) -> Any:
+        member = loaded.member(name)
+        if isinstance(member, Submodule):
+            return self._namespace(member.library, f"{prefix}{name}.")
+        if isinstance(member, Function):
+            return self._new_handle(self.origin, f"{prefix}{name}", member)
+        return member
+
+    def member(self, operation: str) -> Any:
+        """Return a member by its dotted name, such as ``linalg.solve``.
+
+        Args:
+            operation: The dotted name; no part may begin with ``_``.
+
+        Raises:
+            NameNotFoundError: There is none, or a part is private.
+        """
+        value: Any = self.module
+        for part in operation.split("."):
+            if not part or part.startswith("_"):
+                raise NameNotFoundError(
+                    f"{operation!r} is not an operation of {self.name}",
+                    expected="a public name, dotted for submodules",
+                    received=operation,
+                )
+            value = getattr(value, part)
+        return value
+
+    def execute(self, operation: str, data: Any) -> Any:
+        """Call a function of the library with arguments given as data (conformance S15).
+
+        Args:
+            operation: The function's name, dotted for submodules.
+            data: A dict whose keys are all keyword parameters: by keyword; whose keys are none of
+                them: by position, in the dict's order. A list or tuple: by position. Anything else:
+                one argument.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            NameNotFoundError: There is no such operation, or its name is private.
+            ArityError: Some keys of the dict are parameters and some are not.
+            ArgumentError: The member is not a function.
+        """
+        function = self.member(operation)
+        if not callable(function):
+            raise ArgumentError(
+                f"{self.name}.{operation} cannot be called",
+                expected="a function",
+                received=type(function).__name__,
+            )
+        if isinstance(data, Mapping):
+            return self._execute_mapping(operation, function, data)
+        if isinstance(data, (list, tuple)):
+            return function(*data)
+        return function(data)
+
+    def _execute_mapping(
+        self, operation: str, function: Callable[..., Any], data: Mapping[Any, Any]
+    ) -> Any:
+        prototype = prototype_of(function, operation)
+        keywords = {p.name for p in prototype.parameters if p.keyword and p.name}
+        given = [key for key in data if isinstance(key, str)]
+        matching = [key for key in given if key in keywords]
+        all_named = len(given) == len(data)
+        if all_named and (len(matching) == len(data) or prototype.any_keyword):
+            return function(**data)
+        if not matching or self.origin.bridge != "python":
+            return function(*data.values())
+        raise ArityError(
+            f"some keys for {self.name}.{operation} are its parameters and some are not",
+            expected=f"keys among {', '.join(sorted(keywords))}, or none of these",
+            received=f"{', '.join(matching)} (known) and "
+            f"{', '.join(str(key) for key in data if key not in keywords)} (unknown)",
+            where=f"{self.name}.{operation}",
+            remedy="a list of the arguments in order",
+        )
+
+
+def library_of(module: object) -> Library:
+    """Return the library behind a namespace that ``noodle.load`` returned.
+
+    Raises:
+        UnknownBridgeError: The object is no such namespace.
+    """
+    library = getattr(module, "__dict__", {}).get(_LIBRARY)
+    if not isinstance(library, Library):
+        raise UnknownBridgeError(
+            "not a loaded library",
+            expected="what noodle.load returned",
+            received=type(module).__name__,
+        )
+    return library

@@ -1,0 +1,1 @@
+"""Where the parts are put together: the engine, and what runs on it."""

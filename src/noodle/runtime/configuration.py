@@ -1,0 +1,118 @@
+"""What the settings say about a library that is being loaded: target, options, dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from noodle.errors import MissingPackageError
+from noodle.ffi_dispatcher import LoadDefaults
+from noodle.settings import BridgeSettings, Settings
+from noodle.targets import Target
+
+__all__ = ["SettingsConfiguration", "gpu_devices"]
+
+GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dri/renderD*")
+"""Device files of NVIDIA's driver, AMD's compute driver, and any other GPU driver of the kernel."""
+
+
+class SettingsConfiguration:
+    """Answers the dispatcher's questions from the settings.
+
+    Args:
+        settings: The configuration of the engine.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The configured names, in the order in which they are stated."""
+        return list(self._settings.ffi.bridges)
+
+    def target(self, name: str) -> str | None:
+        """Return the target that a configured name stands for, or None."""
+        bridge = self._settings.ffi.bridges.get(name)
+        return bridge.path if bridge else None
+
+    def defaults(self, name: str, target: Target) -> LoadDefaults:
+        """Return what holds for a load where the caller says nothing else.
+
+        Args:
+            name: The configured name, or the text of the target.
+            target: The target that is about to be loaded.
+
+        Raises:
+            MissingPackageError: A Python package that the library is configured to need is missing.
+        """
+        bridge = self._settings.ffi.bridges.get(name)
+        options = self._native_options(bridge) if target.bridge == "native" else {}
+        if bridge is None:
+            return LoadDefaults(placement=self._settings.placement, options=options)
+        if target.bridge == "python":
+            _require_packages(name, bridge.dependencies)
+        return LoadDefaults(
+            version=bridge.version,
+            placement=bridge.placement or self._settings.placement,
+            options={**options, **bridge.options},
+            notes=tuple(self._notes(bridge, target)),
+        )
+
+    def _native_options(self, bridge: BridgeSettings | None) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if self._settings.library_paths:
+            options["library_paths"] = [str(path) for path in self._settings.library_paths]
+        if bridge is not None:
+            options["optimization"] = bridge.optimization
+            options["dependencies"] = list(bridge.dependencies)
+            if bridge.prototypes:
+                options["prototypes"] = bridge.prototypes
+        return options
+
+    def _notes(self, bridge: BridgeSettings, target: Target) -> Iterable[str]:
+        if bridge.gpu_support:
+            devices = gpu_devices()
+            yield (
+                f"gpu_support: {len(devices)} GPU device(s) found, used as the library decides"
+                if devices
+                else "gpu_support: no GPU device on this machine, so it runs on the CPU"
+            )
+        optimization = self._settings.ffi.optimization
+        if optimization.auto_vectorize and target.bridge != "native":
+            yield "auto_vectorize: concerns scalar native functions only"
+
+
+def gpu_devices() -> list[str]:
+    """Return the device files of the GPUs that this machine shows."""
+    return sorted(
+        str(device)
+        for pattern in GPU_DEVICES
+        for device in Path("/").glob(pattern.removeprefix("/"))
+    )
+
+
+def _require_packages(name: str, dependencies: Iterable[str]) -> None:
+    missing = [dependency for dependency in dependencies if not _installed(dependency)]
+    if missing:
+        raise MissingPackageError(
+            f"{name} is configured to need packages that are not installed",
+            expected=", ".join(dependencies),
+            received=f"without {', '.join(missing)}",
+            where=f"ffi.bridges.{name}.dependencies",
+            remedy=f"python -m pip install {' '.join(missing)}",
+        )
+
+
+def _installed(dependency: str) -> bool:
+    from importlib import metadata
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(dependency)
+        version = metadata.version(requirement.name)
+    except (InvalidRequirement, metadata.PackageNotFoundError):
+        return False
+    return requirement.specifier.contains(version, prereleases=True)

@@ -1,0 +1,156 @@
+"""The host that Noodle programs run on: it loads libraries, reads source files and writes output.
+
+The language core does no input or output of its own and knows no engine. A program that imports
+nothing foreign never makes one, so this module imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from noodle.errors import InternalError, NoodleError, SettingsError, SourceError, did_you_mean
+from noodle.language.source_files import read_source_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+    from noodle.language.foreign_imports import ForeignImport
+    from noodle.runtime.engine import Engine
+
+__all__ = ["EngineHost", "make_engine"]
+
+_LISTED_NAMES = 1000  # chosen: directory entries that are compared with a mistyped name
+
+_RESERVED_OPTIONS = ("directory", "prototypes", "target")
+"""What an import states in other ways than with an option."""
+
+
+def make_engine(directory: str | Path, config: str | Path | None = None) -> Engine:
+    """Make the engine of a program, and let ``noodle.load`` in its Python helpers use it too.
+
+    Args:
+        directory: Where the program is; the configuration is looked for from there upward.
+        config: The configuration file, in place of the nearest one.
+
+    Raises:
+        SettingsError: The configuration is not in order.
+    """
+    from pathlib import Path
+
+    from noodle.runtime.engine import Engine, use
+    from noodle.settings import resolve
+
+    file = Path(config) if config is not None else None
+    return use(Engine(resolve(config_file=file, start_directory=Path(directory))))
+
+
+class EngineHost:
+    """What the language core asks for, given by an engine that is made when it is first needed.
+
+    Args:
+        directory: Where the program is.
+        config: The configuration file; None for the nearest one above the program.
+    """
+
+    def __init__(self, directory: str, *, config: str | Path | None = None) -> None:
+        self._directory = directory
+        self._config = config
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made on first use."""
+        if self._engine is None:
+            self._engine = make_engine(self._directory, self._config)
+        return self._engine
+
+    def load_foreign(self, spec: ForeignImport) -> ModuleType:
+        """Load the library of an ``import ffi`` and return its namespace.
+
+        Args:
+            spec: The import; a relative path in its target starts at the file that states it.
+
+        Raises:
+            NoodleError: It cannot be loaded; ``where`` tells the place of the import.
+        """
+        place = f"{spec.path}:{spec.line}:{spec.column}"
+        try:
+            _refuse_reserved(spec.options)
+            return self.engine.load(
+                spec.target,
+                directory=self._directory_of(spec.path),
+                prototypes=spec.prototypes or None,
+                **spec.options,
+            )
+        except NoodleError as error:
+            error.where = f"{error.where}, imported at {place}" if error.where else place
+            raise
+        except Exception as error:
+            raise InternalError(
+                f"loading {spec.target!r} failed",
+                received=f"{type(error).__name__}: {error}",
+                where=place,
+            ) from error
+
+    def _directory_of(self, path: str) -> str:
+        # A session's input and a program piped in have no file of their own.
+        return os.path.dirname(os.path.abspath(path)) if os.path.isfile(path) else self._directory
+
+    def read_source(self, path: str) -> str:
+        """Return the text of a Noodle file.
+
+        Raises:
+            SourceError: It cannot be read; where there is no program, the remedy has those near it.
+        """
+        try:
+            return read_source_file(path)
+        except SourceError as error:
+            error.remedy = _programs_near(path) or error.remedy
+            raise
+
+    def write(self, text: str) -> None:
+        """Write what the program prints to standard output, whatever that is now."""
+        # None where the process was started without one.
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+
+
+def _refuse_reserved(options: dict[str, object]) -> None:
+    for option in _RESERVED_OPTIONS:
+        if option in options:
+            raise SettingsError(
+                f"an import has no option {option!r}",
+                expected="an option of the library's bridge",
+                received=option,
+                remedy="write prototypes in braces: `import ffi \"libm.so.6\" as m { fn cos(x: f64): f64 }`"
+                if option == "prototypes"
+                else f"leave {option} out",
+            )
+
+
+def _programs_near(path: str) -> str | None:
+    """Return what may have been meant by a path at which there is no file, or None."""
+    if os.path.isdir(path):
+        programs = [name for name in _names_in(path) if name.endswith(".noodle")][:3]
+        return " or ".join(os.path.join(path, name) for name in programs) or None
+    if os.path.lexists(path):
+        return None
+    folder, name = os.path.split(path)
+    if os.path.isfile(f"{path}.noodle"):
+        return f"{path}.noodle"
+    near = did_you_mean(name, _names_in(folder or "."))
+    return " or ".join(os.path.join(folder, found) for found in near.split(" or ")) if near else None
+
+
+def _names_in(folder: str) -> list[str]:
+    from itertools import islice
+
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _LISTED_NAMES)]
+    except (OSError, ValueError):
+        return []
+    return sorted(name for name in names if name.isprintable())

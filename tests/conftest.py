@@ -1,0 +1,60 @@
+"""What every test shares: the rule about skips, Hypothesis' profiles, the installed command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REQUIRE_ALL = os.environ.get("REQUIRE_ALL_TESTS") == "1"
+
+ALLOWED_SKIPS: dict[str, str] = {}
+"""What a skip's reason may begin with although every test must run, and why that is right."""
+
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "thorough", parent=hypothesis.settings.get_profile("default"), max_examples=2_000
+)
+hypothesis.settings.load_profile("default")
+
+
+def _fail_forbidden_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where every test must run and the reason is not allowed."""
+    if not (REQUIRE_ALL and report.skipped) or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(tuple(ALLOWED_SKIPS)):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} must run here, and was skipped: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_forbidden_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_forbidden_skip(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def noodle_command() -> list[str]:
+    """The start of a command line that runs the installed ``noodle``."""
+    script = Path(sys.executable).with_name("noodle")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "noodle"]

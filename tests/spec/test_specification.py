@@ -1,0 +1,84 @@
+"""The specification's blocks, run as they are written, and what they must do for real."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import noodle
+from tests.spec.blocks import BLOCKS, Block, specification
+
+PRODUCT = [[19, 22], [43, 50]]
+
+
+@pytest.fixture
+def configuration() -> Iterator[None]:
+    """Let a test configure Noodle; afterwards the configuration is the default again."""
+    yield
+    noodle.configure()
+
+
+@pytest.fixture
+def program(block: Block, tmp_path: Path) -> Path:
+    """The block's text in a file of its own."""
+    path = tmp_path / "program.noodle"
+    path.write_text(block.text, encoding="utf-8")
+    return path
+
+
+@specification("Basic FFI Usage")
+def test_the_program_prints_the_product(block: Block, program: Path, noodle_command: list[str]):
+    result = subprocess.run(
+        [*noodle_command, "run", str(program)], capture_output=True, text=True, check=False
+    )
+    assert (result.stdout, result.stderr) == ("[[19 22]\n [43 50]]\n", "")
+    assert result.returncode == 0
+
+
+@specification("Advanced FFI Patterns")
+def test_the_configuration_is_accepted_as_written(block: Block, configuration: None):
+    ffi_config = block.execute()["ffi_config"]
+    engine = noodle.configure(ffi=ffi_config)
+    assert set(engine.settings.ffi.bridges) == {"numpy", "torch", "rust_blas"}
+
+
+@specification("FFI Dispatch Flow")
+def test_explain_shows_each_step_of_the_flow_for_each_call_site(
+    block: Block, noodle_command: list[str], tmp_path: Path
+):
+    flow = block.text.splitlines()[-1]
+    assert flow == "Parse → Type Analysis → AI Optimization → Bridge Routing → Result Return"
+    path = tmp_path / "program.noodle"
+    path.write_text(BLOCKS["Basic FFI Usage"].text, encoding="utf-8")
+    result = subprocess.run(
+        [*noodle_command, "explain", str(path)], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    sites = re.split(r"^(?=\S)", result.stdout, flags=re.MULTILINE)[1:]
+    assert [re.search(r"np\.(\w+)", site)[1] for site in sites] == ["array", "array", "matmul"]
+    for site in sites:
+        assert re.findall(r"^ +(parse|types|optimisation|route|result)\b", site, re.MULTILINE) == [
+            "parse",
+            "types",
+            "optimisation",
+            "route",
+            "result",
+        ]
+        assert "off, no arms registered" in site
+
+
+@specification("FFI Unit Testing")
+def test_the_mocked_unit_test_runs_as_written(block: Block):
+    namespace = block.execute()
+    namespace["test_numpy_ffi_bridge"]()
+    assert [name for name in namespace if name.startswith("test_")] == ["test_numpy_ffi_bridge"]
+
+
+def test_the_real_numpy_bridge_gives_the_right_product():
+    """The mock in the specification's unit test returns a wrong product; this is the true one."""
+    data = {"a": [[1, 2], [3, 4]], "b": [[5, 6], [7, 8]]}
+    assert noodle.bridge("numpy").execute("matmul", data).tolist() == PRODUCT
