@@ -18,28 +18,30 @@ from results import Row
 
 ITEM = "context"
 
-LOADERS = {
-    "noodle": "noodle.load('libm.so.6', prototypes='double cos(double);').cos",
-    "ctypes": "ctypes_cos()",
-}
 FIRST_CALL = """
-import ctypes, time
-import {module}
-
-def ctypes_cos():
-    function = ctypes.CDLL("libm.so.6").cos
-    function.argtypes, function.restype = [ctypes.c_double], ctypes.c_double
-    return function
-
+import time
 start = time.perf_counter_ns()
-result = {loader}(0.0)
+{statements}
+result = function(0.0)
 print(time.perf_counter_ns() - start, result)
 """
-"""Prints the nanoseconds from a bare import to the first result."""
+"""Prints the nanoseconds from a bare Python to the first result."""
+
+STATEMENTS = {
+    "noodle": """
+import noodle
+function = noodle.load("libm.so.6", prototypes="double cos(double);").cos
+""",
+    "ctypes": """
+import ctypes
+function = ctypes.CDLL("libm.so.6").cos
+function.argtypes, function.restype = [ctypes.c_double], ctypes.c_double
+""",
+}
 
 
 def run(*, quick: bool) -> list[Row]:
-    repeats = 3 if quick else 100
+    repeats = 3 if quick else 500
     engine = Engine(resolve(start_directory=Path(__file__).parent))
     return [
         attribute_look_up(engine, repeats),
@@ -63,7 +65,7 @@ def attribute_look_up(engine: Engine, repeats: int) -> Row:
 def planning(
     engine: Engine, what: str, target: str, name: str, prototypes: str | None, repeats: int
 ) -> Row:
-    """Time a call whose plan has just become stale beside a warm one: the difference is planning."""
+    """Time a call whose plan has just become stale beside a warm one."""
     options = {"prototypes": prototypes} if prototypes else {}
     handle = getattr(engine.load(target, **options), name)
     names = {"function": handle, "invalidate": engine.dispatcher.invalidate, "value": 0.5}
@@ -101,7 +103,7 @@ def first_loads(repeats: int) -> list[Row]:
     return [
         Row(
             ITEM,
-            f"first call of libm's cos in a process, {state} cache",
+            f"from start to cos of libm, {state} cache",
             "ms",
             times[state],
             times["ctypes"],
@@ -112,7 +114,7 @@ def first_loads(repeats: int) -> list[Row]:
 
 
 def first_call(module: str, cache: str) -> float:
-    program = FIRST_CALL.format(module=module, loader=LOADERS[module])
+    program = FIRST_CALL.format(statements=STATEMENTS[module])
     result = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"NOODLE_CACHE_DIR": cache},

@@ -50,7 +50,7 @@ CASES = (
 
 
 def run(*, quick: bool) -> list[Row]:
-    return [measure(case, repeats=3 if quick else 200) for case in CASES]
+    return [measure(case, repeats=5 if quick else 1000) for case in CASES]
 
 
 def measure(case: Case, repeats: int) -> Row:

@@ -1,4 +1,4 @@
-"""What a figure depends on besides the code: the machine and the versions, without names or paths."""
+"""What a figure depends on besides the code: machine and versions, without names or paths."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ def describe() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "virtual machine": "yes" if "hypervisor" in (_cpu_field("flags") or "").split() else "no",
         "frequency governor": _governor(),
-        "load average": f"{os.getloadavg()[0]:.2f}",
         "system": platform.system(),
         "libc": " ".join(platform.libc_ver()),
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "Python's compiler": platform.python_compiler(),
     }
     return facts | {name: metadata.version(name) for name in DISTRIBUTIONS}
+
+
+def load_average() -> str:
+    """Return how many threads wanted to run at a time in the last minute."""
+    return f"{os.getloadavg()[0]:.2f}"
 
 
 def _governor() -> str:

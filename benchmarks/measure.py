@@ -1,8 +1,10 @@
 """Timing of two or more ways to do one thing, side by side in one run.
 
-Every side runs once in each repeat, A B C A B C …, so that whatever disturbs the machine meets all of
-them. Figures are medians over the repeats, and a comparison is the median of the comparisons within
-each repeat. Garbage collection is off while the clock runs.
+Every side runs once in each repeat, and each repeat begins with another side (A B C, B C A, …), so
+that whatever disturbs the machine meets all of them. In a fixed order, the time slices of a busy
+machine's scheduler can keep step with the repeats and hit one side alone. Figures are medians over
+the repeats, and a comparison is the median of the comparisons within each repeat. Garbage
+collection is off while the clock runs.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import gc
 import statistics
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +24,16 @@ from typing import Any
 UNROLLED = 10
 """Chosen: copies of a statement in one turn of the loop, so that the loop itself weighs little."""
 
-SLICE_NANOSECONDS = 2_000_000
-"""Chosen: the length of one timing; shorter than what a scheduler mostly grants at once."""
+SLICE_NANOSECONDS = 200_000
+"""Chosen: the least length of one timing. A scheduler grants milliseconds at once, so that even on
+a busy machine nearly every timing runs without interruption, and the median is one that did."""
 
 
-class WrongResultError(Exception):
+class BenchmarkError(Exception):
+    """A benchmark cannot give figures."""
+
+
+class WrongResultError(BenchmarkError):
     """A side did not compute what it should, so its time means nothing."""
 
 
@@ -64,11 +72,16 @@ def interleave(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[s
     Returns:
         A sample for each side.
     """
+    values: dict[str, list[float]] = {name: [] for name in sides}
+    order = deque(sides)
     with garbage_collection_off():
         for side in sides.values():
             side()
-        rows = [{name: side() for name, side in sides.items()} for _ in range(repeats)]
-    return {name: Sample(tuple(row[name] for row in rows)) for name in sides}
+        for _ in range(repeats):
+            for name in order:
+                values[name].append(sides[name]())
+            order.rotate(-1)
+    return {name: Sample(tuple(taken)) for name, taken in values.items()}
 
 
 @contextmanager
@@ -117,11 +130,10 @@ class StatementTimer:
         elapsed = self._elapsed()
         return elapsed / (self.rounds * UNROLLED)
 
-    def calibrate(self) -> int:
-        """Choose the number of rounds that fill one timing, and return it."""
+    def calibrate(self) -> None:
+        """Choose the number of rounds that fill one timing."""
         while self._elapsed() < SLICE_NANOSECONDS:
             self.rounds *= 2
-        return self.rounds
 
     def _elapsed(self) -> int:
         elapsed, result = self._time_rounds(
@@ -148,14 +160,13 @@ def call_timer(
 
 
 def time_statements(timers: Mapping[str, StatementTimer], repeats: int) -> dict[str, Sample]:
-    """Time statements side by side, each with the same number of executions.
+    """Time statements side by side, each for about the same time.
 
     Returns:
         For each timer, the nanoseconds of one execution.
     """
-    rounds = min(timer.calibrate() for timer in timers.values())
     for timer in timers.values():
-        timer.rounds = rounds
+        timer.calibrate()
     return interleave(timers, repeats)
 
 

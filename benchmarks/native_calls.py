@@ -12,7 +12,7 @@ import math
 import os
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
@@ -21,6 +21,7 @@ from typing import Any
 
 import noodle
 from handle_calls import time_handle
+from measure import BenchmarkError
 from noodle.bridges.native.compilers import Compiler, find_compiler
 from results import Budget, Row
 
@@ -65,14 +66,14 @@ def run(*, quick: bool) -> list[Row]:
         return [
             row
             for case in CASES
-            for row in measure(case, libraries[case.library], compiled, 3 if quick else 200)
+            for row in measure(case, libraries[case.library], compiled, 5 if quick else 1000)
         ]
 
 
 def require_compiler() -> Compiler:
     compiler = find_compiler()
     if compiler is None:
-        raise SystemExit("benchmarks need a C compiler: pip install ziglang")
+        raise BenchmarkError("there is no C compiler; pip install ziglang gives one")
     return compiler
 
 
@@ -95,8 +96,8 @@ def measure(case: Case, library: str, compiled: Any, repeats: int) -> list[Row]:
     ]
 
 
-def ctypes_function(case: Case, library: str) -> Callable[..., Any]:
-    function = getattr(ctypes.CDLL(library), case.name)
+def ctypes_function(case: Case, library: str) -> Any:
+    function: Any = getattr(ctypes.CDLL(library), case.name)
     function.argtypes = [CTYPES[name] for name in case.parameters]
     function.restype = CTYPES[case.returns]
     return function

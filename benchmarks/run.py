@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [NAME ...] [--json FILE] [--quick]
 
-Exit codes: 0 every budget was met, or ``--quick``; 1 one was missed; 2 a wrong command line.
+Exit codes: 0 every budget was met, or ``--quick``; 1 one was missed; 2 a wrong command line, or a
+benchmark that could give no figures.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import machine
 import noodle
+from measure import BenchmarkError
 from results import Row, table
 
 NAMES = (
@@ -37,20 +39,22 @@ OUTPUT = Path(__file__).parent.parent / "build" / "benchmarks"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parse(arguments)
-    facts = {"noodle": noodle.__version__} | machine.describe()
     started = datetime.now(UTC)
+    facts = {"noodle": noodle.__version__} | machine.describe()
+    facts["load average before"] = machine.load_average()
     print_facts(facts | {"date": f"{started:%Y-%m-%d %H:%M} UTC"})
-    rows: list[Row] = []
-    # A cache of their own: figures must not depend on what earlier runs of Noodle left behind.
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["NOODLE_CACHE_DIR"] = cache
-        for name in chosen.names or NAMES:
-            rows += run(name, quick=chosen.quick)
+    try:
+        rows = run_all(chosen.names or NAMES, quick=chosen.quick)
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    facts["load average after"] = machine.load_average()
     file = chosen.json or OUTPUT / f"{started:%Y-%m-%dT%H%M%SZ}.json"
     write_json(file, report(started, facts, rows, quick=chosen.quick))
     missed = sum(row.verdict == "missed" for row in rows)
     met = sum(row.verdict == "met" for row in rows)
-    print(f"{met} met, {missed} missed; figures in {shown(file)}")
+    print(f"{met} met, {missed} missed; load average {facts['load average after']} after the run")
+    print(f"figures in {shown(file)}")
     if chosen.quick:
         print("a quick run shows that the benchmarks work; its times mean nothing")
     return int(missed > 0 and not chosen.quick)
@@ -72,9 +76,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
+def run_all(names: Sequence[str], *, quick: bool) -> list[Row]:
+    # A cache of their own: figures must not depend on what earlier runs of Noodle left behind.
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["NOODLE_CACHE_DIR"] = cache
+        return [row for name in names for row in run(name, quick=quick)]
+
+
 def run(name: str, *, quick: bool) -> list[Row]:
     benchmark = importlib.import_module(name)
-    print(f"{name}: {benchmark.__doc__.partition(chr(10))[0]}\n", flush=True)
+    summary = (benchmark.__doc__ or "").partition("\n")[0]
+    print(f"{name}: {summary}\n", flush=True)
     rows: list[Row] = benchmark.run(quick=quick)
     print(f"{table(rows)}\n", flush=True)
     return rows

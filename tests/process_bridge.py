@@ -23,7 +23,7 @@ for line in sys.stdin:
 
 
 class ProcessLibrary(Function):
-    """One child process that offers ``total(numbers: list)``; it is library and function at once."""
+    """One child process that offers ``total(numbers)``; it is library and function at once."""
 
     version = None
     notes: tuple[str, ...] = ()

@@ -38,9 +38,7 @@ class Preference:
 
 def dispatcher(*preferred: str, targets: dict[str, str] | None = None) -> FfiDispatcher:
     configuration = Preference(*preferred, targets=targets)
-    return FfiDispatcher(
-        BridgeRegistry(entry_points=False), Planner(), configuration=configuration
-    )
+    return FfiDispatcher(BridgeRegistry(entry_points=False), Planner(), configuration=configuration)
 
 
 def provide(dispatcher: FfiDispatcher, name: str, **members: Any) -> Any:

@@ -124,7 +124,8 @@ def test_execute_resolves_dotted_operations(library: Library) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["_private", "inner._x", "__class__", "operation.__self__", "", ".", "inner.", "inner..b"]
+    "name",
+    ["_private", "inner._x", "__class__", "operation.__self__", "", ".", "inner.", "..inner"],
 )
 def test_execute_refuses_private_and_empty_names(library: Library, name: str) -> None:
     with pytest.raises(NameNotFoundError, match="not an operation"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 import noodle
 
@@ -49,7 +50,7 @@ def test_the_changelog_begins_with_what_is_not_released_yet(repository: Path):
 
 def test_every_third_party_import_is_declared(repository: Path, project: dict[str, Any]):
     declared = {
-        re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
+        canonicalize_name(re.match(r"[\w.-]+", requirement)[0])
         for requirement in project["dependencies"] + project["optional-dependencies"]["arrays"]
     }
     distributions = metadata.packages_distributions()
@@ -63,7 +64,7 @@ def test_every_third_party_import_is_declared(repository: Path, project: dict[st
     missing = {
         name
         for name in foreign
-        if not declared & {found.lower() for found in distributions.get(name, [name])}
+        if not declared & {canonicalize_name(found) for found in distributions.get(name, [name])}
     }
     assert missing == set()
 

@@ -10,13 +10,14 @@ def longest(limit):
         while n != 1:
             if n % 2 == 0:
                 n = n // 2
+                steps += 1
             else:
-                n = 3 * n + 1
-            steps += 1
+                n = (3 * n + 1) // 2
+                steps += 2
         if steps > best:
             best = steps
         start += 1
     return best
 
 
-print(longest(4000))
+print(longest(5000))

@@ -14,7 +14,7 @@ from noodle import _handle
 from noodle._handle import Handle
 from noodle.bridges.python import prototype_of as python_prototype
 from noodle.calls import CallOptions, Function, Plan, Prototype, Signature, Translate
-from noodle.deadlines import deadline
+from noodle.deadlines import deadline, finish_in_time
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
 from noodle.planner import Origin, Planner
 
@@ -116,7 +116,7 @@ class Binding:
             self._plans[signature] = plan
         return plan
 
-    def explain(self, *args: Any, **kwargs: Any) -> Plan:
+    def explain(self, /, *args: Any, **kwargs: Any) -> Plan:
         """Return the plan for a call with these arguments, without calling.
 
         Raises:
@@ -158,17 +158,22 @@ class Binding:
             sample_every=self._sample_every,
         )
 
-    async def aio(self, *args: Any, **kwargs: Any) -> Any:
-        """Call without blocking the event loop.
+    async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call without blocking the asyncio event loop.
 
-        A coroutine function is awaited; any other runs in the loop's default executor, within the
-        caller's context, so that deadlines hold there too.
+        A coroutine function is awaited, and cancelled at the deadline; any other runs in the loop's
+        default executor, within the caller's context, so that deadlines hold there too. Cancelling
+        the task abandons such a call, which ends on its own.
         """
         if inspect.iscoroutinefunction(self._function.raw):
-            return await self.handle(*args, **kwargs)
-        import asyncio
+            result = self.handle(*args, **kwargs)
+        else:
+            import asyncio
 
-        return await asyncio.to_thread(self.handle, *args, **kwargs)
+            result = await asyncio.to_thread(_call_for_future, self.handle, args, kwargs)
+        if inspect.iscoroutine(result):
+            return await finish_in_time(result, self.handle)
+        return result
 
     def batch(self, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
         """Call once for each row.
@@ -208,18 +213,65 @@ class Binding:
                 each other; other sequences run side by side and must be equally long.
 
         Returns:
-            An array of the broadcast shape if there is a NumPy array among them, else a list.
+            An array of the broadcast shape if there is a NumPy array among them, else a list. The
+            array has dtype ``object`` where no other holds the results as they are.
 
         Raises:
-            ValueError: The shapes or lengths do not fit each other.
+            ArgumentTypeError: An argument is neither an array nor a sequence.
+            ValueError: The shapes or lengths do not fit each other; nothing was called.
         """
-        if not any(hasattr(array, "__array_interface__") for array in arrays):
-            return [self.handle(*row) for row in zip(*arrays, strict=True)]
-        import numpy
+        if any(hasattr(array, "__array_interface__") for array in arrays):
+            rows, shape = _broadcast_rows(arrays)
+            return _array_of([self.handle(*row) for row in rows], shape)
+        for index, array in enumerate(arrays):
+            if not isinstance(array, Iterable):
+                raise ArgumentTypeError(
+                    f"a map of {self._name} needs a sequence for each parameter",
+                    expected="an array or a sequence",
+                    received=type(array).__name__,
+                    where=f"argument {index + 1}",
+                    remedy="map(values, [x] * len(values))",
+                )
+        return [self.handle(*row) for row in list(zip(*arrays, strict=True))]
 
-        rows = numpy.broadcast(*arrays)
-        results = [self.handle(*(getattr(v, "item", lambda v=v: v)() for v in row)) for row in rows]
-        return numpy.array(results).reshape(rows.shape)
+
+def _call_for_future(handle: Handle, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    try:
+        return handle(*args, **kwargs)
+    except StopIteration as error:
+        # A future cannot carry it and would never be done; PEP 479 does the same in coroutines.
+        raise RuntimeError("the function raised StopIteration") from error
+
+
+def _broadcast_rows(arrays: Sequence[Any]) -> tuple[Iterable[list[Any]], tuple[int, ...]]:
+    """Return the arguments of each call, NumPy numbers and texts as Python's own, and the shape."""
+    import numpy
+
+    def plain(value: Any) -> Any:
+        is_plain = isinstance(value, numpy.generic) and value.dtype.kind in "biufcSU"
+        return value.item() if is_plain else value
+
+    rows = numpy.broadcast(*arrays)
+    return ([plain(value) for value in row] for row in rows), rows.shape
+
+
+def _array_of(results: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return the results as an array, of dtype ``object`` unless another holds them exactly."""
+    import numpy
+
+    kinds = {type(result) for result in results}
+    numbers = (numpy.number, numpy.bool_)
+    # An array of text drops NULs at the end; an array of integers beyond 64 bits becomes float.
+    if kinds == {str} and not any(result.endswith("\0") for result in results):
+        return numpy.array(results).reshape(shape)
+    if all(kind in (bool, int, float, complex) or issubclass(kind, numbers) for kind in kinds):
+        array = numpy.array(results)
+        if array.dtype.kind in ("biu" if kinds and kinds <= {bool, int} else "biufc"):
+            return array.reshape(shape)
+    array = numpy.empty(len(results), dtype=object)
+    for index, result in enumerate(results):  # assigning them at once would take lists apart
+        array[index] = result
+    return array.reshape(shape)
 
 
 def placement_refused(library: str, placement: str) -> PlacementError:

@@ -100,8 +100,9 @@ class Prototype:
             kwargs: The keyword arguments.
 
         Returns:
-            The arguments by parameter (``name``, or ``argument N`` where it has none), or, where
-            they do not match, a text that says what was expected and what came.
+            The arguments by parameter (``name``, or ``argument N`` where it has none; ``keyword
+            NAME`` for one beyond the parameters that a positional-only parameter is named like),
+            or, where they do not match, a text that says what was expected and what came.
         """
         positional = [parameter for parameter in self.parameters if parameter.positional]
         if len(args) > len(positional) and not self.variadic:
@@ -110,15 +111,16 @@ class Prototype:
             parameter.name or f"argument {index}": argument
             for index, (parameter, argument) in enumerate(zip(positional, args, strict=False), 1)
         }
+        named = [p.name for p in self.parameters if p.keyword and p.name]
+        labels = {p.name or f"argument {index}" for index, p in enumerate(self.parameters, 1)}
         for name, argument in kwargs.items():
-            if not self.any_keyword and not any(
-                p.keyword and p.name == name for p in self.parameters
-            ):
-                names = ", ".join(p.name for p in self.parameters)
-                return f"expected a keyword of ({names}), got {name}"
-            if name in bound:
+            if name not in named and not self.any_keyword:
+                accepted = f"a keyword of ({', '.join(named)})" if named else "no keyword"
+                return f"expected {accepted}, got {name}"
+            if name in named and name in bound:
                 return f"expected {name} once, got it by position and by keyword"
-            bound[name] = argument
+            label = name if name in named or name not in labels else f"keyword {name}"
+            bound[label] = argument
         return self._missing(bound, len(args) + len(kwargs)) or bound
 
     def _missing(self, bound: Mapping[str, Any], count: int) -> str | None:
@@ -133,7 +135,7 @@ class Prototype:
         number = f"{required}" if required == total else f"{required} to {total}"
         if self.variadic:
             number = f"at least {required}"
-        noun = "argument" if number == "1" else "arguments"
+        noun = "argument" if number in ("1", "at least 1") else "arguments"
         return f"{number} {noun} ({', '.join(map(str, self.parameters))})"
 
     def refusal(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
@@ -151,7 +153,7 @@ class Prototype:
         return None
 
 
-_PROTOTYPE_TEXT = re.compile(r"\s*(?:fn\s+)?(\w+)\s*\((.*)\)\s*(?::\s*(.+?))?\s*", re.DOTALL)
+_PROTOTYPE_TEXT = re.compile(r"\s*(?:fn\s+)?([^\W\d]\w*)\s*\((.*)\)\s*(?::\s*(.+?))?\s*", re.DOTALL)
 
 
 def parse_prototype(text: str) -> Prototype:
@@ -169,23 +171,37 @@ def parse_prototype(text: str) -> Prototype:
         raise PrototypeError(
             "a prototype cannot be read",
             expected="name(parameter: type, ...): type",
-            received=text,
+            received=text.strip() or "nothing",
         )
     name, inside, returns = match.groups()
     parts = [part.strip() for part in inside.split(",")] if inside.strip() else []
     variadic = parts[-1:] == ["..."]
     parameters = tuple(_parse_parameter(part) for part in parts[: len(parts) - variadic])
+    if len({parameter.name for parameter in parameters}) < len(parameters):
+        raise PrototypeError(
+            f"a prototype of {name} names a parameter twice",
+            expected="a name of its own for each parameter",
+            received=inside.strip(),
+        )
     return Prototype(name, parameters, parse_type(returns) if returns else ANY, variadic)
 
 
 def _parse_parameter(text: str) -> Parameter:
-    name, colon, type_text = text.partition(":")
-    return Parameter(name.strip(), parse_type(type_text, where=text) if colon else ANY)
+    name, colon, type_text = (part.strip() for part in text.partition(":"))
+    if not name.isidentifier():
+        raise PrototypeError(
+            "a parameter of a prototype has no name",
+            expected="a parameter as name: type, or just its name",
+            received=text or "nothing",
+        )
+    return Parameter(name, parse_type(type_text, where=text) if colon else ANY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Signature:
     """The types that one call brings: the key of a plan.
+
+    Types are told apart by identity, because a metaclass may make its classes equal or unhashable.
 
     Args:
         positional: The exact types of the positional arguments.
@@ -200,6 +216,16 @@ class Signature:
         """Return the signature of a call with these arguments."""
         named = tuple((name, type(value)) for name, value in (kwargs or {}).items())
         return cls(tuple(type(value) for value in args), named)
+
+    def _identity(self) -> tuple[Any, ...]:
+        keywords = tuple((name, id(python_type)) for name, python_type in self.keywords)
+        return tuple(map(id, self.positional)), keywords
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Signature) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
 
     def __str__(self) -> str:
         parts = [qualified_name(python_type) for python_type in self.positional]

@@ -1,28 +1,65 @@
 """Deadlines: until when the calls of a block, or of one handle, have to be done.
 
 A deadline belongs to the current context (``contextvars``): threads start without one, tasks
-inherit it, and nested scopes can only shorten it. It is a point on CLOCK_MONOTONIC, so that changes
-of the wall clock do not move it.
+inherit it, and nested scopes can only shorten it. It ends with its block, also for a task that
+outlives the block. It is a point on CLOCK_MONOTONIC, so that changes of the wall clock do not move
+it.
 
 A call in this process cannot be interrupted. It is refused when the deadline has passed before it
 starts, and when it returns late its result is dropped and the same error raised, so that a caller
-can rely on never getting a late result. Only an isolated worker can be stopped in the middle.
+can rely on never getting a late result. A coroutine is cancelled where it waits. Apart from that
+only an isolated worker can be stopped in the middle.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from contextvars import ContextVar, Token
+from collections.abc import Awaitable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
+from typing import TypeVar
 
 from noodle import _handle
 from noodle.errors import DeadlineExceededError, SettingsError
+from noodle.values import describe
 
-__all__ = ["check_deadline", "deadline", "remaining_seconds"]
+__all__ = ["check_deadline", "deadline", "finish_in_time", "remaining_seconds"]
 
-_current: ContextVar[tuple[float, float] | None] = ContextVar("noodle_deadline", default=None)
-"""When the innermost scope ends, in monotonic seconds, and how many seconds it was given."""
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class _Scope:
+    """One ``with`` block of a deadline.
+
+    Args:
+        end: When it has to be done, in monotonic seconds.
+        seconds: How many seconds it was given.
+        outer: The scope that it was opened in.
+        open: Whether the block is still running; contexts copied from it see it end.
+    """
+
+    end: float
+    seconds: float
+    outer: _Scope | None
+    open: bool = True
+
+
+_innermost: ContextVar[_Scope | None] = ContextVar("noodle_deadline", default=None)
+
+
+def _open_scopes() -> Iterator[_Scope]:
+    scope = _innermost.get()
+    while scope is not None:
+        if scope.open:
+            yield scope
+        scope = scope.outer
+
+
+def _current() -> _Scope | None:
+    return min(_open_scopes(), key=lambda scope: scope.end, default=None)
 
 
 class deadline:
@@ -30,28 +67,27 @@ class deadline:
 
     Args:
         seconds: How long the block may take, as a positive number; within another deadline the
-            earlier one holds.
+            earlier one holds. The object can be used again, also nested and on several threads.
 
     Raises:
         SettingsError: ``seconds`` is not a positive, finite number.
     """
 
     def __init__(self, seconds: float) -> None:
-        if type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds <= 0:
+        if type(seconds) is bool or not _is_duration(seconds):
             raise SettingsError(
                 "a deadline must be a positive number of seconds",
                 expected="a number above 0",
-                received=repr(seconds),
+                received=describe(seconds),
                 where="deadline",
             )
         self.seconds = float(seconds)
-        self._tokens: list[Token[tuple[float, float] | None]] = []
+        self._scopes: list[_Scope] = []
 
     def __enter__(self) -> deadline:
-        end = time.monotonic() + self.seconds
-        outer = _current.get()
-        innermost = outer if outer and outer[0] <= end else (end, self.seconds)
-        self._tokens.append(_current.set(innermost))
+        scope = _Scope(time.monotonic() + self.seconds, self.seconds, next(_open_scopes(), None))
+        self._scopes.append(scope)
+        _innermost.set(scope)
         _handle.enter_deadline()
         return self
 
@@ -61,14 +97,25 @@ class deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # A generator may be closed in another context than the one in which it opened the scope.
+        scope = next((s for s in _open_scopes() if s in self._scopes), self._scopes[-1])
+        self._scopes.remove(scope)
+        scope.open = False
         _handle.leave_deadline()
-        _current.reset(self._tokens.pop())
+        _innermost.set(next(_open_scopes(), None))
+
+
+def _is_duration(seconds: object) -> bool:
+    try:
+        return isinstance(seconds, (int, float)) and 0 < float(seconds) < math.inf
+    except OverflowError:
+        return False
 
 
 def remaining_seconds() -> float | None:
     """Return the seconds until the current deadline (negative when it has passed), or None."""
-    current = _current.get()
-    return None if current is None else current[0] - time.monotonic()
+    current = _current()
+    return None if current is None else current.end - time.monotonic()
 
 
 def check_deadline(function: object = None) -> None:
@@ -80,18 +127,40 @@ def check_deadline(function: object = None) -> None:
     Raises:
         DeadlineExceededError: The deadline has passed.
     """
-    current = _current.get()
+    current = _current()
     if current is None:
         return
-    late = time.monotonic() - current[0]
+    late = time.monotonic() - current.end
     if late > 0:
         name = getattr(function, "__name__", "the call")
         raise DeadlineExceededError(
             f"{name} did not finish before its deadline",
-            expected=f"at most {current[1]:g} s",
-            received=f"{current[1] + late:.3g} s",
+            expected=f"at most {current.seconds:g} s",
+            received=f"{current.seconds + late:.6g} s",
             remedy="allow more time with noodle.deadline(seconds)",
         )
+
+
+async def finish_in_time(awaitable: Awaitable[Result], function: object = None) -> Result:
+    """Await something within the current deadline, and cancel it when the deadline passes.
+
+    Args:
+        awaitable: A coroutine or future of the running asyncio loop.
+        function: What it belongs to; named in the error.
+
+    Raises:
+        DeadlineExceededError: It did not end in time.
+    """
+    import asyncio
+
+    try:
+        async with asyncio.timeout(remaining_seconds()):
+            result = await awaitable
+    except TimeoutError:
+        check_deadline(function)
+        raise
+    check_deadline(function)
+    return result
 
 
 _handle.set_deadline_check(check_deadline)

@@ -95,6 +95,10 @@ __all__ = [
 ]
 
 
+SHOWN_COLUMNS = 120
+"""Chosen: how much of a source line an error shows; generated lines can be megabytes long."""
+
+
 class NoodleError(Exception):
     """The trunk: every error that Noodle itself raises.
 
@@ -136,8 +140,13 @@ class NoodleError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(
-            [self.summary, *(f"  {label + ':':<10}{text}" for label, text in self.details())]
+            [self.summary, *(_labelled_line(label, text) for label, text in self.details())]
         )
+
+
+def _labelled_line(label: str, text: str) -> str:
+    continued = text.replace("\n", "\n" + " " * 12)
+    return f"  {label + ':':<10}{continued}"
 
 
 class UsageError(NoodleError):
@@ -280,15 +289,26 @@ class LanguageError(UsageError):
         return (self, *self.others)
 
     def excerpt(self) -> list[str]:
-        """Return the source line and the caret line below it; empty when there is no line."""
+        """Return the source line and the caret line below it; empty when there is no line.
+
+        Of a long line only the part around the caret is shown. Control characters, which could
+        command the terminal, and tabs are shown as one space each.
+        """
         if not self.line or not self.source_line:
             return []
+        length = len(self.source_line)
+        caret = min(max(self.column, 1) - 1, length)
+        start = max(0, caret - SHOWN_COLUMNS // 2) if length > SHOWN_COLUMNS else 0
+        end = min(length, start + SHOWN_COLUMNS)
+        part = self.source_line[start:end]
+        visible = "".join(character if character.isprintable() else " " for character in part)
+        before = "…" if start else ""
+        after = "…" if end < length else ""
         number = str(self.line)
-        visible = self.source_line.replace("\t", " ")
-        room = max(1, min(self.length, len(visible) - self.column + 1))
+        gap = " " * (len(before) + caret - start)
         return [
-            f"{number} | {visible}",
-            f"{' ' * len(number)} | {' ' * (self.column - 1)}{'^' * room}",
+            f"{number} | {before}{visible}{after}",
+            f"{' ' * len(number)} | {gap}{'^' * max(1, min(self.length, end - caret))}",
         ]
 
     def __str__(self) -> str:
@@ -297,7 +317,7 @@ class LanguageError(UsageError):
 
 def _language_error_text(error: LanguageError) -> str:
     lines = [f"{error.where}: {error.summary}", *(f"  {line}" for line in error.excerpt())]
-    lines += [f"  {label + ':':<10}{text}" for label, text in error.details() if label != "where"]
+    lines += [_labelled_line(label, text) for label, text in error.details() if label != "where"]
     return "\n".join(lines)
 
 

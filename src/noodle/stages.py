@@ -7,11 +7,12 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from inspect import iscoroutine
 from typing import Any
 
 from noodle.calls import Call
-from noodle.deadlines import check_deadline, deadline
+from noodle.deadlines import check_deadline, deadline, finish_in_time
 from noodle.errors import PermissionDeniedError
 
 __all__ = ["AuthorisationStage", "DeadlineStage", "OptimisationStage"]
@@ -28,7 +29,11 @@ class AuthorisationStage:
     name = "authorise"
 
     def __init__(self, user_roles: Mapping[str, Collection[str]] | None = None) -> None:
-        self._user_roles = user_roles
+        self._user_roles = (
+            None
+            if user_roles is None
+            else {role: _names(libraries) for role, libraries in user_roles.items()}
+        )
 
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         """Return the callable itself: who may call is decided here, once.
@@ -46,9 +51,15 @@ class AuthorisationStage:
                 expected=f"one of {', '.join(sorted(allowed)) or 'no library'}",
                 received=call.library,
                 where=f"{call.library}.{call.function}",
-                remedy=f"security.authorization.user_roles.{call.principal.role}",
+                remedy=f"add {call.library} to security.authorization.user_roles."
+                f"{call.principal.role}",
             )
         return inner, f"{who}, may call {call.library}"
+
+
+def _names(libraries: Collection[str]) -> frozenset[str]:
+    # A text is one name: taken as a collection of letters, "numpy*" would allow everything.
+    return frozenset([libraries] if isinstance(libraries, str) else libraries)
 
 
 class OptimisationStage:
@@ -89,7 +100,13 @@ class DeadlineStage:
         def limited(*args: Any, **kwargs: Any) -> Any:
             with deadline(seconds):
                 result = inner(*args, **kwargs)
+                if iscoroutine(result):
+                    return awaited(result)
                 check_deadline(inner)
                 return result
+
+        async def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+            with deadline(seconds):
+                return await finish_in_time(coroutine, inner)
 
         return limited, f"{seconds:g} s a call, checked before and after"

@@ -186,8 +186,9 @@ def type_of(value: object) -> ValueType:
     if value is None:
         return ValueType("null")
     python_type = type(value)
-    if python_type in _NAMES_OF_PYTHON_TYPES:
-        return ValueType(_NAMES_OF_PYTHON_TYPES[python_type])
+    for known, name in _NAMES_OF_PYTHON_TYPES.items():
+        if python_type is known:  # a look-up would run the code of a metaclass
+            return ValueType(name)
     if _is_tensor(value):
         return ValueType("tensor")
     item = buffer_item(value)
@@ -204,6 +205,7 @@ def type_of(value: object) -> ValueType:
 _module_of = type.__dict__["__module__"].__get__
 _qualified_name_of = type.__dict__["__qualname__"].__get__
 _bases_of = type.__dict__["__mro__"].__get__
+_members_of = type.__dict__["__dict__"].__get__
 
 
 def qualified_name(python_type: type) -> str:
@@ -266,7 +268,7 @@ def _description(value: Any) -> str:
     python_type = type(value)
     if value is None or python_type is bool:
         return {None: "null", True: "true", False: "false"}[value]
-    if python_type in (int, float):
+    if python_type is int or python_type is float:
         return f"{python_type.__name__} {_number_text(value)}"
     for base in (str, bytes, list, dict, tuple):
         if issubclass(python_type, base):
@@ -303,6 +305,10 @@ def _layout_text(value: Any) -> str:
 
 def _is_ndarray(value: object) -> bool:
     return _has_base(value, "numpy.ndarray")
+
+
+def _is_sized(value: object) -> bool:
+    return any("__len__" in _members_of(base) for base in _bases_of(type(value)))
 
 
 def _is_tensor(value: object) -> bool:
@@ -365,9 +371,9 @@ def _integer_refusal(declared: ValueType, value: object) -> str | None:
 
 def _whole_number(value: object) -> int | None:
     """Return the integer that a value stands for, or None; an array of one item is no integer."""
+    if _is_sized(value):
+        return None
     try:
-        if hasattr(type(value), "__len__"):
-            return None
         # An `int` subclass comes through `index` as it is, with comparisons of its own.
         return int.__index__(operator.index(value))  # type: ignore[arg-type]
     except Exception:  # the value's own code may raise anything
@@ -389,12 +395,13 @@ def _is_real(value: object) -> bool:
     """Return whether a value that is no integer converts to a float, as a ``Decimal`` does."""
     if _has_base(value, "numpy.generic") and not _has_base(value, "numpy.floating"):
         return False
+    if _is_sized(value):
+        return False
     try:
-        return not hasattr(type(value), "__len__") and hasattr(type(value), "__float__") and (
-            float(value) is not None  # type: ignore[arg-type]
-        )
+        float(value)  # type: ignore[arg-type]
     except Exception:  # the value's own code may raise anything
         return False
+    return True
 
 
 def _holds_exactly(declared: ValueType, number: int) -> bool:

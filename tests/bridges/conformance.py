@@ -1,8 +1,7 @@
 """One suite for every bridge: what a library must do, whatever language it is written in.
 
 A bridge's test derives from ``BridgeConformance`` and says how to load a small library that offers
-``add`` (two numbers), ``fail`` where the language has exceptions, and so on. Members that a language
-cannot have are declared absent, with the reason, instead of being skipped.
+``add(x, y)``, ``subtract(x, y)`` and ``twice(x)`` over floats.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import pytest
 import noodle
 from noodle._handle import Handle
 from noodle.calls import Plan
-from noodle.libraries import library_of
 from noodle.errors import (
     DeadlineExceededError,
     NameNotFoundError,
@@ -28,6 +26,7 @@ from noodle.errors import (
     SettingsError,
     UsageError,
 )
+from noodle.libraries import library_of
 
 
 class BridgeConformance:
@@ -99,7 +98,8 @@ class BridgeConformance:
         before = noodle.stats(library.add).calls
         plan = library.add.explain(1.0, 2.0)
         assert isinstance(plan, Plan)
-        assert ("add", self.bridge_name, "inprocess") == (plan.function, plan.bridge, plan.placement)
+        assert ("add", self.bridge_name) == (plan.function, plan.bridge)
+        assert "inprocess" == plan.placement
         assert (float, float) == plan.signature.positional
         assert ["authorise", "optimisation", "deadline"] == [s.stage for s in plan.stages]
         assert "off, no arms registered" in str(plan)

@@ -109,9 +109,7 @@ class TestPython(BridgeConformance):
         assert "x (known) and z (unknown)" in str(caught.value)
 
     def test_execute_gives_keywords_to_a_function_that_takes_any(self, library: ModuleType) -> None:
-        assert {"a": 1, "b": 2} == library_of(library).execute(
-            "any_keyword", {"a": 1, "b": 2}
-        )
+        assert {"a": 1, "b": 2} == library_of(library).execute("any_keyword", {"a": 1, "b": 2})
 
     def test_a_coroutine_function_is_awaited_by_aio(self, library: ModuleType) -> None:
         import asyncio

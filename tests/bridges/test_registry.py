@@ -62,7 +62,9 @@ def test_a_plugin_of_an_installed_distribution_serves_its_scheme(
     sys.modules.pop("r_plugin", None)
 
 
-@pytest.mark.parametrize("source", ["1 / 0", "def create_bridge(): raise OSError('no R')", "x = 1", "("])
+@pytest.mark.parametrize(
+    "source", ["1 / 0", "def create_bridge(): raise OSError('no R')", "x = 1", "("]
+)
 def test_a_broken_plugin_warns_once_and_stops_nothing(tmp_path: Path, source: str) -> None:
     (tmp_path / "noodle_bridge_r.py").write_text(source)
     registry = BridgeRegistry(search_paths=[tmp_path], entry_points=False)

@@ -1,10 +1,11 @@
 import os
+from pathlib import Path
 
 import pytest
 
 from noodle.errors import SettingsError
 from noodle.settings import find_config
-from noodle.settings.config_file import MAX_BYTES, read_config
+from noodle.settings.config_file import MAX_BYTES, has_say, read_config
 
 TEXT = """\
 # a comment with = and [brackets]
@@ -127,3 +128,19 @@ def test_the_nearest_file_upward_is_found(tmp_path):
 
 def test_the_representation_of_a_file_shows_nothing_of_its_text(config):
     assert "hunter2" not in repr(config('jwt_secret = "hunter2"'))
+
+
+@pytest.mark.parametrize(
+    ("owner", "trusted"), [(1000, True), (0, True), (2000, True), (3000, False)]
+)
+def test_only_the_user_root_and_the_programs_owner_may_configure_it(
+    owner: int, trusted: bool
+) -> None:
+    assert trusted is has_say(owner, user=1000, program_owner=2000)
+
+
+def test_a_file_of_this_user_above_the_program_is_found(tmp_path: Path) -> None:
+    program = tmp_path / "a" / "b"
+    program.mkdir(parents=True)
+    (tmp_path / "noodle.toml").write_text("")
+    assert tmp_path / "noodle.toml" == find_config(program)

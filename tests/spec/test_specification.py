@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ import noodle
 from tests.spec.blocks import BLOCKS, Block, specification
 
 PRODUCT = [[19, 22], [43, 50]]
+FLOW = {
+    "Parse": "parse",
+    "Type Analysis": "type analysis",
+    "AI Optimization": "optimisation",
+    "Bridge Routing": "bridge routing",
+    "Result Return": "result",
+}
+"""The steps of the dispatch flow: in the specification, and in what `noodle explain` prints."""
 
 
 @pytest.fixture
@@ -50,25 +59,28 @@ def test_the_configuration_is_accepted_as_written(block: Block, configuration: N
 def test_explain_shows_each_step_of_the_flow_for_each_call_site(
     block: Block, noodle_command: list[str], tmp_path: Path
 ):
-    flow = block.text.splitlines()[-1]
-    assert flow == "Parse → Type Analysis → AI Optimization → Bridge Routing → Result Return"
-    path = tmp_path / "program.noodle"
-    path.write_text(BLOCKS["Basic FFI Usage"].text, encoding="utf-8")
+    assert block.text.splitlines()[-1] == " → ".join(FLOW)
+    program = tmp_path / "program.noodle"
+    program.write_text(BLOCKS["Basic FFI Usage"].text, encoding="utf-8")
     result = subprocess.run(
-        [*noodle_command, "explain", str(path)], capture_output=True, text=True, check=False
+        [*noodle_command, "explain", str(program)], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
-    sites = re.split(r"^(?=\S)", result.stdout, flags=re.MULTILINE)[1:]
-    assert [re.search(r"np\.(\w+)", site)[1] for site in sites] == ["array", "array", "matmul"]
-    for site in sites:
-        assert re.findall(r"^ +(parse|types|optimisation|route|result)\b", site, re.MULTILINE) == [
-            "parse",
-            "types",
-            "optimisation",
-            "route",
-            "result",
-        ]
-        assert "off, no arms registered" in site
+
+    step = re.compile(rf"^  ({'|'.join(FLOW.values())}) +(.*)$", re.MULTILINE)
+    steps = step.findall(result.stdout)
+    calls = [steps[start : start + len(FLOW)] for start in range(0, len(steps), len(FLOW))]
+    assert [[name for name, _ in call] for call in calls] == [list(FLOW.values())] * 3
+    parsed, analysed, optimised, routed, _ = zip(*calls, strict=True)
+    assert [text.partition(" ")[2] for _, text in parsed] == [
+        "call of np.array with 1 argument",
+        "call of np.array with 1 argument",
+        "call of np.matmul with 2 arguments",
+    ]
+    assert [text for _, text in analysed] == ["(list)", "(list)", "(unknown, unknown)"]
+    assert {text for _, text in optimised} == {"off, no arms registered"}
+    numpy = f"numpy=={metadata.version('numpy')}, python bridge, inprocess"
+    assert {text for _, text in routed} == {numpy}
 
 
 @specification("FFI Unit Testing")

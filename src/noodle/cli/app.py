@@ -36,9 +36,7 @@ app = typer.Typer(
     "4 a library or setting is missing, 70 a defect in Noodle, 130 interrupted.",
 )
 
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show errors with their Python traceback.")
-]
+Debug = Annotated[bool, typer.Option("--debug", help="Show errors with their Python traceback.")]
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -94,12 +92,13 @@ def _run(file: Program, config: Config = None, debug: Debug = False) -> None:
 @app.command("check")
 def _check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Noodle programs.")],
+    config: Config = None,
     debug: Debug = False,
 ) -> None:
     """Report every mistake that can be found without running: syntax, names, types, imports."""
     from noodle.cli.check import check
 
-    raise typer.Exit(guarded(lambda: check(files), debug=debug))
+    raise typer.Exit(guarded(lambda: check(files, config=config), debug=debug))
 
 
 @app.command("explain")

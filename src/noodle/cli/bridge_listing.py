@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -137,8 +137,8 @@ def _print_offers(console: Console, kind: str, offers: list[_Offer]) -> None:
     console.print()
     console.print(Text(f"{kind} ({len(offers)})", "heading"))
     if kind == "modules":
-        names = Text(", ".join(offer.name for offer in offers))
-        console.print(Padding(names, (0, 0, 0, 2)), soft_wrap=False)
+        names = ", ".join(offer.name for offer in offers)
+        console.print(Text(textwrap.indent(textwrap.fill(names, console.width - 2), "  ")))
         return
     for offer in offers:
         text = offer.declaration.removeprefix(offer.name)
@@ -151,7 +151,9 @@ def _offers(library: Library) -> Iterator[_Offer]:
         try:
             member = library.member(name)
         except Exception as error:  # reading a name may run code of the library, which may raise
-            yield _Offer("broken names", name, f"{type(error).__name__}: {error}".partition("\n")[0])
+            yield _Offer(
+                "broken names", name, f"{type(error).__name__}: {error}".partition("\n")[0]
+            )
             continue
         yield _Offer(*_described(name, member))
 

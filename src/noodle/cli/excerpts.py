@@ -28,7 +28,10 @@ def excerpt(line: int, source: str, column: int, length: int, width: int = 100) 
     marked = shown[start : start + max(1, length)]
     carets = " " * cell_len(shown[:start]) + "^" * max(1, cell_len(marked))
     blank = f"{' ' * (len(gutter) - 2)}| "
-    return [Text.assemble((gutter, "gutter"), shown), Text.assemble((blank, "gutter"), (carets, "caret"))]
+    return [
+        Text.assemble((gutter, "gutter"), shown),
+        Text.assemble((blank, "gutter"), (carets, "caret")),
+    ]
 
 
 def _cut(text: str, start: int, width: int) -> tuple[str, int]:

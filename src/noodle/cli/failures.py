@@ -47,7 +47,7 @@ def report(error: BaseException, *, debug: bool = False) -> int:
 
 
 def visible_lines(text: str) -> str:
-    """Return a text of several lines with a visible sign for each character that could steer a terminal."""
+    """Return a text of several lines, each as ``visible`` shows it."""
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
@@ -81,7 +81,9 @@ def _headline(place: str, summary: str) -> Text:
 def _print_details(console: Console, details: Iterable[tuple[str, str]]) -> None:
     for label, text in details:
         style = "remedy" if label == "try" else ""
-        console.print(Text.assemble((f"  {label + ':':<10}", "label"), (visible_lines(text), style)))
+        console.print(
+            Text.assemble((f"  {label + ':':<10}", "label"), (visible_lines(text), style))
+        )
 
 
 def _print_failure(console: Console, error: BaseException, failure: Failure) -> None:
@@ -99,13 +101,12 @@ def _print_failure(console: Console, error: BaseException, failure: Failure) -> 
 def _details(error: BaseException, failure: Failure) -> list[tuple[str, str]]:
     if not isinstance(error, NoodleError):
         return [("try", failure.remedy)] if failure.remedy else []
-    details = []
-    for label, text in error.details():
-        # The place of an import is the headline's already.
-        shown = text.removesuffix(failure.where).removesuffix(", imported at ") if label == "where" and failure.where else text
-        if shown:
-            details.append((label, shown))
-    return details
+    # The place of an import is in the headline already.
+    ends = (f", imported at {failure.where}", failure.where) if failure.where else ()
+    details = error.details()
+    for end in ends:
+        details = [(label, text.removesuffix(end)) for label, text in details]
+    return [(label, text) for label, text in details if text]
 
 
 def _print_frames(console: Console, failure: Failure) -> None:
@@ -125,13 +126,13 @@ def _print_frames(console: Console, failure: Failure) -> None:
         console.print(Text(f"  and {failure.skipped} more calls between them", "gutter"))
 
 
-def _print_defect(
-    console: Console, error: BaseException, failure: Failure, debug: bool
-) -> None:
+def _print_defect(console: Console, error: BaseException, failure: Failure, debug: bool) -> None:
     kind = "" if isinstance(error, NoodleError) else f"{type(error).__name__}: "
     summary = error.summary if isinstance(error, NoodleError) else str(error)
     console.print(_headline(failure.where, f"a defect in Noodle: {kind}{summary}"))
     if isinstance(error, NoodleError):
         _print_details(console, error.details())
-    how = "report it with the traceback above" if debug else "run it again with --debug and report it"
+    how = (
+        "report it with the traceback above" if debug else "run it again with --debug and report it"
+    )
     console.print(Text.assemble(("  try:      ", "label"), (how, "remedy")))

@@ -1,7 +1,9 @@
-"""How a command ends: output flushed, errors reported, signals and closed pipes told by exit codes."""
+"""How a command ends: output flushed, errors reported, everything told by the exit code."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -21,6 +23,10 @@ def guarded(action: Callable[[], int], *, debug: bool = False) -> int:
     Raises:
         SystemExit: The program, or foreign code in it, asked for it.
     """
+    # A crash inside a library then shows the line of the program that called it.
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)
+    debug = debug or os.environ.get("NOODLE_DEBUG", "0") not in ("", "0", "false")
     try:
         code = action()
     except SystemExit:
@@ -77,6 +83,4 @@ def _reader_has_left() -> bool:
 
 def _drop_output() -> None:
     """Lead standard output to nowhere, so that the interpreter's own flush at exit says nothing."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

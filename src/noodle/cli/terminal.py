@@ -27,11 +27,17 @@ _THEME = Theme(
 _PLAIN_WIDTH = 200
 """Columns where there is no terminal to ask; chosen so that tables keep a line a row."""
 
-# Control characters as the pictures that Unicode has for them, so that a caret below stays in place.
-_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421, ord("\t"): " "}
-_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-# Marks that reverse the direction of text: what is shown must be in the order of the source.
-_PICTURES |= dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+_MARKS_OF_DIRECTION = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+
+# Unicode's pictures for control characters are one column wide, so a caret below stays in place.
+# Marks of direction would show a source in another order than it has.
+_SHOWN_AS: dict[int, int] = {
+    **{code: 0x2400 + code for code in range(32)},
+    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
+    **dict.fromkeys(_MARKS_OF_DIRECTION, 0xFFFD),
+    127: 0x2421,
+    ord("\t"): ord(" "),
+}
 
 
 def output_console() -> Console:
@@ -61,5 +67,5 @@ def _console(*, stderr: bool) -> Console:
 
 
 def visible(text: str) -> str:
-    """Return one line of text with a visible sign for each character that could steer a terminal."""
-    return text.translate(_PICTURES)
+    """Return a line with a visible sign in place of what could steer a terminal."""
+    return text.translate(_SHOWN_AS)

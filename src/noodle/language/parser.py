@@ -80,8 +80,9 @@ def parse(source: SourceText) -> Parsed:
     tokens, errors, open_at_end = scan(source)
     run = _Run(source, tokens)
     program = run.program()
-    known = {(error.line, error.column) for error in errors}
-    errors += [error for error in run.errors if (error.line, error.column) not in known]
+    # On a line with an unreadable token, what the parser stumbles over is that token.
+    unreadable = {error.line for error in errors}
+    errors += [error for error in run.errors if error.line not in unreadable]
     _check_depth(source, program)
     at_end_only = run.failed_at_end and len(run.errors) == 1 and len(errors) == 1
     return Parsed(program, errors, open_at_end or at_end_only)
@@ -119,7 +120,7 @@ class _Run:
         if not token.synthetic and len(self.errors) < MAX_REPORTED_ERRORS:
             self.errors.append(syntax_error(mishap))
             self.failed_at_end |= token.type == "$END"
-        if token.type == "ASSIGN" and "EQUALITY" in mishap.accepted():
+        if token.type == "ASSIGN" and "EQUALITY" in mishap.accepted:
             self.tokens[index] = Token("EQUALITY", "==", token.start, token.end)
             return index
         self._unwind()
@@ -129,9 +130,13 @@ class _Run:
         """Drop the unfinished statement: back to the state in which it could begin."""
         state = self.parser.parser_state
         table = state.parse_conf.parse_table.states
-        while "statement" not in table[state.state_stack[-1]]:
+        finished_blocks = 0
+        while finished_blocks or "statement" not in table[state.state_stack[-1]]:
             state.state_stack.pop()
-            state.value_stack.pop()
+            value = state.value_stack.pop()
+            if isinstance(value, Token):
+                finished_blocks += (value.type == "BLOCK_CLOSE") - (value.type == "BLOCK_OPEN")
+            finished_blocks = max(0, finished_blocks)
 
     def _end_of_statement(self, index: int) -> int:
         """Return the index of the separator or closing brace that ends the broken statement."""

@@ -48,6 +48,8 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _STRING_STOP = re.compile(r'"|\n|\$\{|\\.', re.DOTALL)
 _NEXT_SIGN = re.compile(r"\s*(=>|==|=|:)?")
 
+_UNCLOSED_STRING = "a string is never closed"
+
 _UNKNOWN_SIGNS = {
     "#": "a comment begins with `//`",
     "'": 'write strings in double quotes: `"text"`',
@@ -268,15 +270,15 @@ class _Scanner:
         return None
 
     def _close_before_statement(self, start: int) -> None:
-        """Close parentheses, lists and maps that are still open where a new statement begins."""
-        if "\n" not in self.text[self.tokens[-1].end : start] if self.tokens else True:
+        """End what cannot go on where a new statement begins: an operator, open brackets except a block."""
+        if not self.tokens or "\n" not in self.text[self.tokens[-1].end : start]:
             return
-        closed = False
+        closed = self._previous() not in OPERAND_ENDS | {"SEPARATOR", "BLOCK_OPEN", "ELSE"}
         while self.open and self.open[-1].type in ("LPAREN", "LBRACKET", "MAP_OPEN"):
             self._close_missing(start)
             closed = True
         if closed:
-            self._add("SEPARATOR", "\n", start, start)
+            self._add("SEPARATOR", "\n", self.tokens[-1].end, self.tokens[-1].end)
 
     def _close_missing(self, position: int) -> None:
         opener = self.open.pop()
@@ -330,9 +332,22 @@ class _Scanner:
         else:
             value = self._plain(plain_start, end)
             self._add("STRING", self.text[start : self.position], start, self.position, value)
+        if end == self.position:
+            self._close_since(self.source.place(start)[0])
+
+    def _close_since(self, line: int) -> None:
+        """Close silently the brackets opened on a line whose closers an unclosed string has swallowed."""
+        while self.open and self.open[-1].type in ("LPAREN", "LBRACKET", "MAP_OPEN"):
+            opener = self.open[-1]
+            if self.source.place(opener.start)[0] < line:
+                return
+            closer, kind = _CLOSERS[self.open.pop().type]
+            self.tokens.append(
+                Token(kind, closer, self.position, self.position, opener, synthetic=True)
+            )
 
     def _unclosed_string(self, start: int, end: int) -> None:
-        self._error("a string is never closed", start, end, expected='`"`',
+        self._error(_UNCLOSED_STRING, start, end, expected='`"`',
                     received="the end of the line",
                     remedy='end it with `"`; write a newline in a string as `\\n`')
         self.position = end
@@ -341,7 +356,10 @@ class _Scanner:
         """End a ``${…}`` at the end of its line; what was then taken for a string was its string's end."""
         opener = self.open[-1]
         line, _ = self.source.place(start)
-        self.errors = [e for e in self.errors if e.line != line or "string" not in e.summary]
+        others = [e for e in self.errors if e.line != line or e.summary != _UNCLOSED_STRING]
+        if len(others) < len(self.errors) and self.tokens[-1].type == "STRING":
+            self.tokens.pop()
+        self.errors = others
         self._close_missing(start)
         self.position = start
         opener.value = "unclosed"

@@ -201,7 +201,12 @@ class _Resolver:
     def _declare(self, name: tree.Identifier, kind: str, statement: tree.Node) -> Variable:
         self._check_name(name)
         earlier = self.block.names.get(name.text)
-        if earlier and earlier.declaration and not self.block.redeclares:
+        if earlier and kind == "parameter":
+            self._error(
+                f"there are two parameters `{name.text}`", name, expected="a name for each parameter",
+                received=f"`{name.text}` again", remedy="rename one of them",
+            )
+        elif earlier and earlier.declaration and not self.block.redeclares:
             line, _ = self.source.place(earlier.declaration.start)
             self._error(
                 f"`{name.text}` is already declared in this block", name,

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from lark.exceptions import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from noodle.errors import NoodleSyntaxError
@@ -55,15 +56,7 @@ class Mishap:
         self.previous = tokens[index - 1] if index else None
         self.before_previous = tokens[index - 2] if index > 1 else None
         self.following = tokens[min(index + 1, len(tokens) - 1)]
-        self.state: Any = parser.parser_state.position
-        self._parser = parser
-        self._accepted: frozenset[str] | None = None
-
-    def accepted(self) -> frozenset[str]:
-        """Return the kinds of token that would have been accepted."""
-        if self._accepted is None:
-            self._accepted = frozenset(self._parser.accepts())
-        return self._accepted
+        self.accepted = accepted_kinds(parser)
 
 
 def syntax_error(mishap: Mishap) -> NoodleSyntaxError:
@@ -73,12 +66,20 @@ def syntax_error(mishap: Mishap) -> NoodleSyntaxError:
     place = _place(mishap)
     return mishap.source.error(
         NoodleSyntaxError,
-        advice.summary if advice else f"unexpected {describe_token(token)}",
+        advice.summary if advice else _plain_summary(token),
         *place,
-        expected=expected_words(mishap.accepted()),
+        expected=expected_words(mishap.accepted),
         received=describe_token(token),
         remedy=advice.remedy if advice else None,
     )
+
+
+def _plain_summary(token: Token) -> str:
+    if token.type == "$END":
+        return "the program ends too early"
+    if token.text == "\n":
+        return "the line ends too early"
+    return f"{describe_token(token)} does not fit here"
 
 
 def _place(mishap: Mishap) -> tuple[int, int]:
@@ -97,34 +98,85 @@ def _known_mistake(mishap: Mishap) -> Advice | None:
         )
     if token.type == "FOREIGN_SIGN":
         return FOREIGN_SIGNS[token.text]
+    if previous and previous.text == "print" and token.type in _VALUES:
+        return Advice("a call needs parentheses", "write `print(value)`")
     for candidate in (previous, token, mishap.before_previous):
         if candidate and candidate.type in ("NAME", "LAMBDA_NAME") and candidate.text in FOREIGN_WORDS:
             return FOREIGN_WORDS[candidate.text]
-    return _mistake_by_state().get((mishap.state, token.type)) or _keyword_as_name(mishap)
+    table = _advice_by_situation()
+    exact, rough = _situations(mishap.accepted, token, previous)
+    return table.get(exact) or _keyword_as_name(mishap) or table.get(rough)
 
 
 def _keyword_as_name(mishap: Mishap) -> Advice | None:
     token = mishap.token
-    if token.text in KEYWORDS and "NAME" in mishap.accepted() and "NUMBER" not in mishap.accepted():
+    if token.text in KEYWORDS and "NAME" in mishap.accepted and "NUMBER" not in mishap.accepted:
         return Advice(f"`{token.text}` is a word of the language", f"choose another name: `{token.text}_`")
     return None
 
 
+def accepted_kinds(parser: InteractiveParser) -> frozenset[str]:
+    """Return the kinds of token that a parser would accept next."""
+    state = parser.parser_state
+    kinds = state.parse_conf.parse_table.states[state.position]
+    return frozenset(kind for kind in kinds if kind.isupper() and _accepts(state, kind))
+
+
+def _accepts(state: Any, kind: str) -> bool:
+    """Whether the reductions that a token causes lead to a state that shifts it."""
+    table, states = state.parse_conf.parse_table.states, list(state.state_stack)
+    while states[-1] != state.parse_conf.end_state:
+        action, argument = table[states[-1]].get(kind, (None, None))
+        if action is None:
+            return False
+        if action is Shift:
+            return True
+        if argument.expansion:
+            del states[-len(argument.expansion) :]
+        states.append(table[states[-1]][argument.origin.name][1])
+    return True
+
+
+Situation = tuple[frozenset[str], str, str]
+"""What would have been accepted, the kind of token that came, and the kind before it or ``""``."""
+
+
+def _situations(
+    accepted: frozenset[str], token: Token, previous: Token | None
+) -> tuple[Situation, Situation]:
+    """Return the situation of an error exactly, and one in which all tokens that begin a value are one."""
+    expected = accepted
+    if "SEPARATOR" in expected:
+        expected -= {"$END", "BLOCK_CLOSE", "ASSIGN", "OPERATOR_ASSIGN"}
+    if "STAR" in expected:
+        expected -= {"ASSIGN"}
+    kind = "SEPARATOR" if token.type == "$END" else token.type
+    before = previous.type if previous else ""
+    rough = "a value" if kind in _VALUES else kind
+    return (expected, kind, before), (expected, rough, before if expected == {"NAME"} else "")
+
+
+_VALUES = frozenset("NAME LAMBDA_NAME NUMBER STRING STRING_START TRUE FALSE NULL LPAREN".split())
+
+
 @cache
-def _mistake_by_state() -> dict[tuple[Any, str], Advice]:
-    """Return the advice of each malformed example by the parser's state and the kind of token in it."""
+def _advice_by_situation() -> dict[Situation, Advice]:
+    """Return the advice of each malformed example by its situation."""
     from noodle.language.parser import feed, start_parser
     from noodle.language.scanner import scan
 
-    table: dict[tuple[Any, str], Advice] = {}
+    table: dict[Situation, Advice] = {}
     for example, advice in MISTAKES:
         parser = start_parser()
+        previous: Token | None = None
         for token in scan(SourceText(example, "<example>")).tokens:
             try:
                 feed(parser, token)
             except UnexpectedToken:
-                table.setdefault((parser.parser_state.position, token.type), advice)
+                for situation in _situations(accepted_kinds(parser), token, previous):
+                    table.setdefault(situation, advice)
                 break
+            previous = token
     return table
 
 
@@ -138,7 +190,7 @@ def expected_words(accepted: frozenset[str]) -> str:
     elif kinds >= _BEGINS_EXPRESSION - {"NOT", "NOT_SIGN"}:
         words.append("an expression")
         kinds -= _BEGINS_EXPRESSION | {"BLOCK_OPEN"}
-    elif {"PLUS", "STAR", "SLASH"} <= kinds:
+    elif {"AND", "OR"} <= kinds:
         kinds -= _JOINS_OPERANDS
         words.append("an operator")
     if "SEPARATOR" in kinds:

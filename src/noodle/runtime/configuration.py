@@ -61,7 +61,7 @@ class SettingsConfiguration:
         )
 
     def _native_options(self, bridge: BridgeSettings | None) -> dict[str, Any]:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"cache_directory": str(self._settings.cache_directory)}
         if self._settings.library_paths:
             options["library_paths"] = [str(path) for path in self._settings.library_paths]
         if bridge is not None:

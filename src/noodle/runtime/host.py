@@ -1,7 +1,7 @@
 """The host that Noodle programs run on: it loads libraries, reads source files and writes output.
 
-The language core does no input or output of its own and knows no engine. A program that imports
-nothing foreign never makes one, so this module imports nothing heavy.
+The language core knows no engine, and a program that imports nothing foreign never makes one. This
+module is part of every start, so it imports almost nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 
-from noodle.errors import InternalError, NoodleError, SettingsError, SourceError, did_you_mean
 from noodle.language.source_files import read_source_file
 
 TYPE_CHECKING = False
@@ -76,12 +75,14 @@ class EngineHost:
         Raises:
             NoodleError: It cannot be loaded; ``where`` tells the place of the import.
         """
+        from noodle.errors import InternalError, NoodleError
+
         place = f"{spec.path}:{spec.line}:{spec.column}"
         try:
             _refuse_reserved(spec.options)
             return self.engine.load(
                 spec.target,
-                directory=self._directory_of(spec.path),
+                directory=self.directory_of(spec.path),
                 prototypes=spec.prototypes or None,
                 **spec.options,
             )
@@ -95,8 +96,12 @@ class EngineHost:
                 where=place,
             ) from error
 
-    def _directory_of(self, path: str) -> str:
-        # A session's input and a program piped in have no file of their own.
+    def directory_of(self, path: str) -> str:
+        """Return the directory against which a relative path in a program is resolved.
+
+        Args:
+            path: The program; a session's input has no file, and stands for the host's directory.
+        """
         return os.path.dirname(os.path.abspath(path)) if os.path.isfile(path) else self._directory
 
     def read_source(self, path: str) -> str:
@@ -107,9 +112,8 @@ class EngineHost:
         """
         try:
             return read_source_file(path)
-        except SourceError as error:
-            error.remedy = _programs_near(path) or error.remedy
-            raise
+        except Exception as error:
+            raise _with_programs_near(path, error) from None
 
     def write(self, text: str) -> None:
         """Write what the program prints to standard output, whatever that is now."""
@@ -119,16 +123,26 @@ class EngineHost:
 
 
 def _refuse_reserved(options: dict[str, object]) -> None:
+    from noodle.errors import SettingsError
+
     for option in _RESERVED_OPTIONS:
         if option in options:
             raise SettingsError(
                 f"an import has no option {option!r}",
                 expected="an option of the library's bridge",
                 received=option,
-                remedy="write prototypes in braces: `import ffi \"libm.so.6\" as m { fn cos(x: f64): f64 }`"
+                remedy="write prototypes in braces behind the name: `{ fn cos(x: f64): f64 }`"
                 if option == "prototypes"
                 else f"leave {option} out",
             )
+
+
+def _with_programs_near(path: str, error: Exception) -> Exception:
+    from noodle.errors import SourceError
+
+    if isinstance(error, SourceError):
+        error.remedy = _programs_near(path) or error.remedy
+    return error
 
 
 def _programs_near(path: str) -> str | None:
@@ -138,11 +152,15 @@ def _programs_near(path: str) -> str | None:
         return " or ".join(os.path.join(path, name) for name in programs) or None
     if os.path.lexists(path):
         return None
+    from noodle.errors import did_you_mean
+
     folder, name = os.path.split(path)
     if os.path.isfile(f"{path}.noodle"):
         return f"{path}.noodle"
     near = did_you_mean(name, _names_in(folder or "."))
-    return " or ".join(os.path.join(folder, found) for found in near.split(" or ")) if near else None
+    return (
+        " or ".join(os.path.join(folder, found) for found in near.split(" or ")) if near else None
+    )
 
 
 def _names_in(folder: str) -> list[str]:

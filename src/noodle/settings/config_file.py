@@ -65,13 +65,43 @@ def find_config(start: Path) -> Path | None:
 
     Args:
         start: The directory to begin in.
+
+    Raises:
+        SettingsError: The file belongs to somebody who has no say over programs in ``start``. A
+            configuration names code to load, and a directory above may be shared, as ``/tmp`` is.
     """
     beginning = start.absolute()
     for directory in (beginning, *beginning.parents):
         candidate = directory / FILE_NAME
         if os.path.lexists(candidate):
+            _refuse_stranger(candidate, beginning)
             return candidate
     return None
+
+
+def _refuse_stranger(file: Path, beginning: Path) -> None:
+    owner = os.lstat(file).st_uid
+    user = os.geteuid()
+    program_owner = os.stat(beginning).st_uid if beginning.exists() else user
+    if not has_say(owner, user=user, program_owner=program_owner):
+        raise SettingsError(
+            f"{FILE_NAME} belongs to another user, and is not read",
+            expected="a file of this user, of root, or of the owner of the program's directory",
+            received=f"a file of user {owner}",
+            where=os.path.relpath(file, beginning),
+            remedy=f"name it, if it is to be used: --config {os.path.relpath(file)}",
+        )
+
+
+def has_say(owner: int, *, user: int, program_owner: int) -> bool:
+    """Return whether the owner of a configuration file may configure a program.
+
+    Args:
+        owner: The file's owner.
+        user: Who runs the program.
+        program_owner: The owner of the program's directory.
+    """
+    return owner in (0, user, program_owner)
 
 
 def read_config(path: Path, *, relative_to: Path | None = None) -> ConfigFile:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,16 @@ def compile_to(output: Path, source: str | Path, *flags: str) -> Path:
     return output
 
 
+@pytest.fixture(scope="session", autouse=True)
+def zig_cache() -> Iterator[None]:
+    """Keeps what ziglang builds of libc from one run of the tests to the next: it takes seconds."""
+    kept = Path(tempfile.gettempdir(), f"noodle-tests-zig-{os.getuid()}")
+    kept.mkdir(mode=0o700, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(kept))
+        yield
+
+
 @pytest.fixture(scope="session")
 def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cache of compiled files that most tests share."""
@@ -92,7 +104,7 @@ def library(request: pytest.FixtureRequest, bridges: Any, sample: Path) -> Nativ
 
 
 @pytest.fixture
-def load(bridges: Any) -> Iterator[Load]:
+def load(bridges: Any) -> Load:
     """Load a library with the system's compiler."""
 
     def load(location: str | Path, prototypes: Any = None, **fields: Any) -> NativeLibrary:
@@ -103,4 +115,4 @@ def load(bridges: Any) -> Iterator[Load]:
         loaded: NativeLibrary = bridges["compiled"][0].load(request)
         return loaded
 
-    yield load
+    return load

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import math
 import threading
 from typing import Any
 
+import cffi
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -77,7 +79,9 @@ class TestNumbers:
         values = [np.int8(-3), np.uint64(7), True]
         assert [-3, 7, 1] == [call(library, "same_i32", value) for value in values]
 
-    @pytest.mark.parametrize("value", [0.1, -0.0, math.inf, 5e-324, 2**53, -(2**80), np.float32(0.1)])
+    @pytest.mark.parametrize(
+        "value", [0.1, -0.0, math.inf, 5e-324, 2**53, -(2**80), np.float32(0.1)]
+    )
     def test_floats_cross_exactly(self, library: NativeLibrary, value: Any) -> None:
         result = call(library, "same_f64", value)
         assert (float(value), math.copysign(1, value)) == (result, math.copysign(1, result))
@@ -189,7 +193,8 @@ class TestText:
 
 class TestMemory:
     def test_arrays_are_shared_without_a_copy(self, library: NativeLibrary) -> None:
-        for values in (np.arange(6.0).reshape(2, 3), array.array("d", range(6))):
+        in_c = (ctypes.c_double * 6)(*range(6))
+        for values in (np.arange(6.0).reshape(2, 3), array.array("d", range(6)), in_c):
             assert 15.0 == call(library, "sum", values, 6)
             assert call(library, "scale", values, 6, 2.0) is None
             assert 30.0 == call(library, "sum", values, 6)
@@ -272,6 +277,16 @@ class TestPointers:
     def test_a_pointer_to_something_else_is_refused(self, library: NativeLibrary) -> None:
         with pytest.raises(ArgumentTypeError, match="struct counter"):
             call(library, "counter_next", call(library, "other_new"))
+
+    def test_pointers_of_cffi_are_accepted_and_its_numbers_are_not(
+        self, library: NativeLibrary
+    ) -> None:
+        ffi = cffi.FFI()
+        values = ffi.new("double[]", [1.0, 2.0])
+        assert 3.0 == call(library, "sum", values, 2)
+        for name in ("sum", "length"):
+            with pytest.raises(ArgumentTypeError):
+                call(library, name, ffi.cast("long", 4096), *([2] if name == "sum" else []))
 
     def test_a_pointer_cannot_be_read_through(self, library: NativeLibrary) -> None:
         values = np.array([1.0, 2.0])

@@ -19,7 +19,15 @@ from _cffi_backend import FFI
 from noodle.bridges.native.declarations import DeclaredParameter, NativeType
 from noodle.bridges.native.pointers import Pointer
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError
-from noodle.values import FLOAT_TYPES, INTEGER_RANGES, describe, item_of_format, refusal, type_of
+from noodle.values import (
+    FLOAT_TYPES,
+    INTEGER_RANGES,
+    describe,
+    item_of_format,
+    layout_refusal,
+    refusal,
+    type_of,
+)
 
 __all__ = ["Converter", "Refusal", "argument_of"]
 
@@ -95,7 +103,9 @@ class _Kind:
         self.shown = shown if shown.isidentifier() else "a"
 
     def refuse(self, value: Any) -> Refusal | None:
-        why = refusal(self.native.type, value)
+        return self._explained(refusal(self.native.type, value), value)
+
+    def _explained(self, why: str | None, value: Any) -> Refusal | None:
         if why is None:
             return None
         expected, _, received = why.removeprefix("expected ").partition(", got ")
@@ -137,7 +147,12 @@ class _Float(_Kind):
             return self._type_refusal(value, f"{self.shown}.real, if dropping the rest is meant")
         why = super().refuse(value)
         if why and hasattr(value, "__index__") and not hasattr(value, "__len__"):
-            return Refusal(ArgumentRangeError, why.expected, why.received, f"float({self.shown}), if rounding is meant")
+            return Refusal(
+                ArgumentRangeError,
+                why.expected,
+                why.received,
+                f"float({self.shown}), if rounding is meant",
+            )
         if why is None and self.native.type.name == "f32" and not _fits_f32(float(value)):
             return Refusal(
                 ArgumentRangeError, "f32 (up to 3.4028235e38)", describe(value), "declare f64"
@@ -190,7 +205,7 @@ class _Text(_Kind):
             return None
         if self.native.from_c and isinstance(value, Pointer):
             return _pointer_refusal(self.native, value)
-        if self.native.from_c and isinstance(value, _FFI.CData):
+        if self.native.from_c and _is_address(value):
             return None
         why = self._type_refusal(value)
         if self.native.from_c:
@@ -288,14 +303,14 @@ class _Memory(_Kind):
 
     def refuse(self, value: Any) -> Refusal | None:
         nullable = self.native.type.name == "ptr"
-        if nullable and (value is None or isinstance(value, _FFI.CData)):
+        if nullable and (value is None or _is_address(value)):
             return None
         if nullable and isinstance(value, Pointer):
             return _pointer_refusal(self.native, value)
         if self.native.structure:
             expected = f"a pointer to {self.native.structure}, or None"
             return Refusal(ArgumentTypeError, expected, describe(value))
-        why = super().refuse(value)
+        why = self._explained(layout_refusal(self.native.type, value), value)
         if why is None and self.native.writes and memoryview(value).readonly:
             expected = f"writable memory for {self.native.type}"
             received = f"{describe(value)}, read-only"
@@ -374,7 +389,13 @@ def _null(_: None) -> Any:
     return _FFI.NULL
 
 
+def _is_address(value: Any) -> bool:
+    return isinstance(value, _FFI.CData) and _FFI.typeof(value).kind in ("pointer", "array")
+
+
 def _as_address(value: Any) -> Any:
+    if not _is_address(value):
+        raise TypeError
     return _FFI.cast("void *", value)
 
 

@@ -88,6 +88,7 @@ class BuildCache:
         final = self._directory / name
         if final.is_file():
             return final
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock(name):
             if not final.is_file():
                 self._build(final, build)
@@ -105,6 +106,7 @@ class BuildCache:
         import shutil
         import tempfile
 
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._remove_stale()
         folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._directory))
         try:
@@ -151,7 +153,9 @@ def _unusable(directory: Path) -> str | None:
         return "it belongs to another user"
     if facts.st_mode & 0o022:
         return "other users may write to it"
-    return None if os.access(directory, os.W_OK | os.X_OK) else "it is read-only"
+    return (
+        None if os.access(directory, os.W_OK | os.X_OK, effective_ids=True) else "it is read-only"
+    )
 
 
 def _temporary_directory() -> Path:

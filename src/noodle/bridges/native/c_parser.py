@@ -128,7 +128,7 @@ def _parse_error(message: str, text: str) -> PrototypeError:
     lines = text.splitlines()
     shown = lines[line - 1].strip() if 0 < line <= len(lines) else text.strip()[-80:]
     remedy = "end each prototype with ';'" if not text.rstrip().endswith((";", "}")) else None
-    unknown = re.match(r"before: (\w+)", reason)
+    unknown = re.match(r"before: \w|Invalid function definition", reason)
     if unknown and remedy is None:
         remedy = "if an unknown type stands there, declare it first: typedef struct thing thing;"
     return PrototypeError(
@@ -143,6 +143,7 @@ def _parse_error(message: str, text: str) -> PrototypeError:
 def _reason(reason: str) -> str:
     text = reason.strip().removeprefix("prototypes: ")
     text = text.replace("At end of input", "it ends too early")
+    text = text.replace("Invalid function definition", "unexpected name before a function")
     return re.sub(r"^before: (.*)", r"unexpected \1", text) or "it ends too early"
 
 
@@ -151,6 +152,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._typedefs: dict[str, Any] = {}
+        self._enums: dict[str, Any] = {}
         self._problems: list[tuple[str, str]] = []
 
     def read(self, tree: Any) -> tuple[Declaration, ...]:
@@ -164,7 +166,9 @@ class _Reader:
             if node.coord.file == "prototypes":
                 self._typedefs[node.name] = node.type
             return None
-        if isinstance(node, c_ast.FuncDef):
+        if isinstance(getattr(node, "type", None), c_ast.Enum) and node.type.values:
+            self._enums[node.type.name] = node.type
+        elif isinstance(node, c_ast.FuncDef):
             self._refuse(node.decl, node.decl.name, "it has a body, and only declarations are read")
         elif isinstance(node, c_ast.Decl) and node.name:
             if isinstance(node.type, c_ast.FuncDecl):
@@ -246,7 +250,7 @@ class _Reader:
         if isinstance(shape.type, (c_ast.Struct, c_ast.Union)):
             raise _Unfit("is a structure by value; only pointers to structures can be passed")
         if isinstance(shape.type, c_ast.Enum):
-            return "i32" if _has_negative(shape.type) else "u32"
+            return "i32" if _has_negative(self._enums.get(shape.type.name, shape.type)) else "u32"
         words = self._words(shape)
         known = _WORDS_TO_TYPE.get(words) or _STANDARD_TYPEDEFS.get(words)
         if known is None:

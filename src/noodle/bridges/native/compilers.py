@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,7 +33,7 @@ class Compiler:
     @property
     def is_zig(self) -> bool:
         """Whether it is ziglang's."""
-        return "ziglang" in self.command
+        return self.name == "ziglang"
 
     def shared_library(
         self,
@@ -105,7 +104,7 @@ def _environment(private: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
         "TMPDIR": str(private),
-        "ZIG_GLOBAL_CACHE_DIR": str(private.parent / "zig"),
+        "ZIG_GLOBAL_CACHE_DIR": os.environ.get("ZIG_GLOBAL_CACHE_DIR", str(private.parent / "zig")),
         "ZIG_LOCAL_CACHE_DIR": str(private / "zig"),
     }
 
@@ -140,7 +139,7 @@ def _program(name: str, search_path: str) -> Path | None:
     # What shutil.which does; importing shutil would cost a third of a warm load.
     folders = [""] if "/" in name else search_path.split(os.pathsep)
     for candidate in (Path(folder, name).absolute() for folder in folders):
-        if candidate.is_file() and os.access(candidate, os.X_OK):
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     return None
 
@@ -154,8 +153,8 @@ def find_ziglang() -> Compiler | None:
     if found is None or found.origin is None:
         return None
     program = Path(found.origin).parent / "zig"
-    command = (sys.executable, "-m", "ziglang", "cc")
-    return _compiler(command, "ziglang", program) if program.is_file() else None
+    # Run directly: `python -m ziglang` would import modules from the folder of the user's source.
+    return _compiler((str(program), "cc"), "ziglang", program) if os.path.isfile(program) else None
 
 
 def _compiler(command: tuple[str, ...], name: str, program: Path) -> Compiler:

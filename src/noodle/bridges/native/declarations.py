@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
 from typing import Any
@@ -148,10 +149,13 @@ class Declaration:
     def unpack(cls, packed: Sequence[Any]) -> Declaration:
         """Return the declaration that ``pack`` made into lists."""
         (_, result), *parameters = [
-            (name, NativeType(parse_type(written), c, writes, from_c, structure))
+            (name, NativeType(_parsed(written), c, writes, from_c, structure))
             for name, written, c, writes, from_c, structure in packed[1:]
         ]
         return cls(packed[0], tuple(DeclaredParameter(*p) for p in parameters), result)
+
+
+_parsed = cache(parse_type)
 
 
 def _annotation(native: NativeType) -> Any:

@@ -22,7 +22,7 @@ __all__ = [
     "NotElfError",
     "file_digest",
     "machine_of",
-    "open_library",
+    "read_library",
     "running_machine",
 ]
 
@@ -216,7 +216,7 @@ def running_machine() -> Machine | None:
         return None
 
 
-def open_library(path: Path, shown: str) -> ElfFile:
+def read_library(path: Path, shown: str) -> ElfFile:
     """Read a shared library and check that this process could load it.
 
     Args:

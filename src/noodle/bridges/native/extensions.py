@@ -13,7 +13,7 @@ import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,20 @@ from noodle.errors import LibraryLoadError, MissingToolError
 
 __all__ = ["Extension", "extension_key", "load_extension"]
 
-_FORMAT = "1"
+_FORMAT = "2"
+
+_PYTHON_API = ("-D_CFFI_NO_LIMITED_API",)
+"""A module serves one version of Python, so it may look into floats instead of asking for them."""
 
 # cffi's own conversions round; these refuse a number that the C type does not hold.
 _CHECKED_NUMBERS = r"""
 #include <dlfcn.h>
-#include <math.h>
 #include <float.h>
 
+/* Whether a float is the number that it was made from; a float as small as this one always is. */
 static int noodle_holds(PyObject *number, double value)
 {
-    if (!PyLong_Check(number) || fabs(value) < 16777216.0)
+    if (!PyLong_Check(number) || (-16777216.0 < value && value < 16777216.0))
         return 1;
     PyObject *back = PyLong_FromDouble(value);
     int same = back ? PyObject_RichCompareBool(back, number, Py_EQ) : -1;
@@ -49,20 +52,23 @@ static double noodle_refuse(PyObject *number, const char *type)
     return -1.0;
 }
 
-static double noodle_to_double(PyObject *number)
+static inline double noodle_to_double(PyObject *number)
 {
+    if (PyFloat_CheckExact(number))
+        return PyFloat_AS_DOUBLE(number);
     double value = PyFloat_AsDouble(number);
     if (value == -1.0 && PyErr_Occurred())
         return value;
     return noodle_holds(number, value) == 1 ? value : noodle_refuse(number, "double");
 }
 
-static float noodle_to_float(PyObject *number)
+static inline float noodle_to_float(PyObject *number)
 {
     double value = PyFloat_AsDouble(number);
     if (value == -1.0 && PyErr_Occurred())
         return (float)value;
-    if (fabs(value) >= 0x1.ffffffp+127 && !isinf(value))
+    double size = value < 0 ? -value : value;
+    if (size >= 0x1.ffffffp+127 && size <= DBL_MAX)
         return (float)noodle_refuse(number, "float");
     float rounded = (float)value;
     return noodle_holds(number, rounded) == 1 ? rounded : (float)noodle_refuse(number, "float");
@@ -119,9 +125,12 @@ class Extension:
             raise LibraryLoadError(f"{path.name!r} does not load", received=reason)
         manifest = module.ffi.string(module.lib.noodle_manifest())
         self.declarations = tuple(Declaration.unpack(packed) for packed in json.loads(manifest))
-        self.entries: Mapping[str, Callable[..., Any]] = {
-            d.name: getattr(module.lib, _called(d.name)) for d in self.declarations
-        }
+        self._functions = module.lib
+
+    def entry(self, declaration: Declaration) -> Callable[..., Any]:
+        """Return cffi's own callable for one of the declarations."""
+        called: Callable[..., Any] = getattr(self._functions, _called(declaration.name))
+        return called
 
 
 def extension_key(text: str, path: Path, identity: str, compiler: str, optimization: str) -> str:
@@ -174,7 +183,13 @@ def load_extension(
     def build(output: Path) -> None:
         source = output.with_name(f"{name}.c")
         write_source(source, name, declare())
-        flags = [f"-{optimization}", "-fvisibility=hidden", "-w", f"-I{_python_headers()}"]
+        flags = [
+            f"-{optimization}",
+            "-fvisibility=hidden",
+            "-w",
+            *_PYTHON_API,
+            f"-I{_python_headers()}",
+        ]
         compiler.shared_library([source.name], output, directory=output.parent, flags=flags)
 
     compiled = cache.get(f"{name}.so", build)
@@ -198,7 +213,7 @@ def _import(name: str, path: Path) -> Any:
 
 def _python_headers() -> str:
     directory = sysconfig.get_path("include")
-    if not Path(directory, "Python.h").is_file():
+    if not os.path.isfile(os.path.join(directory, "Python.h")):
         raise MissingToolError(
             "Python's C headers are not installed",
             expected="Python.h",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from noodle.bridges.native.arguments import Converter, Refusal, argument_of
@@ -11,7 +11,7 @@ from noodle.bridges.native.results import converter_of
 from noodle.calls import BoundFunction, Call, Function, Prototype, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
 
-__all__ = ["NativeFunction"]
+__all__ = ["NativeFunction", "NativeFunctions"]
 
 _REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 """What cffi and the converters raise for an argument that does not fit."""
@@ -134,6 +134,36 @@ class NativeFunction(Function):
         else:
             target = self._entry
         return BoundFunction(target, self.translate, notes=tuple(notes))
+
+
+class NativeFunctions:
+    """The declared functions of a library, each made when it is first asked for.
+
+    Args:
+        declarations: What there is.
+        make: Makes the function of a declaration.
+    """
+
+    def __init__(
+        self,
+        declarations: Sequence[Declaration] = (),
+        make: Callable[[Declaration], NativeFunction] | None = None,
+    ) -> None:
+        self._make = make
+        self._declarations = {d.name: d for d in declarations}
+        self._made: dict[str, NativeFunction] = {}
+
+    @property
+    def declarations(self) -> Mapping[str, Declaration]:
+        """The declarations by name."""
+        return self._declarations
+
+    def get(self, name: str) -> NativeFunction | None:
+        """Return the function of that name, always the same one, or None."""
+        function = self._made.get(name)
+        if function is None and self._make and name in self._declarations:
+            function = self._made.setdefault(name, self._make(self._declarations[name]))
+        return function
 
 
 def _adapted(

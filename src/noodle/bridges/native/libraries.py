@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from noodle.bridges.native.functions import NativeFunction
+from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.errors import NameNotFoundError, did_you_mean
 
 __all__ = ["NativeLibrary"]
@@ -25,14 +25,14 @@ class NativeLibrary:
     def __init__(
         self,
         name: str,
-        functions: Mapping[str, NativeFunction],
+        functions: NativeFunctions,
         *,
         exports: Callable[[], Mapping[str, bool]],
         version: Callable[[], str | None],
         notes: tuple[str, ...],
     ) -> None:
         self._name = name
-        self._functions = dict(functions)
+        self._functions = functions
         self._exports = exports
         self._find_version = version
         self._notes = notes
@@ -55,12 +55,16 @@ class NativeLibrary:
     @property
     def documentation(self) -> str | None:
         """The library and the declared prototypes, as help shows them."""
-        listed = [str(self._functions[name].raw.__doc__).splitlines()[0] for name in self.names()]
+        listed = [self._functions.declarations[name].c_text for name in self.names()]
         return "\n".join([f"Shared library {self._name}.", *(f"    {line}" for line in listed)])
+
+    def available(self) -> bool:
+        """Return True: a library in this process stays until the process ends."""
+        return True
 
     def names(self) -> Sequence[str]:
         """Return the declared functions' names."""
-        return sorted(self._functions)
+        return sorted(self._functions.declarations)
 
     def member(self, name: str) -> NativeFunction:
         """Return a declared function.
@@ -81,10 +85,10 @@ class NativeLibrary:
         if name not in exports:
             return NameNotFoundError(
                 f"{self._name} has no function {name!r}",
-                expected=f"one of {', '.join(self.names())}" if self._functions else None,
+                expected=f"one of {', '.join(self.names())}" if self.names() else None,
                 received=name,
                 where=self._name,
-                remedy=did_you_mean(name, {*self._functions, *exports}),
+                remedy=did_you_mean(name, {*self.names(), *exports}),
             )
         if not exports[name]:
             return NameNotFoundError(

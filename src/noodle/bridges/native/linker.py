@@ -37,9 +37,9 @@ def find_library(location: str, directory: Path, library_paths: Sequence[str] = 
         MissingLibraryError: It is nowhere; the message says where it was looked for.
         LibraryLoadError: There are only files of that name that this process cannot load.
     """
-    if "/" in location or location.startswith("~"):
-        path = directory / Path(location).expanduser()
-        if path.is_file():
+    if "/" in location:
+        path = directory / location
+        if os.path.isfile(path):
             return _follow_script(path, location)
         raise missing_library(location, [str(path.parent)], directory)
     searched = [*library_paths]
@@ -57,7 +57,7 @@ def find_library(location: str, directory: Path, library_paths: Sequence[str] = 
 def missing_library(location: str, places: Iterable[str], directory: Path) -> MissingLibraryError:
     """Return the error for a library that is nowhere."""
     remedy = install_command([location])
-    if "/" not in location and (directory / location).is_file():
+    if "/" not in location and os.path.isfile(directory / location):
         remedy = f"write './{location}' for the file beside the program"
     return MissingLibraryError(
         f"library {location!r} was not found",
@@ -98,18 +98,18 @@ def _candidates(name: str, directories: Sequence[str]) -> Iterator[Path]:
     cached = list(_read_cache())
     everywhere = [Path(part) for part in (*directories, *_SYSTEM_DIRECTORIES)]
     for directory in map(Path, directories):
-        if (directory / name).is_file():
+        if os.path.isfile(directory / name):
             yield directory / name
     yield from (Path(path) for listed, path in cached if listed == name)
     # The name without a version exists only where the development package is installed, mostly
     # beside the libraries that the linker's cache lists.
     everywhere += sorted({Path(path).parent for _, path in cached})
     for directory in everywhere:
-        if (directory / name).is_file():
+        if os.path.isfile(directory / name):
             yield directory / name
     if name.endswith(".so"):
         versioned = [path for place in everywhere for path in place.glob(f"{_escape(name)}.*")]
-        yield from sorted(filter(Path.is_file, versioned), key=_version_order, reverse=True)
+        yield from sorted(filter(os.path.isfile, versioned), key=_version_order, reverse=True)
 
 
 def _escape(name: str) -> str:
@@ -137,7 +137,7 @@ def _follow_script(path: Path, location: str) -> Path:
     if head.startswith(b"\x7fELF") or not re.search(rb"GROUP|INPUT", head):
         return path.resolve()
     for part in re.findall(r"[^\s()]+", head.decode("utf-8", "replace").partition("(")[2]):
-        if ".so" in part and Path(part).is_file():
+        if ".so" in part and os.path.isfile(part):
             return Path(part).resolve()
     raise LibraryLoadError(
         f"{location!r} is a linker script that names no shared library here", where=location
@@ -174,7 +174,7 @@ def pkg_config(name: str) -> list[str]:
     import subprocess
 
     program = shutil.which("pkg-config")
-    if program is None or name.startswith("-"):
+    if program is None or not re.fullmatch(r"\w[\w.+-]*", name):
         return []
     result = subprocess.run(
         [program, "--libs", name], capture_output=True, text=True, timeout=20, check=False

@@ -9,11 +9,11 @@ from typing import Any
 from noodle.bridges.native.build_cache import BuildCache
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration, from_prototypes
-from noodle.bridges.native.elf import ElfFile, open_library
-from noodle.bridges.native.functions import NativeFunction
+from noodle.bridges.native.elf import ElfFile, read_library
+from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.linker import find_library
-from noodle.bridges.native.opened import OpenedLibrary, refuse_replaced
+from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
@@ -23,6 +23,7 @@ from noodle.errors import (
     MissingLibraryError,
     MissingSymbolError,
     MissingToolError,
+    NoodleError,
     PrototypeError,
     UsageError,
     VersionError,
@@ -31,6 +32,7 @@ from noodle.errors import (
 
 __all__ = ["Load"]
 
+_NO_COMPILER = "there is no C compiler"
 _COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
 
 
@@ -62,7 +64,7 @@ class Load:
         self._cache = BuildCache.at(Path(chosen) / "native" if chosen else cache_directory)
         self._notes: list[str] = [self._cache.note] if self._cache.note else []
         self._path = self._find()
-        self._elf: ElfFile = open_library(self._path, self._shown)
+        self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
         self._opened: OpenedLibrary | None = None
 
@@ -74,7 +76,7 @@ class Load:
         return NativeLibrary(
             self._shown,
             functions,
-            exports=lambda: self._open().exports(),
+            exports=lambda: self._open().exports,
             version=self._version,
             notes=tuple(self._notes),
         )
@@ -108,7 +110,12 @@ class Load:
                 f"a C compiler is needed for {location!r}", where=location, remedy=_COMPILER_REMEDY
             )
         level = self._options.optimization
-        path = compile_source(location, self._directory, self._cache, compiler, level)
+        try:
+            path = compile_source(location, self._directory, self._cache, compiler, level)
+        except OSError as error:
+            if isinstance(error, NoodleError):
+                raise
+            raise CompilationError(_not_written(error), where=location) from error
         self._notes.append(f"compiled from {location} with {compiler.name} -{level}")
         return path
 
@@ -142,14 +149,19 @@ class Load:
                 or "install a version that fits, or name its directory: library_paths=[…]",
             )
 
-    def _functions(self) -> dict[str, NativeFunction]:
+    def _functions(self) -> NativeFunctions:
         if not self._request.prototypes:
             self._open()
-            return {}
-        if self._options.mode != "abi":
-            functions = self._compiled_functions()
-            if functions is not None:
-                return functions
+            return NativeFunctions()
+        if self._options.mode == "abi":
+            return self._libffi_functions()
+        try:
+            return self._compiled_functions()
+        except (CompilationError, MissingToolError) as error:
+            if self._options.mode == "api":
+                raise
+            remedy = f" ({error.remedy})" if error.remedy else ""
+            self._notes.append(f"called through libffi, which is slower: {error.summary}{remedy}")
         return self._libffi_functions()
 
     def _declarations(self) -> tuple[Declaration, ...]:
@@ -164,7 +176,7 @@ class Load:
         opened = self._open()
         lacking = [d.name for d in declarations if not opened.is_function(d.name)]
         if lacking:
-            raise self._missing_symbols(lacking, opened.exports())
+            raise self._missing_symbols(lacking, opened.exports)
         return declarations
 
     def _missing_symbols(
@@ -182,61 +194,60 @@ class Load:
             remedy="; ".join(near) or None,
         )
 
-    def _compiled_functions(self) -> dict[str, NativeFunction] | None:
-        compiler = self._compiler
-        if compiler is None:
-            missing = MissingToolError("there is no C compiler", remedy=_COMPILER_REMEDY)
-            self._note_libffi(f"{missing.summary} ({_COMPILER_REMEDY})", missing)
-            return None
+    def _compiled_functions(self) -> NativeFunctions:
         from noodle.bridges.native.extensions import extension_key, load_extension
 
-        level = self._options.optimization
-        key = extension_key(
-            _text_of(self._request.prototypes), self._path, self._identity, compiler.identity, level
-        )
+        compiler, level = self._compiler, self._options.optimization
+        if compiler is None:
+            raise MissingToolError(_NO_COMPILER, remedy=_COMPILER_REMEDY)
+        text = _text_of(self._request.prototypes)
+        key = extension_key(text, self._path, self._identity, compiler.identity, level)
         try:
             extension = load_extension(
                 key, self._path, self._declarations, self._cache, compiler, level
             )
-        except (CompilationError, MissingToolError) as error:
-            self._note_libffi(error.summary, error)
-            return None
-        except UsageError:
+        except (UsageError, CompilationError):
             raise
         except OSError as error:
-            self._note_libffi(error.strerror or "the cache cannot be written", error)
-            return None
+            raise CompilationError(_not_written(error)) from error
         except ImportError as error:
+            # When the library itself is at fault, opening it says so; else it is the extension.
             self._open()
-            self._note_libffi("the compiled extension does not load", error)
-            return None
-        return self._bind(extension.declarations, extension.entries, compiled=True)
+            raise CompilationError(
+                "what was compiled does not load", received=str(error)
+            ) from error
+        note_opened(self._path, self._identity)
+        return self._bind(extension.declarations, extension.entry, compiled=True)
 
-    def _note_libffi(self, reason: str, error: Exception) -> None:
-        if self._options.mode == "api":
-            raise error
-        self._notes.append(f"called through libffi, which is slower: {reason}")
+    def _libffi_functions(self) -> NativeFunctions:
+        from noodle.bridges.native.libffi import entry
 
-    def _libffi_functions(self) -> dict[str, NativeFunction]:
-        from noodle.bridges.native.foreign_functions import entries
-
-        declarations = self._declarations()
-        made = entries(declarations, self._open().address_of)
-        return self._bind(declarations, made, compiled=False)
+        opened = self._open()
+        return self._bind(
+            self._declarations(),
+            lambda declaration: entry(declaration, opened.address_of(declaration.name)),
+            compiled=False,
+        )
 
     def _bind(
         self,
         declarations: Sequence[Declaration],
-        entries: Mapping[str, Callable[..., Any]],
+        entry: Callable[[Declaration], Callable[..., Any]],
         *,
         compiled: bool,
-    ) -> dict[str, NativeFunction]:
+    ) -> NativeFunctions:
         way = "compiled call (cffi API mode)" if compiled else "call through libffi (cffi ABI mode)"
         library = self._request.library
-        return {
-            d.name: NativeFunction(library, d, entries[d.name], compiled=compiled, notes=(way,))
-            for d in declarations
-        }
+
+        def make(declaration: Declaration) -> NativeFunction:
+            called = entry(declaration)
+            return NativeFunction(library, declaration, called, compiled=compiled, notes=(way,))
+
+        return NativeFunctions(declarations, make)
+
+
+def _not_written(error: OSError) -> str:
+    return f"what is compiled cannot be written: {error.strerror}"
 
 
 def _text_of(prototypes: Any) -> str:

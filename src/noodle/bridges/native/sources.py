@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +43,7 @@ def refuse_other_language(location: str, directory: Path) -> None:
         TargetError: It is one.
     """
     language = _OTHER_LANGUAGES.get(Path(location).suffix)
-    if (directory / location / "Cargo.toml").is_file():
+    if os.path.isfile(directory / location / "Cargo.toml"):
         language = "Rust"
     if language:
         raise TargetError(
@@ -74,18 +75,20 @@ def compile_source(
         MissingLibraryError: There is no such file.
         CompilationError: The compiler rejected it; its diagnostics are in the message.
     """
-    source = directory / Path(location).expanduser()
-    if not source.is_file():
+    source = directory / location
+    if not os.path.isfile(source):
         raise MissingLibraryError(
             f"source {location!r} was not found",
             received=f"no such file in {source.parent}",
             where=location,
         )
+    if location.startswith(("-", "@")):
+        location = f"./{location}"  # else the compiler takes it for an option or a list of options
     build = digest(_FORMAT, str(source.resolve()), location, compiler.identity, optimization)
     manifest = f"source_{build}.json"
     known = _read_manifest(cache.path(manifest))
     name = f"source_{digest(build, *known.values())}.so"
-    if known and _unchanged(known, directory) and cache.path(name).is_file():
+    if known and _unchanged(known, directory) and os.path.isfile(cache.path(name)):
         return cache.path(name)
     with cache.private_folder() as private:
         files = _included_files(location, directory, private, compiler)
@@ -111,7 +114,9 @@ def _read_manifest(path: Path) -> dict[str, str]:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if isinstance(content, dict) and all(isinstance(text, str) for text in content.values()):
+        return content
+    return {}
 
 
 def _unchanged(contents: Mapping[str, str], directory: Path) -> bool:
@@ -127,6 +132,6 @@ def _included_files(location: str, directory: Path, private: Path, compiler: Com
     found: dict[str, None] = {location: None}
     for marker in _LINE_MARKER.finditer(text):
         file = re.sub(rb"\\(.)", rb"\1", marker[1]).decode("utf-8", "surrogateescape")
-        if b"3" not in marker[2].split() and (directory / file).is_file():
+        if b"3" not in marker[2].split() and os.path.isfile(directory / file):
             found[file] = None
     return list(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from noodle.bridges.native.elf import ElfFile, NotElfError
@@ -33,14 +34,17 @@ class OpenedLibrary:
         self._shown = shown
         import ctypes
 
-        refuse_replaced(path, elf.identity(), shown)
+        identity = elf.identity()
+        refuse_replaced(path, identity, shown)
         try:
             self.handle = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
         except OSError as error:
             raise _load_error(shown, path, str(error)) from error
+        note_opened(path, identity)
 
+    @cached_property
     def exports(self) -> Mapping[str, bool]:
-        """Return the exported names; the value says whether the name is a function."""
+        """The exported names; the value says whether the name is a function."""
         try:
             return self._elf.exports()
         except (NotElfError, OSError):
@@ -48,7 +52,7 @@ class OpenedLibrary:
 
     def is_function(self, name: str) -> bool:
         """Return whether the library itself exports a function of that name."""
-        return self.exports().get(name, False) if self._elf.complete else hasattr(self.handle, name)
+        return self.exports.get(name, False) if self._elf.complete else hasattr(self.handle, name)
 
     def address_of(self, name: str) -> int:
         """Return the address of an exported symbol."""
@@ -58,7 +62,7 @@ class OpenedLibrary:
 
 
 def refuse_replaced(path: Path, identity: str, shown: str) -> None:
-    """Note a file that is being opened, and refuse one that is not what was opened before.
+    """Refuse a file that is not what was opened under its name before.
 
     Args:
         path: The library's absolute real path.
@@ -68,9 +72,8 @@ def refuse_replaced(path: Path, identity: str, shown: str) -> None:
     Raises:
         LibraryLoadError: Another content is loaded, which the loader would hand out again.
     """
-    facts = path.stat()
-    for key in (str(path), (facts.st_dev, facts.st_ino)):
-        if _identities.setdefault(key, identity) != identity:
+    for key in _keys(path):
+        if _identities.get(key, identity) != identity:
             raise LibraryLoadError(
                 f"{shown!r} was replaced while its old version is loaded",
                 expected="the file that was loaded",
@@ -78,6 +81,21 @@ def refuse_replaced(path: Path, identity: str, shown: str) -> None:
                 where=shown,
                 remedy="start the program anew, or give the new file another name",
             )
+
+
+def note_opened(path: Path, identity: str) -> None:
+    """Remember what a file was when it was opened.
+
+    Args:
+        path: The library's absolute real path.
+        identity: Its build id or digest.
+    """
+    _identities.update(dict.fromkeys(_keys(path), identity))
+
+
+def _keys(path: Path) -> tuple[object, object]:
+    facts = path.stat()
+    return str(path), (facts.st_dev, facts.st_ino)
 
 
 def _load_error(shown: str, path: Path, reason: str) -> LibraryLoadError:

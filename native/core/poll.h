@@ -1,0 +1,41 @@
+/* One sleep, for the core's own use. */
+#ifndef NOODLE_CORE_POLL_H
+#define NOODLE_CORE_POLL_H
+
+#include <poll.h>
+#include <stdint.h>
+
+/* While a producer lacks space it looks again this often.  The consumer's wake-up has no fence of its
+ * own on the hot path, so in a narrow window it comes only with the consumer's next step. */
+#define NOODLE_SPACE_SLICE_NS UINT64_C(1000000)
+
+/* Wake-ups without a record after which a wait returns SLICE: a peer may write events for ever. */
+#define NOODLE_EMPTY_WAKES 64
+
+/* Between looks at the clock; chosen so that they cost less than the pauses. */
+#define NOODLE_PAUSES 32
+#define NOODLE_YIELD_AFTER_NS UINT64_C(2000)
+
+/* The earlier of two times, of which 0 is never. */
+static inline uint64_t
+noodle_earlier(uint64_t left, uint64_t right)
+{
+    if (left == 0 || right == 0)
+        return left == 0 ? right : left;
+    return left < right ? left : right;
+}
+
+/* Polls until `until_ns` (0: for ever).  Returns as poll() does. */
+int noodle_poll_until(struct pollfd *polled, nfds_t count, uint64_t until_ns);
+
+static inline void
+noodle_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb" ::: "memory");
+#endif
+}
+
+#endif

@@ -1,0 +1,95 @@
+"""C prototypes: what is understood, and what each mistake is told."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from noodle.bridges.native.c_parser import parse_c
+from noodle.bridges.native.declarations import Declaration
+from noodle.errors import PrototypeError
+
+
+def shown(text: str) -> list[str]:
+    return [str(declaration.prototype()) for declaration in parse_c(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "prototype"),
+    [
+        ("double cos(double x);", "cos(x: f64): f64"),
+        ("int f(void);", "f(): i32"),
+        ("void f();", "f(): void"),
+        ("extern int f(unsigned, unsigned char c);", "f(u32, c: u8): i32"),
+        ("long long int f(long unsigned int n);", "f(n: u64): i64"),
+        ("size_t f(ssize_t a, int8_t b, uint16_t c);", "f(a: i64, b: i8, c: u16): u64"),
+        ("char *f(const char *s, char *out);", "f(s: str, out: ptr<u8>): str"),
+        (
+            "void f(double a[], float b[3], int m[2][3]);",
+            "f(a: ptr<f64>, b: ptr<f32>, m: ptr<i32>): void",
+        ),
+        ("int f(const void *p, char **argv);", "f(p: ptr<void>, argv: ptr<ptr<void>>): i32"),
+        ("typedef unsigned char Byte; int f(const Byte *b);", "f(b: ptr<u8>): i32"),
+        ("typedef struct s s; s *f(s *, struct s *);", "f(ptr<void>, ptr<void>): ptr<void>"),
+        ("struct p { double x, y; }; double f(const struct p *p);", "f(p: ptr<void>): f64"),
+        ("enum c { A, B }; int f(enum c x);", "f(x: u32): i32"),
+        ("enum c { A = -1, B }; int f(enum c x);", "f(x: i32): i32"),
+        ("FILE *fopen(const char *restrict p, const char *m);", "fopen(p: str, m: str): ptr<void>"),
+        ("bool f(_Bool x); // comment\n/* int g(void); */", "f(x: bool): bool"),
+        ("typedef const char *text; text f(text t);", "f(t: str): str"),
+        ('int f(int x); /* "*/ // "', "f(x: i32): i32"),
+    ],
+)
+def test_understands(text: str, prototype: str) -> None:
+    assert [prototype] == shown(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("double cos(double x)", "end each prototype with ';'"),
+        ("\n\n  double cos(dble x);", "prototypes:3:"),
+        ("foo_t *f(void);", "typedef struct thing thing;"),
+        ("#include <math.h>", "no preprocessor lines"),
+        ("int printf(const char *f, ...);", r"printf: it takes further arguments"),
+        ("void qsort(void *b, int (*cmp)(int));", "qsort: cmp is a function pointer"),
+        ("typedef int (*cb)(int); void f(cb callback);", "f: callback is a function pointer"),
+        ("struct p { int x; }; void f(struct p p);", "f: p is a structure by value"),
+        ("struct p { int x; }; struct p f(void);", "f: is a structure by value"),
+        ("long double f(void);", "long double"),
+        ("int x;", "x: it is a variable"),
+        ("int f(void) { return 1; }", "f: it has a body"),
+        ("int f(int a, int a);", "two of its parameters have one name"),
+        ("int f(int); long f(int);", "declared in two ways"),
+        ("int f(a, b);", "a is no known type"),
+        ("int f(int, void);", "argument 2 is void"),
+        ("int f(int " + "*" * 5000 + "p);", "nested too deep"),
+        ("\0", "not C"),
+    ],
+)
+def test_refuses(text: str, message: str) -> None:
+    with pytest.raises(PrototypeError, match=message):
+        parse_c(text)
+
+
+def test_all_bad_functions_are_listed_with_their_places() -> None:
+    with pytest.raises(PrototypeError) as caught:
+        parse_c("int good(int);\nint a(int, ...);\nlong double b(void);\nint c;")
+    text = str(caught.value.received)
+    assert ["prototypes:2:5", "prototypes:3:13", "prototypes:4:5"] == [
+        part.rsplit("(", 1)[1].rstrip(")") for part in text.split("; ")
+    ]
+
+
+def test_repeated_equal_prototypes_are_one() -> None:
+    assert ["f(a: u32): i32"] == shown("int f(unsigned a); int f(unsigned int);")
+
+
+@given(text=st.text(alphabet=st.sampled_from("intdoublechar *(),;[]{}/\"'#.\n09 "), max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(PrototypeError):
+        declarations = parse_c(text)
+        assert [Declaration.unpack(d.pack()) for d in declarations] == list(declarations)

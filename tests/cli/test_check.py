@@ -1,0 +1,62 @@
+"""``noodle check``: what can be found without running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+Write = Callable[[str, str], Path]
+
+
+def test_a_program_without_errors_is_named_and_not_run(invoke: Command, write: Write):
+    write("fine.noodle", 'print("running")\n')
+    result = invoke("check", "fine.noodle")
+    assert (result.returncode, result.stdout) == (0, "fine.noodle: no errors\n")
+
+
+def test_errors_of_several_programs_are_all_reported(invoke: Command, write: Write):
+    write("first.noodle", "print(a)\nprint(b)\n")
+    write("fine.noodle", "print(1)\n")
+    write("second.noodle", "let = 3\n")
+    result = invoke("check", "first.noodle", "fine.noodle", "second.noodle", "nosuch.noodle")
+    assert (result.returncode, result.stdout) == (3, "fine.noodle: no errors\n")
+    errors = result.stderr
+    for text in (
+        "first.noodle:1:7: error: ",
+        "first.noodle:2:7: error: ",
+        "first.noodle: 2 errors\n",
+        "second.noodle:1:5: error: ",
+        "second.noodle: 1 error\n",
+        "nosuch.noodle: error: there is no such file",
+    ):
+        assert text in errors
+
+
+def test_a_file_that_an_import_names_must_exist(invoke: Command, write: Write):
+    write("kernel.c", "int one(void) { return 1; }\n")
+    write(
+        "use.noodle",
+        'import ffi "./kernel.c" as k { fn one(): i32 }\nimport ffi "./kernl.c" as l\n',
+    )
+    result = invoke("check", "use.noodle")
+    assert result.returncode == 3
+    assert "use.noodle:2:1: error: there is no file ./kernl.c" in result.stderr
+    assert "./kernel.c" in result.stderr.partition("try:")[2]
+    assert "use.noodle: 1 error" in result.stderr
+
+
+def test_nothing_is_loaded(invoke: Command, write: Write):
+    write("loud.py", 'print("loaded")\n')
+    write("use.noodle", 'import ffi "./loud.py" as l\n')
+    result = invoke("check", "use.noodle")
+    assert (result.returncode, result.stdout) == (0, "use.noodle: no errors\n")
+
+
+def test_a_configured_name_is_a_target(invoke: Command, write: Write):
+    write("noodle.toml", '[ffi.bridges."my:lib"]\npath = "colorsys"\n')
+    write("use.noodle", 'import ffi "my:lib" as l\n')
+    assert invoke("check", "use.noodle").returncode == 0
+    write("other.toml", "")
+    assert invoke("check", "use.noodle", "--config", "other.toml").returncode == 3

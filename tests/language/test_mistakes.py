@@ -1,0 +1,51 @@
+"""What people are told about malformed programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from noodle.language import check_source, compile_source
+from noodle.language.mistakes import MISTAKES as ADVICE
+from noodle.errors import LanguageError
+
+from .mistakes_table import MISTAKES
+
+GRAMMAR_WORDS = ("LPAREN", "BLOCK_", "MAP_", "SEPARATOR", "ASSIGN", "OPERATOR_ASSIGN", "$END", "__ANON")
+
+
+@pytest.mark.parametrize(("program", "expected"), MISTAKES, ids=range(len(MISTAKES)))
+def test_mistake(program: str, expected: list[tuple[int, int, str]]) -> None:
+    """Each malformed program gives exactly these errors at these places."""
+    errors = check_source(program, "mistake.noodle")
+    assert expected == [(e.line, e.column, e.summary) for e in errors]
+
+
+@pytest.mark.parametrize("program", [program for program, _ in MISTAKES], ids=range(len(MISTAKES)))
+def test_every_message_is_complete(program: str) -> None:
+    """Every error says what was expected, what came and where, in plain words, and can be shown."""
+    for error in check_source(program, "mistake.noodle"):
+        assert error.expected
+        assert error.received
+        assert error.where == f"mistake.noodle:{error.line}:{error.column}"
+        assert f"{error.line} | " in str(error) or not error.source_line
+        assert [] == [word for word in GRAMMAR_WORDS if word in str(error)]
+
+
+@pytest.mark.parametrize(("example", "advice"), ADVICE, ids=range(len(ADVICE)))
+def test_examples_of_the_advice_are_malformed(example: str, advice: object) -> None:
+    """Each example in the compiler's own table is a program that is refused."""
+    assert check_source(example, "example.noodle")
+
+
+def test_all_errors_of_a_program_are_reported_in_order() -> None:
+    """After a syntax error the others are found too, also inside blocks."""
+    program = "let a = \nfn f() {\n  let b = (1 +\n  return 5 5\n}\nvar c = 1\nprint(1))\n"
+    with pytest.raises(LanguageError) as caught:
+        compile_source(program, "several.noodle")
+    assert [1, 3, 4, 6, 7] == [error.line for error in caught.value.all()]
+
+
+def test_at_most_twenty_errors_are_reported() -> None:
+    """A program with a thousand errors shows the first twenty."""
+    assert 20 == len(check_source("x = \n" * 1000 + "let", "many.noodle"))
+    assert 20 == len(check_source("".join(f"a{i}\n" for i in range(1000)), "many.noodle"))
