@@ -131,8 +131,13 @@ class StatementTimer:
         return elapsed / (self.rounds * UNROLLED)
 
     def calibrate(self) -> None:
-        """Choose the number of rounds that fill one timing."""
-        while self._elapsed() < SLICE_NANOSECONDS:
+        """Choose the number of rounds that fill one timing.
+
+        The first timing does not count, for a first call may have a plan to make, and of every two
+        the shorter one does, for either may be interrupted.
+        """
+        self._elapsed()
+        while min(self._elapsed(), self._elapsed()) < SLICE_NANOSECONDS:
             self.rounds *= 2
 
     def _elapsed(self) -> int:

@@ -173,6 +173,19 @@ def test_a_budget_is_kept_up_to_its_limit(
     assert row.verdict == verdict
 
 
+def test_a_slow_first_call_does_not_shorten_the_timings(measure: ModuleType):
+    calls: list[int] = []
+
+    def slow_at_first() -> int:
+        calls.append(0)
+        return sum(range(2_000_000)) * 0 if len(calls) == 1 else 0
+
+    timer = measure.call_timer(slow_at_first, (), {}, expected=0)
+    timer.calibrate()
+    assert timer.rounds > 10
+    assert timer.executions == len(calls)
+
+
 def test_a_wrong_result_stops_the_benchmark(measure: ModuleType):
     timer = measure.call_timer(abs, (-2,), {}, expected=3)
     with pytest.raises(measure.WrongResultError, match="2 instead of 3"):

@@ -28,6 +28,9 @@ class Tagging:
         self._trace = trace
         self.calls: list[Call] = []
 
+    def admit(self, call: Call) -> None:
+        return None
+
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         self.calls.append(call)
 
@@ -45,6 +48,9 @@ class Idle:
 
     name = "idle"
 
+    def admit(self, call: Call) -> None:
+        return None
+
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         return inner, "nothing to do"
 
@@ -54,8 +60,11 @@ class Refusing:
 
     name = "refuse"
 
-    def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
+    def admit(self, call: Call) -> None:
         raise PermissionDeniedError("not you")
+
+    def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
+        raise AssertionError("compiled although it refused")
 
 
 class Particular(Function):
@@ -90,6 +99,12 @@ def test_the_first_stage_of_the_list_is_the_first_that_a_call_passes() -> None:
     assert ["a", "idle", "b"] == [decision.stage for decision in plan.stages]
     assert [True, False, True] == [decision.active for decision in plan.stages]
     assert ["traces as a", "nothing to do", "traces as b"] == [d.reason for d in plan.stages]
+
+
+def test_a_refused_call_never_reaches_the_bridge() -> None:
+    planner = Planner([Idle(), Refusing()])
+    with pytest.raises(PermissionDeniedError):
+        plan_for(planner, function=Particular())
 
 
 def test_a_stage_without_work_leaves_nothing_in_the_call_path() -> None:
@@ -155,6 +170,9 @@ def test_an_epoch_that_changes_during_planning_leaves_the_plan_stale() -> None:
     planner = Planner()
 
     class Advancing(Idle):
+        def admit(self, call: Call) -> None:
+            return None
+
         def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
             planner.epoch.advance()
             return inner, "advanced"

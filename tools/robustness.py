@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "robustness.md"
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
+THOROUGH = ["--hypothesis-profile=thorough", "--numprocesses=auto", "--timeout=1800"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ CHECKS = [
     Check(
         "fuzzing",
         "every property-based test with 2,000 random examples in place of 100",
-        [*PYTEST, "-m", "hypothesis", "--hypothesis-profile=thorough", "--timeout=1800"],
+        [*PYTEST, "-m", "hypothesis", *THOROUGH],
     ),
 ]
 

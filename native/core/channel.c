@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link.h"
-#include "memory.h"
+#include "ends.h"
+#include "memory_file.h"
 #include "noodle/arena.h"
 
 /* ------------------------------------------------------------------------------- Both ends */

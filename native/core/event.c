@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "memory.h"
+#include "memory_file.h"
 #include "noodle/channel.h"
 
 noodle_status

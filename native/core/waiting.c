@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "link.h"
-#include "poll.h"
+#include "ends.h"
+#include "waiting.h"
 
 #define POLLED 3   /* descriptors a channel */
 

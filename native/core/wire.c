@@ -87,36 +87,40 @@ store64_big(uint8_t *to, uint64_t value)
 
 /* ------------------------------------------------------------------------------ Status, limits */
 
+static const struct {
+    const char *name;
+    const char *text;
+} statuses[] = {
+    [WIRE_OK] = {"WIRE_OK", "no error"},
+    [WIRE_FULL] = {"WIRE_FULL", "the buffer is too small for the message"},
+    [WIRE_TRUNCATED] = {"WIRE_TRUNCATED", "the message ends within a value"},
+    [WIRE_TRAILING] = {"WIRE_TRAILING", "bytes follow the message"},
+    [WIRE_INVALID] = {"WIRE_INVALID", "the message is not MessagePack"},
+    [WIRE_BAD_TEXT] = {"WIRE_BAD_TEXT", "the message holds text that is not UTF-8"},
+    [WIRE_BAD_EXTENSION] = {"WIRE_BAD_EXTENSION",
+                            "the message holds an extension that is unknown or malformed"},
+    [WIRE_BAD_ARRAY] = {"WIRE_BAD_ARRAY",
+                        "the message holds an array that contradicts itself or leaves its memory"},
+    [WIRE_TOO_DEEP] = {"WIRE_TOO_DEEP", "the value is nested deeper than the limit"},
+    [WIRE_TOO_MANY] = {"WIRE_TOO_MANY", "the value has more elements than the limit"},
+    [WIRE_TOO_LARGE] = {"WIRE_TOO_LARGE", "the value takes more bytes than the limit"},
+    [WIRE_NO_MEMORY] = {"WIRE_NO_MEMORY", "there is no memory for the message"},
+    [WIRE_UNSENDABLE] = {"WIRE_UNSENDABLE", "the value cannot be sent"},
+    [WIRE_CHANGED] = {"WIRE_CHANGED", "the value changed while it was written"},
+    [WIRE_UNHASHABLE] = {"WIRE_UNHASHABLE", "the message holds a key that cannot be hashed"},
+    [WIRE_UNREADABLE] = {"WIRE_UNREADABLE", "the message holds a value that this end cannot hold"},
+};
+
 const char *
 wire_status_text(wire_status status)
 {
-    switch (status) {
-    case WIRE_OK:
-        return "no error";
-    case WIRE_FULL:
-        return "the buffer is too small for the message";
-    case WIRE_TRUNCATED:
-        return "the message ends within a value";
-    case WIRE_TRAILING:
-        return "bytes follow the message";
-    case WIRE_INVALID:
-        return "the message is not MessagePack";
-    case WIRE_BAD_TEXT:
-        return "the message holds text that is not UTF-8";
-    case WIRE_BAD_EXTENSION:
-        return "the message holds an extension that is unknown or malformed";
-    case WIRE_BAD_ARRAY:
-        return "the message holds an array that contradicts itself or leaves its memory";
-    case WIRE_TOO_DEEP:
-        return "the value is nested deeper than the limit";
-    case WIRE_TOO_MANY:
-        return "the value has more elements than the limit";
-    case WIRE_TOO_LARGE:
-        return "the value takes more bytes than the limit";
-    case WIRE_NO_MEMORY:
-        return "there is no memory for the message";
-    }
-    return "unknown status";
+    return status <= WIRE_UNREADABLE ? statuses[status].text : "unknown status";
+}
+
+const char *
+wire_status_name(wire_status status)
+{
+    return status <= WIRE_UNREADABLE ? statuses[status].name : "WIRE_UNKNOWN";
 }
 
 wire_limits
@@ -213,6 +217,27 @@ wire_array_set_c_order(wire_array *array)
     }
     array->c_contiguous = true;
     return WIRE_OK;
+}
+
+void
+wire_array_pack(const wire_array *array, const uint8_t *first, uint8_t *to)
+{
+    int64_t index[WIRE_DIMENSIONS_MAX] = {0};
+    int64_t from = 0;
+
+    for (uint64_t item = 0; item < array->elements; item++) {
+        memcpy(to, first + from, array->item_size);
+        to += array->item_size;
+        for (int axis = array->dimensions - 1; axis >= 0; axis--) {
+            /* The stride of an axis of length 1 means nothing, and may be anything. */
+            if (++index[axis] < array->shape[axis]) {
+                from += array->strides[axis];
+                break;
+            }
+            from -= array->shape[axis] > 1 ? array->strides[axis] * (array->shape[axis] - 1) : 0;
+            index[axis] = 0;
+        }
+    }
 }
 
 /* Return whether the strides are those of packed items, first axis fastest or last axis fastest. */

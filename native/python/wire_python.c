@@ -297,7 +297,7 @@ encode_list(encoder *to, PyObject *list)
         return climb_from(to, list);
     for (Py_ssize_t index = 0; index < size; index++) {
         if (UNLIKELY(LIST_SIZE(list) != size))
-            return refuse(WIRE_INVALID, "a %s changed its length while it was written", list);
+            return refuse(WIRE_CHANGED, "a %s got another length", list);
         PyObject *item = LIST_ITEM(list, index);
         Py_INCREF(item);
         int result = encode(to, item);
@@ -354,7 +354,7 @@ encode_dict(encoder *to, PyObject *dict)
             break;
     }
     if (UNLIKELY(written != size || PyDict_Size(dict) != size))
-        return refuse(WIRE_INVALID, "a %s changed while it was written", dict);
+        return refuse(WIRE_CHANGED, "a %s got other keys", dict);
     wire_leave(to->writer);
     return 0;
 }
@@ -389,7 +389,7 @@ encode_set(encoder *to, PyObject *set)
     if (PyErr_Occurred())
         return -1;
     if (written != size)
-        return refuse(WIRE_INVALID, "a %s changed while it was written", set);
+        return refuse(WIRE_CHANGED, "a %s got other members", set);
     wire_leave(to->writer);
     wire_leave_extension(to->writer, start);
     return 0;
@@ -720,28 +720,6 @@ describe_view(const Py_buffer *view, wire_array *array)
     return true;
 }
 
-/* Copy items of any strides into packed memory, last axis fastest. The array has items. */
-static void
-pack(const Py_buffer *view, const wire_array *array, uint8_t *to)
-{
-    int64_t index[WIRE_DIMENSIONS_MAX] = {0};
-    const char *from = view->buf;
-    size_t size = array->item_size;
-    int axis;
-
-    do {
-        memcpy(to, from, size);
-        to += size;
-        for (axis = array->dimensions - 1; axis >= 0; axis--) {
-            from += array->strides[axis];
-            if (++index[axis] < array->shape[axis])
-                break;
-            from -= array->strides[axis] * array->shape[axis];
-            index[axis] = 0;
-        }
-    } while (axis >= 0);
-}
-
 /* Write a copy of the items: as they lie if they are contiguous, else packed in C order. */
 static void
 write_inline(wire_writer *writer, const Py_buffer *view, const wire_array *described)
@@ -759,7 +737,7 @@ write_inline(wire_writer *writer, const Py_buffer *view, const wire_array *descr
     if (as_it_lies)
         memcpy(memory, view->buf, (size_t)array.memory_length);
     else
-        pack(view, described, memory);
+        wire_array_pack(described, view->buf, memory);
 }
 
 static COLD int encode_reference(encoder *to, PyObject *object);
@@ -858,7 +836,7 @@ encode_reference(encoder *to, PyObject *object)
         written = to->hooks->write_reference(to->hooks->context, to->writer, object);
     if (written < 0)
         return -1;
-    return written > 0 ? 0 : refuse(WIRE_BAD_EXTENSION, "a %s cannot be sent by value", object);
+    return written > 0 ? 0 : refuse(WIRE_UNSENDABLE, "%s goes by reference, and none can be made here", object);
 }
 
 /* Write a NumPy scalar as the number that it stands for. */
@@ -1115,7 +1093,7 @@ explain_unhashable(PyObject *value)
     if (!PyErr_ExceptionMatches(PyExc_TypeError))
         return -1;
     PyErr_Clear();
-    return refuse(WIRE_INVALID, "a %s cannot be a key of a dict or a member of a set", value);
+    return refuse(WIRE_UNHASHABLE, "%s as key of a dict or member of a set", value);
 }
 
 static PyObject *
@@ -1220,7 +1198,7 @@ decode_instant(const wire_token *token)
     Py_XDECREF(duration);
     if (datetime == NULL && PyErr_ExceptionMatches(PyExc_OverflowError)) {
         PyErr_Clear();
-        wire_raise(WIRE_BAD_EXTENSION, "an instant outside of the years 1 to 9999");
+        wire_raise(WIRE_UNREADABLE, "an instant outside of the years 1 to 9999");
     }
     return datetime;
 }
@@ -1235,7 +1213,7 @@ decode_reference(const wire_token *token, const wire_python_hooks *hooks)
         return raise_status(status);
     if (hooks->read_reference != NULL)
         return hooks->read_reference(hooks->context, &reference);
-    wire_raise(WIRE_BAD_EXTENSION, "no references are taken here");
+    wire_raise(WIRE_UNREADABLE, "no references are taken here");
     return NULL;
 }
 
@@ -1250,7 +1228,7 @@ decode_array(wire_reader *reader, const wire_token *token, const wire_python_hoo
     reader->elements -= array.elements;
     if (hooks->read_array != NULL)
         return hooks->read_array(hooks->context, &array);
-    wire_raise(WIRE_BAD_EXTENSION, "no arrays are taken here");
+    wire_raise(WIRE_UNREADABLE, "no arrays are taken here");
     return NULL;
 }
 
@@ -1314,7 +1292,7 @@ decode_error(wire_reader *reader, const wire_token *token, const wire_python_hoo
     else if (hooks->read_error != NULL)
         error = hooks->read_error(hooks->context, fields);
     else
-        wire_raise(WIRE_BAD_EXTENSION, "no errors are taken here");
+        wire_raise(WIRE_UNREADABLE, "no errors are taken here");
     Py_DECREF(fields);
     return error;
 }

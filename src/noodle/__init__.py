@@ -11,9 +11,11 @@ Everything is loaded on first use: ``import noodle`` itself brings in nothing el
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# Known to type checkers; importing `typing` would take longer than everything else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from noodle.bindings import Statistics as Statistics
     from noodle.bindings import raw as raw
     from noodle.bindings import statistics as stats

@@ -371,14 +371,14 @@ class Plan:
 
 
 class Stage(Protocol):
-    """One part of the call path, given to the dispatcher when it is built.
-
-    ``compile`` raises when the call must not happen at all.
-    """
+    """One part of the call path, given to the dispatcher when it is built."""
 
     @property
     def name(self) -> str:
         """The stage's name in ``explain``."""
+
+    def admit(self, call: Call) -> None:
+        """Raise when calls like this must not happen; asked before the bridge learns of the call."""
 
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         """Return the callable to go through and the reason in one line.

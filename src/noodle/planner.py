@@ -1,7 +1,8 @@
 """The planner: compiles the decision for a function and a signature into a plan.
 
-Stages are asked from the innermost to the outermost, so that the first one in the list is the first
-one that a call passes. Planning is cold: it runs once per function, signature and epoch.
+All stages are asked for admission before the bridge learns of the call. Then they wrap what the bridge
+returned from the innermost to the outermost, so that the first one in the list is the first one that
+a call passes. Planning is cold: it runs once per function, signature and epoch.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class Planner:
         epoch = self.epoch.value
         signature = Signature.of(args, kwargs)
         call = Call(origin.library, name, args, kwargs, signature, options, self.principal)
+        for stage in self.stages:
+            stage.admit(call)
         bound = function.bind(call)
         callable_ = bound.callable
         decisions: list[StageDecision] = []

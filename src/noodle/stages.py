@@ -35,25 +35,30 @@ class AuthorisationStage:
             else {role: _names(libraries) for role, libraries in user_roles.items()}
         )
 
-    def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
-        """Return the callable itself: who may call is decided here, once.
+    def admit(self, call: Call) -> None:
+        """Refuse a caller whose role does not have the library.
 
         Raises:
             PermissionDeniedError: The role is unknown or may not call the library.
         """
-        who = f"principal {call.principal.name}, role {call.principal.role}"
         if self._user_roles is None:
-            return inner, f"{who}, unrestricted"
-        allowed = self._user_roles.get(call.principal.role, ())
+            return
+        role = call.principal.role
+        allowed = self._user_roles.get(role, frozenset())
         if "*" not in allowed and call.library not in allowed:
             raise PermissionDeniedError(
-                f"role {call.principal.role} may not call {call.library}",
+                f"role {role} may not call {call.library}",
                 expected=f"one of {', '.join(sorted(allowed)) or 'no library'}",
                 received=call.library,
                 where=f"{call.library}.{call.function}",
-                remedy=f"add {call.library} to security.authorization.user_roles."
-                f"{call.principal.role}",
+                remedy=f"add {call.library} to security.authorization.user_roles.{role}",
             )
+
+    def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
+        """Return the callable itself: who may call is decided once, by ``admit``."""
+        who = f"principal {call.principal.name}, role {call.principal.role}"
+        if self._user_roles is None:
+            return inner, f"{who}, unrestricted"
         return inner, f"{who}, may call {call.library}"
 
 
@@ -74,6 +79,9 @@ class OptimisationStage:
     def __init__(self, mode: str = "off") -> None:
         self._mode = mode
 
+    def admit(self, call: Call) -> None:
+        """Admit every call."""
+
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         """Return the callable itself."""
         return inner, f"{self._mode}, no arms registered"
@@ -90,6 +98,9 @@ class DeadlineStage:
 
     def __init__(self, default: float | None = None) -> None:
         self._default = default
+
+    def admit(self, call: Call) -> None:
+        """Admit every call."""
 
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         """Return a callable that checks the limit around the call, or the callable itself."""

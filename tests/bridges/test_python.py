@@ -3,6 +3,8 @@ from __future__ import annotations
 import inspect
 import pydoc
 import sys
+import typing
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -240,6 +242,22 @@ def test_a_prototype_is_read_from_the_signature() -> None:
     prototype = prototype_of("function", function)
     assert "function(a: list, b, c: str?, ...): bytes" == str(prototype)
     assert (True, True, True) == (prototype.variadic, prototype.any_keyword, prototype.readable)
+
+
+class Shape(typing.TypedDict):
+    width: int
+
+
+class Sized(typing.Protocol):
+    def __len__(self) -> int: ...
+
+
+def test_annotations_that_accept_more_than_instances_accept_everything() -> None:
+    def function(a: Any, b: Shape, c: Sized, d: "Sequence[int]", e: int | None) -> None:
+        return None
+
+    prototype = prototype_of("function", function)
+    assert prototype.refusal((object(), {"width": 1}, "text", (1, 2), None), {}) is None
 
 
 def test_a_builtin_without_a_signature_accepts_every_call() -> None:

@@ -1,4 +1,4 @@
-"""The command in a folder of its own: in a process of its own, on a terminal, or in this process."""
+"""The command, in a folder of its own: as a process, on a terminal, or within this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from noodle.cli.app import app
+from noodle.runtime.engine import default_engine, use
 from tests.cli.terminal_session import TerminalSession
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -40,6 +40,18 @@ def test_with_debug_a_defect_shows_its_traceback(capsys):
     assert "report it with the traceback above" in rest
 
 
+def test_an_error_that_cannot_be_shown_is_named(capsys):
+    class Unshowable(Exception):
+        def __str__(self) -> str:
+            raise LookupError("no text")
+
+    def action() -> int:
+        raise Unshowable
+
+    assert guarded(action) == 1
+    assert "Unshowable" in capsys.readouterr().err
+
+
 def test_the_code_of_the_work_is_returned(capsys):
     assert guarded(lambda: 4) == 4
     assert capsys.readouterr() == ("", "")

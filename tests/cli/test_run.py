@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -235,6 +237,30 @@ def test_a_closed_pipe_of_the_programs_own_is_an_error(noodle: Command, write: W
     assert "BrokenPipeError" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["bridges numpy", "check hello.noodle"])
+def test_a_reader_that_leaves_ends_other_commands_quietly_too(
+    noodle_command: list[str],
+    write: Write,
+    folder: Path,
+    environment: dict[str, str],
+    command: str,
+):
+    write("hello.noodle", "print(1)\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [*noodle_command, *command.split()],
+        cwd=folder,
+        env=environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", ["run hello.noodle", "bridges"])
 @pytest.mark.parametrize("buffering", ["", "1"], ids=["at the end", "while it runs"])
 def test_output_that_cannot_be_written_is_an_error(
     noodle_command: list[str],
@@ -242,11 +268,12 @@ def test_output_that_cannot_be_written_is_an_error(
     folder: Path,
     environment: dict[str, str],
     buffering: str,
+    command: str,
 ):
     write("hello.noodle", 'print("hello")\n')
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
-            [*noodle_command, "run", "hello.noodle"],
+            [*noodle_command, *command.split()],
             cwd=folder,
             env=environment | {"PYTHONUNBUFFERED": buffering},
             stdout=full,
@@ -255,8 +282,9 @@ def test_output_that_cannot_be_written_is_an_error(
             check=False,
         )
     assert result.returncode == 1
-    assert "cannot be written" in result.stderr or "No space left" in result.stderr
+    assert re.search("output cannot be written|No space left on device", result.stderr)
     assert "Traceback" not in result.stderr
+    assert "defect" not in result.stderr
 
 
 def test_ctrl_c_ends_with_130_and_says_where(open_terminal: OpenTerminal, write: Write):
@@ -264,7 +292,7 @@ def test_ctrl_c_ends_with_130_and_says_where(open_terminal: OpenTerminal, write:
     session = open_terminal("run", "wait.noodle")
     session.expect("ready")
     session.type("\x03")
-    session.expect(r"interrupted at wait\.noodle:[23]")
+    session.expect(r"interrupted at wait\.noodle:[123]:")
     assert session.wait() == 130
     assert "Traceback" not in session.text
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,10 +13,12 @@ from hypothesis import strategies as st
 
 from noodle.errors import LanguageError
 from noodle.language import check_source
+from noodle.language.compiler import compile_source
 from noodle.language.prelude import make_prelude
 from noodle.language.program import CompiledProgram
-from noodle.language.compiler import compile_source
 from noodle.language.tokens import KEYWORDS, RESERVED_WORDS, SIGNS
+
+from .test_programs import CASES
 
 DEEP = 10_000
 
@@ -52,7 +57,7 @@ LONG = {
     ),
     "list": ("let r = len([" + "1, " * 20_000 + "])", 20_000),
     "parentheses": ("let r = " + "(" * 150 + "1" + ")" * 150, 1),
-    "lambdas": ("let r = " + "(() => " * 90 + "1" + ")()" * 90, 1),
+    "lambdas": ("let r = " + "(() => " * 40 + "1" + ")()" * 40, 1),
     "blocks": ("let r = 0\n" + "if true { " * 60 + "r = 1 " + "}" * 60, 1),
     "loops": ("let r = 0\n" + "for i in 0..1 { " * 20 + "r = 1 " + "}" * 20, 1),
 }
@@ -78,6 +83,13 @@ def test_long(source: str, result: object) -> None:
     assert result == run(compile_source(source, "long.noodle"))["r"]
 
 
+@pytest.mark.parametrize("source", ["f.__debug__ = 1", "f(__debug__=1)"])
+def test_names_that_python_keeps_for_itself(source: str) -> None:
+    """What CPython refuses is an error of ours, at its line."""
+    (error,) = check_source(f"let f = print\n  {source}", "debug.noodle")
+    assert (2, 3) == (error.line, error.column)
+
+
 def test_loops_nest_twenty_deep_in_a_function() -> None:
     """CPython's limit for loops is an error of ours, with a remedy."""
     errors = check_source("while true { " * 21 + "}" * 21, "loops.noodle")
@@ -86,8 +98,10 @@ def test_loops_nest_twenty_deep_in_a_function() -> None:
 
 PIECES = [
     *KEYWORDS, *SIGNS, *RESERVED_WORDS, "{", "}", "{", "}", "\n", ";", "x", "y", "f", "1", "2.5",
-    '"a"', '"${x}"', '"${', '"', "let x = 1\n", "fn f(x) {", "x =>", "/*", "*/", "//", "`", "'", "\0",
-    'import ffi "a" as b', "{ fn g(x: f64): f64 }", "with {a: 1}", "é", "#", "for i in 0..3 {", "\ud800",
+    '"a"', '"${x}"', '"${', '"', "let x = 1\n", "fn f(x) {", "x =>", "/*", "*/", "//", "`",
+    "'", "\0",
+    'import ffi "a" as b', "{ fn g(x: f64): f64 }", "with {a: 1}", "é", "#",
+    "for i in 0..3 {", "\ud800",
 ]  # fmt: skip
 
 
@@ -99,6 +113,18 @@ def test_any_text_compiles_or_gives_language_errors(pieces: list[str], between: 
         assert isinstance(error, LanguageError)
         assert 1 <= error.line <= source.count("\n") + source.count("\r") + 1
         assert error.column >= 1
+
+
+@given(st.sampled_from(CASES), st.randoms(use_true_random=False))
+def test_damaged_programs_compile_or_give_language_errors(path: Path, random: Random) -> None:
+    """Words of a good program lost, doubled or exchanged are no trouble for the compiler."""
+    words = re.findall(r"\w+|\s+|.", path.read_text(encoding="utf-8"))
+    for _ in range(random.randint(1, 4)):
+        first, second = random.randrange(len(words)), random.randrange(len(words))
+        words[first : first + random.randint(0, 2)] = [words[second]] * random.randint(0, 2)
+        words = words or [""]
+    errors = check_source("".join(words), "damaged.noodle")
+    assert all(isinstance(error, LanguageError) and error.line for error in errors)
 
 
 @given(st.text())

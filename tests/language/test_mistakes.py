@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from noodle.errors import LanguageError
 from noodle.language import check_source, compile_source
 from noodle.language.mistakes import MISTAKES as ADVICE
-from noodle.errors import LanguageError
 
 from .mistakes_table import MISTAKES
 
-GRAMMAR_WORDS = ("LPAREN", "BLOCK_", "MAP_", "SEPARATOR", "ASSIGN", "OPERATOR_ASSIGN", "$END", "__ANON")
+GRAMMAR_WORDS = (
+    "LPAREN",
+    "BLOCK_",
+    "MAP_",
+    "SEPARATOR",
+    "ASSIGN",
+    "OPERATOR_ASSIGN",
+    "$END",
+    "__ANON",
+)
 
 
 @pytest.mark.parametrize(("program", "expected"), MISTAKES, ids=range(len(MISTAKES)))
@@ -47,5 +56,5 @@ def test_all_errors_of_a_program_are_reported_in_order() -> None:
 
 def test_at_most_twenty_errors_are_reported() -> None:
     """A program with a thousand errors shows the first twenty."""
-    assert 20 == len(check_source("x = \n" * 1000 + "let", "many.noodle"))
+    assert 20 == len(check_source("5 5\n" * 1000, "many.noodle"))
     assert 20 == len(check_source("".join(f"a{i}\n" for i in range(1000)), "many.noodle"))

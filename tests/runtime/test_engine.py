@@ -125,6 +125,9 @@ def test_stages_may_be_given_in_place_of_noodles_own() -> None:
 
         name = "double"
 
+        def admit(self, call: Call) -> None:
+            return None
+
         def compile(self, call: Call, inner: Any) -> tuple[Any, str]:
             return (lambda *args: 2 * inner(*args)), "doubles the result"
 

@@ -164,21 +164,24 @@ typedef struct noodle_message {
 
 _Static_assert(sizeof(noodle_message) == 24, "a message has 24 bytes");
 
-/* Makes a worker a holder of the leased segment; sends it on the first time.
+/* Makes a worker a holder of the leased segment; sends it the first time, and once more when a reader
+ * becomes a writer.  When this returns OK, a record that names the segment may follow.
  *
- * Returns OK, REFUSED (recycled memory that this worker must not see: copy into a segment of its
- * own), PEER_DEAD, FORKED, INVALID or SYSTEM. */
+ * Returns OK, REFUSED (recycled memory that this worker must not see, or a private copy: copy into a
+ * segment of its own), TIMEOUT, PEER_DEAD, FORKED, INVALID or SYSTEM. */
 noodle_status noodle_arena_grant(noodle_arena *arena, noodle_lease lease, uint32_t worker,
                                  int socket, bool read_only);
 
-/* Sends one descriptor.  Returns OK, PEER_DEAD or SYSTEM.  noodle_arena_grant() for segments. */
+/* Sends one descriptor, waiting at most a second for a peer that does not read.  Returns OK, TIMEOUT,
+ * PEER_DEAD or SYSTEM.  Segments of the arena are sent by noodle_arena_grant(). */
 noodle_status noodle_send_segment(int socket, const noodle_message *message, int fd);
 
 /* Receives one descriptor, close-on-exec.  A segment's has been checked: a memfd of exactly
  * message->bytes, sealed against shrinking and growing.
  *
  * Args: wait, false to return EMPTY at once if nothing is there.
- * Returns OK, EMPTY, PEER_DEAD (end of file), PROTOCOL (all that came was closed) or SYSTEM. */
+ * Returns OK, EMPTY, SLICE (a signal came), PEER_DEAD (end of file), PROTOCOL (all that came was
+ * closed) or SYSTEM. */
 noodle_status noodle_receive_segment(int socket, bool wait, noodle_message *message, int *fd);
 
 /* A worker's side: maps a received segment and closes the descriptor. */

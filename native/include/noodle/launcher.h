@@ -11,6 +11,8 @@
  *     --stdout=FD           becomes descriptor 1; without it /dev/null
  *     --stderr=FD           becomes descriptor 2; without it /dev/null
  *     --env=NAME=VALUE      one variable; nothing else is in the worker's environment
+ *     --env=NAME            one whose value is the launcher's own: for what others must not read, as
+ *                           command lines are public
  *     --directory=PATH      the working directory; without it "/"
  *     --limit-data=BYTES    RLIMIT_DATA
  *     --limit-files=N       RLIMIT_NOFILE

@@ -33,6 +33,14 @@
  * never used again; id 0 is the owner's root: host 0 is the engine, worker 0 the worker itself.  A
  * REFERENCE whose owner is the receiver stands for the object itself.
  *
+ * Segments.  Memory that both sides see belongs to the host.  Each ARRAY in a segment, and each payload
+ * in a segment, that the host sends lends that segment to the worker once more; so does the answer to
+ * OP_SEGMENT, by which a worker asks for memory to send something in.  The worker tells with CONTROL
+ * [RETURNED, [segment, times]...] how many of these loans it has let go.  It may send what it was lent,
+ * wholly or in part; that is no loan.  A worker can also make a memfd (noodle_segment_make), unmap it,
+ * send the descriptor as NOODLE_MESSAGE_SEGMENT under a number of its own, from NOODLE_OWN_SEGMENT on
+ * and never used again, and then name that number once in a record.
+ *
  * Handshake.  The worker's first record, on channel 0, is CONTROL [READY, protocol, wire, channel,
  * runtime, version, incarnation].  Versions that differ end the worker with an error that names them.
  *
@@ -67,15 +75,20 @@ enum noodle_operation {
     NOODLE_OP_DESCRIBE = 18,   /* id, name  -> [kind, parameter names, documentation] of a member */
     NOODLE_OP_STATISTICS = 19, /* 0                             -> {name: number} of the worker */
     NOODLE_OP_BATCH = 20,      /* id, [[argument...]...]        call once for each row -> list of results */
-    NOODLE_OP_CLOSE = 21       /* id                            end an iterator or context early */
+    NOODLE_OP_CLOSE = 21,      /* id                            end an iterator or context early */
+    NOODLE_OP_SEGMENT = 22     /* 0, bytes                      -> segment, lent to the worker that asks */
 };
+
+/* Numbers of segments that a worker made; below 2^53. */
+#define NOODLE_OWN_SEGMENT (UINT64_C(1) << 52)
 
 /* What a CONTROL record is about. */
 enum noodle_subject {
     NOODLE_SUBJECT_READY = 0,     /* worker -> host: the handshake, see above */
     NOODLE_SUBJECT_STOP = 1,      /* host -> worker: end when nothing runs any more */
     NOODLE_SUBJECT_DROPPED = 2,   /* host -> worker: unmap these segments [number...] */
-    NOODLE_SUBJECT_UNCAUGHT = 3   /* worker -> host: an error that no call was waiting for */
+    NOODLE_SUBJECT_UNCAUGHT = 3,  /* worker -> host: an error that no call was waiting for */
+    NOODLE_SUBJECT_RETURNED = 4   /* worker -> host: loans let go, [segment, times]... */
 };
 
 #endif

@@ -97,11 +97,18 @@ typedef enum wire_status {
     WIRE_TOO_DEEP = 8,
     WIRE_TOO_MANY = 9,      /* more elements than the limit */
     WIRE_TOO_LARGE = 10,    /* more bytes than the limit, or than MessagePack can express */
-    WIRE_NO_MEMORY = 11     /* the writer's `grow` failed */
+    WIRE_NO_MEMORY = 11,    /* the writer's `grow` failed, or the runtime has no memory */
+    /* Found by adapters only. */
+    WIRE_UNSENDABLE = 12,   /* a value that does not go by value, and no hook took it */
+    WIRE_CHANGED = 13,      /* a container changed while it was written */
+    WIRE_UNHASHABLE = 14,   /* a key or a member that the receiver cannot hash */
+    WIRE_UNREADABLE = 15    /* a well-formed value that the receiver's runtime cannot hold */
 } wire_status;
 
-/* Return a text such as "the message ends within a value".  Never NULL. */
+/* Return a text such as "the message ends within a value", and a name such as "WIRE_TRUNCATED".
+ * Never NULL. */
 const char *wire_status_text(wire_status status);
+const char *wire_status_name(wire_status status);
 
 typedef enum wire_extension {
     WIRE_TIMESTAMP = -1,
@@ -200,6 +207,10 @@ uint32_t wire_dtype_size(uint8_t dtype);
 
 /* Fill `strides` in C order and `elements` from shape and item size.  WIRE_TOO_LARGE on overflow. */
 wire_status wire_array_set_c_order(wire_array *array);
+
+/* Copy the items into packed memory, last axis fastest.  `first` is the item at index 0, wherever the
+ * strides lead from there; `to` has room for `elements` items. */
+void wire_array_pack(const wire_array *array, const uint8_t *first, uint8_t *to);
 
 /* Check a descriptor against the memory it may touch, without overflow.
  *

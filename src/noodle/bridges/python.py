@@ -16,7 +16,7 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any
 
 from noodle.calls import (
@@ -376,6 +376,8 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
+_ACCEPT_MORE_THAN_INSTANCES = (typing.Any, UnionType, object, float, complex, type(None))
+
 _DECLARED = {list: "list", dict: "map", int: "int", str: "str", bytes: "bytes", bool: "bool"}
 
 
@@ -385,12 +387,15 @@ def _declared_type(hint: object) -> ValueType:
     A ``float`` annotation also takes an int, by the rule of PEP 484, and stays ``any``.
     """
     origin = typing.get_origin(hint) or hint
-    if not isinstance(origin, type) or origin in (object, float, complex, type(None)):
+    if not isinstance(origin, type) or origin in _ACCEPT_MORE_THAN_INSTANCES:
         return ANY
     if origin in _DECLARED:
         return ValueType(_DECLARED[origin])
     name = {"numpy.ndarray": "ndarray", "torch.Tensor": "tensor"}.get(qualified_name(origin))
     if name:
         return ValueType(name)
+    structural = typing.is_typeddict(origin) or getattr(origin, "_is_protocol", False)
     # An abstract class accepts by registration and structure, which a name cannot express.
-    return ANY if inspect.isabstract(origin) else ValueType(qualified_name(origin))
+    if structural or inspect.isabstract(origin):
+        return ANY
+    return ValueType(qualified_name(origin))

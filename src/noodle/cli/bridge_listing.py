@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from noodle.bridges.registry import BridgeWarning
 from noodle.cli.exit_codes import NOT_LOADED, OK
 from noodle.cli.terminal import output_console, visible
 from noodle.errors import NoodleError
@@ -40,6 +42,8 @@ def list_bridges(target: str | None, *, config: Path | None = None) -> int:
 
     engine = make_engine(Path.cwd(), config)
     console = output_console()
+    # A broken plug-in is in the table with its reason.
+    warnings.simplefilter("ignore", BridgeWarning)
     if target is None:
         _print_bridges(console, engine)
         return _print_configured(console, engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,9 @@ from noodle.runtime.host import EngineHost
 __all__ = ["explain"]
 
 NOT_REACHED = "not reached"
+
+STEP_WIDTH = 18
+"""Columns before the text of a step."""
 
 
 def explain(file: str, *, config: Path | None = None, as_json: bool = False) -> int:
@@ -141,4 +145,7 @@ def _print_steps(console: Console, flow: CallFlow) -> None:
 
 
 def _step(console: Console, step: str, text: str, style: str = "") -> None:
-    console.print(Text.assemble((f"  {step:<16}", "label"), (visible(text), style)))
+    first, *further = textwrap.wrap(visible(text), max(40, console.width - STEP_WIDTH)) or [""]
+    console.print(Text.assemble((f"  {step}".ljust(STEP_WIDTH), "label"), (first, style)))
+    for line in further:
+        console.print(Text.assemble(" " * STEP_WIDTH, (line, style)))

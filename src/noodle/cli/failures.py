@@ -55,7 +55,8 @@ def _is_defect(error: BaseException, failure: Failure) -> bool:
     """Return whether this is neither the program's failure nor one that Noodle itself describes."""
     if isinstance(error, NoodleError):
         return isinstance(error, InternalError)
-    return failure.place is None
+    # What the system refuses, such as writing to a full disk, is nobody's defect.
+    return failure.place is None and not isinstance(error, OSError)
 
 
 def print_language_error(console: Console, error: LanguageError) -> None:

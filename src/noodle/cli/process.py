@@ -42,10 +42,19 @@ def guarded(action: Callable[[], int], *, debug: bool = False) -> int:
 
 def _failed(error: BaseException, debug: bool) -> int:
     if not _flushed():
+        if isinstance(error, OSError):
+            return _output_lost()
         _drop_output()
     from noodle.cli.failures import report
 
-    return report(error, debug=debug)
+    try:
+        return report(error, debug=debug)
+    except Exception as trouble:  # a foreign exception's own code runs while it is shown
+        from noodle.cli.exit_codes import exit_code
+
+        kinds = f"{type(error).__name__}; showing it raised {type(trouble).__name__}"
+        sys.stderr.write(f"noodle: the program raised {kinds}\n")
+        return exit_code(error)
 
 
 def _flushed() -> bool:

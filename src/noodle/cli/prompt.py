@@ -47,7 +47,8 @@ class Prompt:
             key_bindings=self._keys(),
             enable_history_search=True,
         )
-        print(f"{version_text()}. Tab completes, Ctrl-C gives up a line, Ctrl-D leaves.")
+        print(version_text())
+        print("Tab completes, Ctrl-C gives up a line, Ctrl-D leaves.")
 
     def read(self) -> str:
         """Return the next snippet.

@@ -50,9 +50,15 @@ def error_console() -> Console:
     return _console(stderr=True)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the error through: what a closed pipe means is decided for all commands at once."""
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    console = Console(
+    console = _Console(
         stderr=stderr,
         theme=_THEME,
         highlight=False,

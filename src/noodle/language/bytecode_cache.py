@@ -1,8 +1,9 @@
 """Bytecode kept between runs, like ``.pyc`` files.
 
-An entry holds the whole source that it was made from, so a stale one is never used. It is trusted only
-when the directory and the file belong to this user and nobody else may write to them; a checksum finds
-damage. Whatever is wrong with an entry or a directory, the program is compiled anew and runs.
+An entry holds the whole source that it was made from, so a stale one is never used. It is trusted
+only when the directory and the file belong to this user and nobody else may write to them; a
+checksum finds damage. Whatever is wrong with an entry or a directory, the program is compiled anew
+and runs.
 
 This module is part of every start, so it imports almost nothing.
 """
@@ -31,7 +32,7 @@ _PACKAGE = os.path.dirname(__file__)
 
 
 def default_directory() -> str:
-    """Return where bytecode is kept: ``NOODLE_CACHE_DIR``, else ``noodle`` in the user's cache directory."""
+    """Return where bytecode is kept: in ``NOODLE_CACHE_DIR``, else in the user's caches."""
     named = os.environ.get("NOODLE_CACHE_DIR")
     if named:
         return os.path.join(named, "bytecode")
@@ -50,6 +51,7 @@ class BytecodeCache:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
+        self._stamp = _stamp() if directory else None
 
     def load(self, path: str, source: str) -> CompiledProgram | None:
         """Return the program compiled earlier from this very source, or None."""
@@ -63,7 +65,7 @@ class BytecodeCache:
             stamp, stored_path, stored_source, code, exports, imports = marshal.loads(payload)
         except (OSError, ValueError, EOFError, TypeError, MemoryError):
             return None
-        if (stamp, stored_path, stored_source) != (_stamp(), path, source):
+        if (stamp, stored_path, stored_source) != (self._stamp, path, source):
             return None
         return CompiledProgram(path, source, code, exports, imports)
 
@@ -73,9 +75,18 @@ class BytecodeCache:
             return
         try:
             payload = marshal.dumps(
-                (_stamp(), program.path, program.source, program.code, program.exports, program.plain_imports)
+                (
+                    self._stamp,
+                    program.path,
+                    program.source,
+                    program.code,
+                    program.exports,
+                    program.plain_imports,
+                )
             )
-            self._write(self._file(program.path), _MAGIC + crc32(payload).to_bytes(4, "little") + payload)
+            self._write(
+                self._file(program.path), _MAGIC + crc32(payload).to_bytes(4, "little") + payload
+            )
         except (OSError, ValueError):
             return
 
@@ -126,8 +137,8 @@ def _is_private(status: os.stat_result) -> bool:
 def _stamp() -> Any:
     """Return what changes whenever bytecode of earlier runs must not be used any more.
 
-    Besides versions these are the times of the compiler's own files, so a compiler that was upgraded or
-    edited never runs what another one made.
+    Besides versions these are the times of the compiler's own files, so a compiler that was
+    upgraded or edited never runs what another one made.
     """
     with os.scandir(_PACKAGE) as entries:
         times = [e.stat().st_mtime_ns for e in entries if e.name.endswith((".py", ".lark"))]

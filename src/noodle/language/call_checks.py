@@ -43,7 +43,10 @@ class CallChecks:
     def _not_callable(self, node: tree.Call, known: str) -> None:
         text = self.source.text[node.callee.start : node.callee.end][:40]
         self._error(
-            NoodleTypeError, f"{known} cannot be called", node.callee, expected="a function",
+            NoodleTypeError,
+            f"{known} cannot be called",
+            node.callee,
+            expected="a function",
             received=f"`{text}`, {known}",
             remedy="put an operator between the two, or remove the parentheses",
         )
@@ -53,15 +56,21 @@ class CallChecks:
         for argument in node.arguments:
             if argument.name is None and seen:
                 self._error(
-                    NoodleSyntaxError, "an argument without a name stands behind one with a name",
-                    argument, expected="`name=value`, as before", received="a value alone",
+                    NoodleSyntaxError,
+                    "an argument without a name stands behind one with a name",
+                    argument,
+                    expected="`name=value`, as before",
+                    received="a value alone",
                     remedy="move it to the front, or name it",
                 )
                 return False
             if argument.name and argument.name.text in seen:
                 self._error(
-                    NoodleSyntaxError, f"the argument `{argument.name.text}` stands twice", argument,
-                    expected="each name once", received=f"`{argument.name.text}=` again",
+                    NoodleSyntaxError,
+                    f"the argument `{argument.name.text}` stands twice",
+                    argument,
+                    expected="each name once",
+                    received=f"`{argument.name.text}=` again",
                     remedy="remove one of them",
                 )
                 return False
@@ -76,7 +85,9 @@ class CallChecks:
         name = function.name.text if isinstance(function, tree.Function) else "the function"
         variable = self.types.variable(callee)
         parameters = tuple(
-            Parameter(p.name.text, self.types.annotation(p, p.annotation), optional=p.default is not None)
+            Parameter(
+                p.name.text, self.types.annotation(p, p.annotation), optional=p.default is not None
+            )
             for p in function.parameters
         )
         return Prototype(variable.name if variable else name, parameters)
@@ -86,11 +97,15 @@ class CallChecks:
         named = {a.name.text: a.value for a in node.arguments if a.name}
         bound = prototype.bind(positional, named)
         if isinstance(bound, str):
+            parameters = ", ".join(map(str, prototype.parameters))
             expected, _, received = bound.removeprefix("expected ").partition(", got ")
             self._error(
-                NoodleTypeError, f"`{prototype.name}` does not take these arguments", node,
-                expected=expected, received=received,
-                remedy=f"call it as `{prototype.name}({', '.join(map(str, prototype.parameters))})`",
+                NoodleTypeError,
+                f"`{prototype.name}` does not take these arguments",
+                node,
+                expected=expected,
+                received=received,
+                remedy=f"call it as `{prototype.name}({parameters})`",
             )
             return
         declared = {parameter.name: parameter for parameter in prototype.parameters}
@@ -102,6 +117,10 @@ class CallChecks:
         if why:
             expected, _, received = why.removeprefix("expected ").partition(", got ")
             self._error(
-                NoodleTypeError, f"`{prototype.name}` does not take this as `{parameter.name}`", argument,
-                expected=expected, received=received, remedy=f"pass {parameter.type}",
+                NoodleTypeError,
+                f"`{prototype.name}` does not take this as `{parameter.name}`",
+                argument,
+                expected=expected,
+                received=received,
+                remedy=f"pass {parameter.type}",
             )

@@ -45,7 +45,12 @@ class _Checker:
             method(node)
 
     def _error(
-        self, summary: str, node: tree.Node, *, kind: type[LanguageError] = NoodleTypeError, **details: str
+        self,
+        summary: str,
+        node: tree.Node,
+        *,
+        kind: type[LanguageError] = NoodleTypeError,
+        **details: str,
     ) -> None:
         self.errors.append(self.source.error(kind, summary, node.start, node.end, **details))
 
@@ -60,8 +65,10 @@ class _Checker:
         why = self.types.refusal(declared, node.value)
         if why:
             self._error(
-                f"`{node.names[0].text}` is declared as {declared}", node.value,
-                expected=str(declared), received=why.partition(", got ")[2] or why,
+                f"`{node.names[0].text}` is declared as {declared}",
+                node.value,
+                expected=str(declared),
+                received=why.partition(", got ")[2] or why,
                 remedy="change the value or the declared type",
             )
         known = simple(declared) or self.types.of(node.value)
@@ -87,7 +94,8 @@ class _Checker:
                 self._default(declared, parameter)
             elif optional:
                 self._error(
-                    f"parameter `{parameter.name.text}` needs a default", parameter,
+                    f"parameter `{parameter.name.text}` needs a default",
+                    parameter,
                     kind=NoodleSyntaxError,
                     expected=f"a default, as `{optional}` before it has one",
                     received=f"`{self._text(parameter)}`",
@@ -96,11 +104,15 @@ class _Checker:
 
     def _default(self, declared: object, parameter: tree.Parameter) -> None:
         assert parameter.default is not None  # the caller has looked
-        why = self.types.refusal(self.types.annotation(parameter, parameter.annotation), parameter.default)
+        why = self.types.refusal(
+            self.types.annotation(parameter, parameter.annotation), parameter.default
+        )
         if why:
             self._error(
-                f"the default of `{parameter.name.text}` is not {declared}", parameter.default,
-                expected=str(declared), received=why.partition(", got ")[2] or why,
+                f"the default of `{parameter.name.text}` is not {declared}",
+                parameter.default,
+                expected=str(declared),
+                received=why.partition(", got ")[2] or why,
                 remedy="change the default or the declared type",
             )
 
@@ -109,8 +121,12 @@ class _Checker:
         for entry in node.entries:
             if entry.key in seen:
                 self._error(
-                    f"the key `{entry.key}` stands twice in a map", entry, kind=NoodleSyntaxError,
-                    expected="each key once", received=f"`{entry.key}` again", remedy="remove one of them",
+                    f"the key `{entry.key}` stands twice in a map",
+                    entry,
+                    kind=NoodleSyntaxError,
+                    expected="each key once",
+                    received=f"`{entry.key}` again",
+                    remedy="remove one of them",
                 )
             seen.add(entry.key)
 
@@ -122,13 +138,17 @@ class _Checker:
             variable = self.types.variable(target.value)
             if variable and variable.kind == "module":
                 self._error(
-                    f"`{self._text(target)}` belongs to another file", target,
-                    expected="a name of this file", received=f"`{self._text(target)}`",
+                    f"`{self._text(target)}` belongs to another file",
+                    target,
+                    expected="a name of this file",
+                    received=f"`{self._text(target)}`",
                     remedy="export a function from that file that changes it",
                 )
         elif not isinstance(target, (tree.Name, tree.Index)):
             self._error(
-                f"cannot assign to {_kind(target)}", target, kind=NoodleSyntaxError,
+                f"cannot assign to {_kind(target)}",
+                target,
+                kind=NoodleSyntaxError,
                 expected="a name, `x.member` or `x[index]` left of `=`",
                 received=f"`{self._text(target)}`",
                 remedy="compare with `==`" if not node.operator else "assign to a variable",
@@ -138,9 +158,11 @@ class _Checker:
         known = self.types.of(node.iterable)
         if known in _NO_ITEMS:
             self._error(
-                f"{known} has no items to loop over", node.iterable,
+                f"{known} has no items to loop over",
+                node.iterable,
                 expected="a list, a range, a string, a map or another collection",
-                received=f"`{self._text(node.iterable)}`, {known}", remedy=_NO_ITEMS[known],
+                received=f"`{self._text(node.iterable)}`, {known}",
+                remedy=_NO_ITEMS[known],
             )
 
     # --- expressions --------------------------------------------------------------------------
@@ -150,13 +172,18 @@ class _Checker:
             a, b, c = (self._text(operand) for operand in node.operands[:3])
             first, second = node.operators[:2]
             self._error(
-                "comparisons do not chain", node, kind=NoodleSyntaxError,
-                expected="one comparison between `&&`", received=f"`{self._text(node)}`",
+                "comparisons do not chain",
+                node,
+                kind=NoodleSyntaxError,
+                expected="one comparison between `&&`",
+                received=f"`{self._text(node)}`",
                 remedy=f"write `{a} {first} {b} && {b} {second} {c}`",
             )
             return
         left, right = node.operands
-        self._operation(node.operators[0], self.types.of(left), right, tree.Node(node.start, node.end))
+        self._operation(
+            node.operators[0], self.types.of(left), right, tree.Node(node.start, node.end)
+        )
 
     def _chain(self, node: tree.Chain) -> None:
         known = self.types.of(node.operands[0])
@@ -177,8 +204,10 @@ class _Checker:
         if not possible:
             text = sign == "+" and "str" in (left, right)
             self._error(
-                f"`{sign}` does not work on {left} and {right}", place,
-                expected=f"values that `{sign}` can join", received=f"{left} {sign} {right}",
+                f"`{sign}` does not work on {left} and {right}",
+                place,
+                expected=f"values that `{sign}` can join",
+                received=f"{left} {sign} {right}",
                 remedy='put values into text as `"… ${value}"`, or use `str(value)`'
                 if text
                 else "convert one of them",
@@ -189,8 +218,11 @@ class _Checker:
         known = self.types.of(node.operand)
         if node.operator != "!" and known in ("str", "list", "map", "null", "range"):
             self._error(
-                f"`{node.operator}` does not work on {known}", node, expected="a number",
-                received=known, remedy="convert it with `int(…)` or `float(…)`",
+                f"`{node.operator}` does not work on {known}",
+                node,
+                expected="a number",
+                received=known,
+                remedy="convert it with `int(…)` or `float(…)`",
             )
 
     def _attribute(self, node: tree.Attribute) -> None:
@@ -199,12 +231,18 @@ class _Checker:
         if known == "map" and not hasattr(dict, name):
             owner = self._text(node.value)
             self._error(
-                f"a map has no member `{name}`", node.name, expected="a key in brackets",
-                received=f"`.{name}`", remedy=f'write `{owner}["{name}"]`',
+                f"a map has no member `{name}`",
+                node.name,
+                expected="a key in brackets",
+                received=f"`.{name}`",
+                remedy=f'write `{owner}["{name}"]`',
             )
         elif known == "null":
             self._error(
-                f"null has no member `{name}`", node.name, expected="a value", received="null",
+                f"null has no member `{name}`",
+                node.name,
+                expected="a value",
+                received="null",
                 remedy="test it before: `if x != null { … }`",
             )
 
@@ -212,8 +250,11 @@ class _Checker:
         known = self.types.of(node.value)
         if known in ("int", "float", "bool", "null", "function"):
             self._error(
-                f"{known} has no items", node, expected="a list, a map, a string or an array",
-                received=f"`{self._text(node.value)}`, {known}", remedy="index the list itself",
+                f"{known} has no items",
+                node,
+                expected="a list, a map, a string or an array",
+                received=f"`{self._text(node.value)}`, {known}",
+                remedy="index the list itself",
             )
 
     def _call(self, node: tree.Call) -> None:

@@ -15,9 +15,10 @@ from noodle.language.limits import too_deep
 from noodle.language.lowering import lower
 from noodle.language.parser import parse
 from noodle.language.program import CompiledProgram
-from noodle.language.scopes import Earlier, Names, resolve
+from noodle.language.scopes import resolve
 from noodle.language.source_text import SourceText, in_source_order, raise_errors
 from noodle.language.types import Types
+from noodle.language.variables import Earlier, Names
 
 __all__ = [
     "Analysis",
@@ -108,9 +109,23 @@ def compile_analysis(analysis: Analysis, *, keep_result: bool = False) -> Compil
             code = compile(module, source.path, "exec", dont_inherit=True)
     except (RecursionError, MemoryError):
         raise too_deep(source, 0) from None
+    except SyntaxError as error:
+        raise _refused_by_python(source, error) from None
     exports = {name: v.python_name for name, v in analysis.names.top_level.items()}
     requests = tuple(to_plain(request) for request in analysis.types.imports)
     return CompiledProgram(source.path, source.original, _with_plain_names(code), exports, requests)
+
+
+def _refused_by_python(source: SourceText, error: SyntaxError) -> NoodleSyntaxError:
+    """Return the error for the few names that CPython keeps for itself, such as ``__debug__``."""
+    return source.error(
+        NoodleSyntaxError,
+        f"Python cannot run this: {error.msg}",
+        source.offset(error.lineno or 1),
+        expected="a name that Python does not keep for itself",
+        received=error.msg,
+        remedy="choose another name",
+    )
 
 
 def _with_plain_names(code: CodeType) -> CodeType:
@@ -119,7 +134,11 @@ def _with_plain_names(code: CodeType) -> CodeType:
         _with_plain_names(constant) if isinstance(constant, CodeType) else constant
         for constant in code.co_consts
     )
-    parts = [_plain(part) for part in code.co_qualname.split(".<locals>.") if part[:1] != "'" or part[1:2].isdigit()]
+    parts = [
+        _plain(part)
+        for part in code.co_qualname.split(".<locals>.")
+        if part[:1] != "'" or part[1:2].isdigit()
+    ]
     return code.replace(
         co_consts=constants, co_name=_plain(code.co_name), co_qualname=".".join(parts) or "<fn>"
     )

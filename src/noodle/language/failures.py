@@ -1,7 +1,7 @@
 """From an exception that a running program raised to what a person is told.
 
-Python's own words are kept for foreign functions. Where the semantics are Noodle's – arity, undeclared
-or unset variables, members of maps, null – the message is put into Noodle's words.
+Python's own words are kept for foreign functions. Where the semantics are Noodle's – arity,
+undeclared or unset variables, members of maps, null – the message is put into Noodle's words.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Frame:
     @property
     def text(self) -> str:
         """The underlined text."""
-        return self.source_line[self.column - 1 : self.column - 1 + self.length] if self.column else ""
+        return (
+            self.source_line[self.column - 1 : self.column - 1 + self.length] if self.column else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,12 @@ def _frame(traceback: TracebackType, *, foreign: bool) -> Frame:
 
 def _line(path: str, line: int, namespace: dict[str, Any]) -> str:
     keeper = namespace.get("__loader__")
-    if "'foreign" in namespace and keeper is not None:
-        lines = keeper.get_source(path).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    entry = linecache.cache.get(path, ())
+    registered = len(entry) == 4 and entry[1] is None  # a snippet of a session
+    if "'foreign" in namespace and keeper is not None and not registered:
+        lines = (
+            keeper.get_source(path).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        )
         found = lines.split("\n")
         return found[line - 1] if 0 < line <= len(found) else ""
     return linecache.getline(path, line).rstrip("\n")

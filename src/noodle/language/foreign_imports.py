@@ -71,8 +71,12 @@ def read_import(
 
 def _empty_target(source: SourceText, target: tree.Literal) -> LanguageError:
     return source.error(
-        NoodleSyntaxError, "an import names nothing to load", target.start, target.end,
-        expected="a package, a library or a file", received="an empty text",
+        NoodleSyntaxError,
+        "an import names nothing to load",
+        target.start,
+        target.end,
+        expected="a package, a library or a file",
+        received="an empty text",
         remedy='write `import ffi "numpy" as np`',
     )
 
@@ -88,8 +92,11 @@ def _prototype(
             errors.append(_repeated(source, parameter.name))
         seen.add(name)
         parameters.append(
-            Parameter(name, read_type(source, parameter, parameter.annotation, errors),
-                      optional=parameter.default is not None)
+            Parameter(
+                name,
+                read_type(source, parameter, parameter.annotation, errors),
+                optional=parameter.default is not None,
+            )
         )
     returns = read_type(source, declared, declared.returns, errors) if declared.returns else VOID
     return Prototype(declared.name.text, tuple(parameters), returns)
@@ -97,8 +104,13 @@ def _prototype(
 
 def _repeated(source: SourceText, name: tree.Identifier) -> LanguageError:
     return source.error(
-        NoodleSyntaxError, f"there are two parameters `{name.text}`", name.start, name.end,
-        expected="a name for each parameter", received=f"`{name.text}` again", remedy="rename one of them",
+        NoodleSyntaxError,
+        f"there are two parameters `{name.text}`",
+        name.start,
+        name.end,
+        expected="a name for each parameter",
+        received=f"`{name.text}` again",
+        remedy="rename one of them",
     )
 
 
@@ -114,8 +126,14 @@ def read_type(
         start = source.text.rfind(text.split("<")[0], node.start, node.end)
         place = (start, start + len(text)) if start >= 0 else (node.start, node.end)
         errors.append(
-            source.error(NoodleTypeError, error.summary, *place, expected=error.expected,
-                         received=error.received, remedy=error.remedy)
+            source.error(
+                NoodleTypeError,
+                error.summary,
+                *place,
+                expected=error.expected,
+                received=error.received,
+                remedy=error.remedy,
+            )
         )
         return ANY
 
@@ -142,9 +160,13 @@ def _constant(source: SourceText, node: tree.Expression, errors: list[LanguageEr
             return -value
     errors.append(
         source.error(
-            NoodleSyntaxError, "an option of an import is a constant", node.start, node.end,
+            NoodleSyntaxError,
+            "an option of an import is a constant",
+            node.start,
+            node.end,
             expected="a number, a string, `true`, `false`, `null`, or a list or map of them",
-            received=f"`{source.text[node.start : node.end]}`", remedy="write the value itself",
+            received=f"`{source.text[node.start : node.end]}`",
+            remedy="write the value itself",
         )
     )
     return None

@@ -1,4 +1,4 @@
-"""What the language asks of whoever runs a program: it reads no file and loads no library itself."""
+"""What the language asks of whoever runs a program: files, libraries, a place to print."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class ProgramLoader:
 
     Args:
         host: Loads foreign libraries, reads files, takes output.
-        cache_directory: Where bytecode is kept; None for the user's cache directory, ``""`` for nowhere.
+        cache_directory: Where bytecode is kept; None for the default, ``""`` for nowhere.
 
     Not safe for use by several threads at once.
     """
@@ -108,8 +108,11 @@ class ProgramLoader:
     def prepare(self, namespace: dict[str, Any], path: str) -> None:
         """Put into a namespace what generated code calls."""
         namespace["__builtins__"] = self._builtins
+        namespace["here"] = os.path.dirname(os.path.abspath(path))
         namespace["'foreign"] = lambda index: self._foreign(namespace["'program"], index)
-        namespace["'module"] = lambda request, line, column: self._import(path, request, line, column)
+        namespace["'module"] = lambda request, line, column: self._import(
+            path, request, line, column
+        )
 
     def _foreign(self, program: CompiledProgram, index: int) -> Any:
         from noodle.language.foreign_imports import from_plain

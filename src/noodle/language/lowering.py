@@ -10,8 +10,8 @@ import ast
 
 from noodle.language import tree
 from noodle.language.lowering_expressions import ExpressionLowering, constant_none
-from noodle.language.scopes import Names, Variable
 from noodle.language.source_text import SourceText
+from noodle.language.variables import Names, Variable
 
 __all__ = ["RESULT_NAME", "lower"]
 
@@ -19,7 +19,7 @@ RESULT_NAME = "'result"
 """The global that holds the value of a snippet's last expression."""
 
 BRANCHES_IN_A_ROW = 50
-"""Longest ``elif`` ladder that is generated; each step is one level deeper for CPython's compiler."""
+"""Longest ``elif`` ladder that is generated; a step is a level for CPython's compiler."""
 
 
 def lower(
@@ -31,7 +31,7 @@ def lower(
         source: The program's text, for line and column numbers.
         program: Its tree.
         names: What its names mean.
-        keep_result: Whether a last statement that is an expression leaves its value in ``RESULT_NAME``.
+        keep_result: Whether the value of a last expression is left in ``RESULT_NAME``.
     """
     lowering = _StatementLowering(source, names)
     statements = list(program.statements)
@@ -52,7 +52,7 @@ class _StatementLowering(ExpressionLowering):
         return result
 
     def statement(self, node: tree.Statement) -> list[ast.stmt]:
-        """Lower a statement, with the functions that its expressions need defined in front of it."""
+        """Lower a statement, with the functions that it needs defined in front of it."""
         outer, self.hoisted = self.hoisted, []
         lowered: list[ast.stmt] = getattr(self, f"_{type(node).__name__.lower()}")(node)
         lowered = [*self.hoisted, *lowered]
@@ -90,7 +90,9 @@ class _StatementLowering(ExpressionLowering):
             return self._define(variable, node.value, node)
         return [self.store(variable, self.expression(node.value), node)]
 
-    def _unpack(self, variables: list[Variable], value: ast.expr, node: tree.Node) -> list[ast.stmt]:
+    def _unpack(
+        self, variables: list[Variable], value: ast.expr, node: tree.Node
+    ) -> list[ast.stmt]:
         targets, boxes = self._targets(variables, node)
         target = self.at(node, ast.Tuple(elts=targets, ctx=ast.Store()))
         return [self.at(node, ast.Assign(targets=[target], value=value)), *boxes]
@@ -126,12 +128,14 @@ class _StatementLowering(ExpressionLowering):
         return self._import(node, "'foreign", self.foreign_count)
 
     def _moduleimportstatement(self, node: tree.ModuleImportStatement) -> list[ast.stmt]:
-        return self._import(node, "'module", node.request.value, *self.source.place(node.start))
+        return self._import(
+            node, "'module", str(node.request.value), *self.source.place(node.start)
+        )
 
-    def _import(self, node: tree.Statement, loader: str, *constants: object) -> list[ast.stmt]:
+    def _import(self, node: tree.Statement, loader: str, *constants: str | int) -> list[ast.stmt]:
         if isinstance(node, tree.ForeignImportStatement):
             self.foreign_count += 1
-        arguments = [self.at(node, ast.Constant(value)) for value in constants]  # type: ignore[arg-type]
+        arguments: list[ast.expr] = [self.at(node, ast.Constant(value)) for value in constants]
         call = self.at(node, ast.Call(func=self.name(loader, node), args=arguments, keywords=[]))
         return [self.store(self.names.declared[node][0], call, node)]
 
@@ -171,7 +175,9 @@ class _StatementLowering(ExpressionLowering):
             test = self.name(flag, node)
             result.append(self.at(node, ast.If(test=test, body=[*taken, ladder], orelse=[])))
         if otherwise:
-            result.append(self.at(node, ast.If(test=self.name(flag, node), body=otherwise, orelse=[])))
+            result.append(
+                self.at(node, ast.If(test=self.name(flag, node), body=otherwise, orelse=[]))
+            )
         return result
 
     def _set_flag(self, flag: str, value: bool, node: tree.Node) -> ast.stmt:

@@ -6,15 +6,15 @@ import ast
 from typing import Any, TypeVar
 
 from noodle.language import tree
-from noodle.language.scopes import Names, Variable
 from noodle.language.source_text import SourceText
+from noodle.language.variables import Names, Variable
 
 __all__ = ["ExpressionLowering", "constant_none"]
 
 Located = TypeVar("Located", bound=ast.AST)
 
 OPERANDS_IN_A_ROW = 50
-"""Longest chain of operators generated as one expression; each is one level for CPython's compiler."""
+"""Longest chain that is one generated expression; a step is a level for CPython's compiler."""
 
 _BINARY: dict[str, type[ast.operator]] = {
     "+": ast.Add,
@@ -103,11 +103,12 @@ class ExpressionLowering:
         lowered: ast.expr = getattr(self, f"_{type(node).__name__.lower()}")(node)
         return lowered
 
-    def target(self, node: tree.Expression) -> ast.expr:
-        """Lower what stands left of ``=``."""
-        lowered: Any = self.expression(node)
+    def target(self, node: tree.Expression) -> ast.Name | ast.Attribute | ast.Subscript:
+        """Lower what stands left of ``=``; the checker lets nothing else through."""
+        lowered = self.expression(node)
+        assert isinstance(lowered, (ast.Name, ast.Attribute, ast.Subscript))
         lowered.ctx = ast.Store()
-        return lowered  # type: ignore[no-any-return]
+        return lowered
 
     # --- values -------------------------------------------------------------------------------
 
@@ -137,7 +138,9 @@ class ExpressionLowering:
         if isinstance(node, tree.Literal) and type(node.value) is str:
             return value
         if not (isinstance(value, ast.Constant) and type(value.value) in _SIMPLE_TEXT):
-            value = self.at(node, ast.Call(func=self.name("'text", node), args=[value], keywords=[]))
+            value = self.at(
+                node, ast.Call(func=self.name("'text", node), args=[value], keywords=[])
+            )
         return self.at(node, ast.FormattedValue(value=value, conversion=-1))
 
     # --- operators ----------------------------------------------------------------------------
@@ -151,7 +154,7 @@ class ExpressionLowering:
         return self.at(node, ast.BinOp(left=base, op=ast.Pow(), right=exponent))
 
     def _chain(self, node: tree.Chain) -> ast.expr:
-        """Lower a chain, a long one in pieces, so that its length is no depth of the generated code."""
+        """Lower a chain, a long one in pieces, so that its length is no depth."""
         result = self.expression(node.operands[0])
         steps: list[ast.expr] = []
         running = self.temporary("chain") if len(node.operands) > OPERANDS_IN_A_ROW else ""
@@ -240,7 +243,9 @@ class ExpressionLowering:
         captures = self.names.functions[node].turn_captures
         if not captures:
             return function
-        maker = self.at(node, ast.Lambda(args=self._capture_parameters(captures, node), body=function))
+        maker = self.at(
+            node, ast.Lambda(args=self._capture_parameters(captures, node), body=function)
+        )
         return self._call_with(maker, captures, node)
 
     def made_function(self, node: tree.Function | tree.Lambda, name: str) -> ast.expr:
@@ -257,7 +262,9 @@ class ExpressionLowering:
         maker = self.temporary("make")
         back = self.at(node, ast.Return(self.name(inner, node)))
         self.hoisted.append(
-            self._definition(node, maker, self._capture_parameters(captures, node), [definition, back])
+            self._definition(
+                node, maker, self._capture_parameters(captures, node), [definition, back]
+            )
         )
         return self._call_with(self.name(maker, node), captures, node)
 

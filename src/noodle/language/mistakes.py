@@ -1,7 +1,7 @@
 """Mistakes that people make, and what to tell them.
 
-``MISTAKES`` holds malformed programs: a program that fails in the same state of the parser and at the
-same kind of token gets the advice of the example.
+``MISTAKES`` holds malformed programs: a program that fails in the same state of the parser and at
+the same kind of token gets the advice of the example.
 """
 
 from __future__ import annotations
@@ -47,11 +47,15 @@ FOREIGN_WORDS = {
     "then": Advice("Noodle has no `then`", "write `if condition { … }`"),
     "is": Advice("Noodle has no `is`", "compare with `==`"),
     "lambda": Advice("a function without a name is written with `=>`", "write `(x) => x + 1`"),
-    "require": Advice("a module is loaded with `import`", 'write `import "./other.noodle" as other`'),
+    "require": Advice(
+        "a module is loaded with `import`", 'write `import "./other.noodle" as other`'
+    ),
     "switch": Advice("Noodle has no `switch`", "write `if … { … } else if … { … }`"),
     "class": Advice("Noodle has no classes", "keep values in a map: `{name: value}`"),
     "struct": Advice("Noodle has no classes", "keep values in a map: `{name: value}`"),
-    "from": Advice("names are not imported one by one", 'write `import ffi "numpy" as np`, then `np.array`'),
+    "from": Advice(
+        "names are not imported one by one", 'write `import ffi "numpy" as np`, then `np.array`'
+    ),
 }
 """Words of other languages, with the advice for a program that fails next to one."""
 
@@ -83,7 +87,8 @@ FOREIGN_SIGNS = {
     "--": Advice("Noodle has no `--`", "write `x -= 1`; a double minus sign needs a space: `- -x`"),
     "|>": Advice("`|>` is reserved for a later version", "call the function: `f(x)`"),
     "->": Advice(
-        "`->` has no meaning", "write a lambda as `x => x + 1`, the type of a result as `fn f(): f64`"
+        "`->` has no meaning",
+        "write a lambda as `x => x + 1`, the type of a result as `fn f(): f64`",
     ),
     ":=": Advice("assignment is written `=`", "write `let x = 1` to declare, `x = 1` to assign"),
     "?.": Advice("Noodle has no `?.`", "write `if x != null { … }`"),
@@ -97,16 +102,21 @@ _CONDITION_MISSING = Advice("a condition is missing", "write `if condition { …
 _LOOP_FORM = Advice("a loop over items has no parentheses", "write `for item in items { … }`")
 _OPERAND_MISSING = Advice("an operator has no right side", "write a value behind the operator")
 _ONE_STATEMENT = Advice(
-    "a statement ends before this", "begin a new line, or put an operator, `,` or `;` between the two"
+    "a statement ends before this",
+    "begin a new line, or put an operator, `,` or `;` between the two",
 )
 _COMMA_MISSING = Advice("a comma or an operator is missing", "separate the items with `,`")
-_FN_NAME = Advice("a function declared with `fn` has a name", "write `fn name(x) { … }` or `(x) => …`")
+_FN_NAME = Advice(
+    "a function declared with `fn` has a name", "write `fn name(x) { … }` or `(x) => …`"
+)
 _MAP_OR_BLOCK = Advice(
     "`{` begins a block here, not a map", "put parentheses around a map: `({a: 1})`"
 )
 _LET_VALUE = Advice("a declaration has a value", "write `let name = value`; `null` will do")
 _NAME_FIRST = Advice("a declaration begins with a name", "write `let name = value`")
-_AS_NAME = Advice("an import of a Noodle file has a name", 'write `import "./other.noodle" as other`')
+_AS_NAME = Advice(
+    "an import of a Noodle file has a name", 'write `import "./other.noodle" as other`'
+)
 _IMPORT_TARGET = Advice(
     "what to import is written in double quotes", 'write `import ffi "numpy" as np`'
 )
@@ -151,7 +161,10 @@ MISTAKES: list[tuple[str, Advice]] = [
     ("for a of b { }", Advice("`in` is missing", "write `for item in items { … }`")),
     ("for a = 0", Advice("a counting loop runs over a range", "write `for i in 0..10 { … }`")),
     ("for (a in b) { }", _LOOP_FORM),
-    ("for let a in b { }", Advice("a loop declares its variable itself", "write `for item in items { … }`")),
+    (
+        "for let a in b { }",
+        Advice("a loop declares its variable itself", "write `for item in items { … }`"),
+    ),
     ("else { }", Advice("`else` has no `if`", "write it behind the `}` of an `if`")),
     ("x = 1 + ;", _OPERAND_MISSING),
     ("x = 1 + * 2", _OPERAND_MISSING),
@@ -169,7 +182,10 @@ MISTAKES: list[tuple[str, Advice]] = [
     ("let x == 1", Advice("a declaration has one `=`", "write `let name = value`")),
     ("let 1 = x", _NAME_FIRST),
     ('let "a" = x', _NAME_FIRST),
-    ("let [a] = x", Advice("several names are declared without brackets", "write `let a, b = pair`")),
+    (
+        "let [a] = x",
+        Advice("several names are declared without brackets", "write `let a, b = pair`"),
+    ),
     ("let {a} = x", Advice("names are not taken out of a map", 'write `let a = m["a"]`')),
     ("let = 1", _NAME_FIRST),
     ("let (a) = 1", _NAME_FIRST),
@@ -177,7 +193,10 @@ MISTAKES: list[tuple[str, Advice]] = [
     ("a 1", _ONE_STATEMENT),
     ('a "b"', _ONE_STATEMENT),
     ("if x { } y", _ONE_STATEMENT),
-    ("a {", Advice("a block has no statement in front of it", "write `if`, `while`, `for` or `fn`")),
+    (
+        "a {",
+        Advice("a block has no statement in front of it", "write `if`, `while`, `for` or `fn`"),
+    ),
     ("f(a b)", _COMMA_MISSING),
     ("f(a 1)", _COMMA_MISSING),
     ('f(a "b")', _COMMA_MISSING),
@@ -209,8 +228,14 @@ MISTAKES: list[tuple[str, Advice]] = [
     ("x = {a}", Advice("a map has a value for each key", "write `{key: value}`")),
     ("x = {a, b}", Advice("a map has a value for each key", "write `{key: value}`")),
     ("x = {1: 2}", Advice("a key of a map is a name or a string", 'write `{"1": value}`')),
-    ("x = {[a]: 2}", Advice("a key of a map is a name or a string", "set it later: `m[key] = value`")),
-    ("x = { print(1) }", Advice("`{` begins a map here", "write a function with a block as `() => { … }`")),
+    (
+        "x = {[a]: 2}",
+        Advice("a key of a map is a name or a string", "set it later: `m[key] = value`"),
+    ),
+    (
+        "x = { print(1) }",
+        Advice("`{` begins a map here", "write a function with a block as `() => { … }`"),
+    ),
     ("fn (x) { }", _FN_NAME),
     ("x = fn (a) { }", _FN_VALUE),
     ("f(fn (a) { })", _FN_VALUE),
@@ -221,7 +246,10 @@ MISTAKES: list[tuple[str, Advice]] = [
     ("f(a: 1)", Advice("an argument is named with `=`", "write `f(name=value)`")),
     ("fn f(1) { }", Advice("a parameter is a name", "write `fn f(name) { … }`")),
     ('fn f("a") { }', Advice("a parameter is a name", "write `fn f(name) { … }`")),
-    ("fn f(*a) { }", Advice("a function has a fixed list of parameters", "take a list: `fn f(items)`")),
+    (
+        "fn f(*a) { }",
+        Advice("a function has a fixed list of parameters", "take a list: `fn f(items)`"),
+    ),
     ("f(*a)", Advice("arguments cannot be spread", "write each argument, or pass the list itself")),
     ("f(**a)", Advice("arguments cannot be spread", "write each argument, or pass the map itself")),
     ('import "numpy"', _AS_NAME),
@@ -230,9 +258,18 @@ MISTAKES: list[tuple[str, Advice]] = [
     ('import ffi "a" as "b"', Advice("behind `as` stands a name", "write `as name`")),
     ('import "a" as "b"', Advice("behind `as` stands a name", "write `as name`")),
     ('import ffi "a" as b c', _ONE_STATEMENT),
-    ('import ffi "a" { cos(x: f64): f64 }', Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`")),
-    ('import ffi "a" as b { f64 cos(f64) }', Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`")),
-    ('import ffi "a" as b { double c }', Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`")),
+    (
+        'import ffi "a" { cos(x: f64): f64 }',
+        Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`"),
+    ),
+    (
+        'import ffi "a" as b { f64 cos(f64) }',
+        Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`"),
+    ),
+    (
+        'import ffi "a" as b { double c }',
+        Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`"),
+    ),
     ('import ffi "a" as b with c', Advice("options are a map", "write `with {name: value}`")),
     ("@cache", _NO_DECORATORS),
     ("x == !y", _NOT_IN_OPERAND),
@@ -244,15 +281,30 @@ MISTAKES: list[tuple[str, Advice]] = [
     ('x."a"', Advice("behind `.` stands a name", 'write a key as `m["a"]`')),
     ("x.", Advice("behind `.` stands a name", "write the name of a member")),
     ("x. ;", Advice("behind `.` stands a name", "write the name of a member")),
-    ('"${}"', Advice("`${}` has no value in it", "write `${value}`, or `\\${` for the signs themselves")),
+    (
+        '"${}"',
+        Advice("`${}` has no value in it", "write `${value}`, or `\\${` for the signs themselves"),
+    ),
     ('"${a b}"', Advice("`${…}` holds one value", "write several: `${a} ${b}`")),
     ('"${a:b}"', Advice("`${…}` holds one value", "format it before: `${round(x, 2)}`")),
     ("x ? 1 : 2", Advice("Noodle has no `? :`", "write `if … { … } else { … }`")),
     ("let x = if a { 1 }", Advice("`if` is a statement; it has no value", "assign in each block")),
     ("x = if a { 1 }", Advice("`if` is a statement; it has no value", "assign in each block")),
     ("return if a { 1 }", Advice("`if` is a statement; it has no value", "return in each block")),
-    ("[x for x in y]", Advice("Noodle has no list comprehension", "append in a loop, or use `map`")),
+    (
+        "[x for x in y]",
+        Advice("Noodle has no list comprehension", "append in a loop, or use `map`"),
+    ),
     ("a * ** b", _OPERAND_MISSING),
+    ("fn f() { } x", _ONE_STATEMENT),
+    (
+        "f(x if",
+        Advice("`if` is a statement; it has no value", "assign in each block"),
+    ),
+    (
+        "[x if",
+        Advice("`if` is a statement; it has no value", "assign in each block"),
+    ),
     ("let a = 1 let b = 2", _ONE_STATEMENT),
     ("a let b = 2", _ONE_STATEMENT),
 ]

@@ -38,7 +38,9 @@ def read_number(text: str) -> tuple[int | float, Problem | None]:
         return 0, _malformed(text)
     if len(text) > _MAX_DIGITS:
         return 0, Problem(
-            "a number has too many digits", f"at most {_MAX_DIGITS} digits", "compute it: `10 ** 5000`"
+            "a number has too many digits",
+            f"at most {_MAX_DIGITS} digits",
+            "compute it: `10 ** 5000`",
         )
     if match["based"]:
         return int(text.replace("_", ""), 0), None
@@ -46,8 +48,11 @@ def read_number(text: str) -> tuple[int | float, Problem | None]:
         return float(text), None
     if text[0] == "0" and text.strip("0_"):
         plain = text.lstrip("0_")
-        return 0, Problem("a number begins with 0", "a digit from 1 to 9 first",
-                          f"write `{plain}`, or `0o{plain}` for an octal number")
+        return 0, Problem(
+            "a number begins with 0",
+            "a digit from 1 to 9 first",
+            f"write `{plain}`, or `0o{plain}` for an octal number",
+        )
     return int(text), None
 
 
@@ -56,9 +61,17 @@ def _malformed(text: str) -> Problem:
     kinds = {"0x": ("hexadecimal", "0xff"), "0b": ("binary", "0b101"), "0o": ("octal", "0o17")}
     if prefix in kinds:
         kind, example = kinds[prefix]
-        return Problem(f"this is no {kind} number", f"digits as in `{example}`", "correct the digits")
+        return Problem(
+            f"this is no {kind} number", f"digits as in `{example}`", "correct the digits"
+        )
     if "_" in text and not text.replace("_", "").strip("0123456789."):
-        return Problem("`_` in a number stands between two digits", "digits as in `1_000`",
-                       f"write `{text.replace('_', '')}`")
-    return Problem("this is no number", "a number such as `42`, `2.5`, `1e-3` or `0xff`",
-                   "put a space or an operator behind the number; a name begins with a letter")
+        return Problem(
+            "`_` in a number stands between two digits",
+            "digits as in `1_000`",
+            f"write `{text.replace('_', '')}`",
+        )
+    return Problem(
+        "this is no number",
+        "a number such as `42`, `2.5`, `1e-3` or `0xff`",
+        "put a space or an operator behind the number; a name begins with a letter",
+    )

@@ -84,8 +84,9 @@ def parse(source: SourceText) -> Parsed:
     unreadable = {error.line for error in errors}
     errors += [error for error in run.errors if error.line not in unreadable]
     _check_depth(source, program)
-    at_end_only = run.failed_at_end and len(run.errors) == 1 and len(errors) == 1
-    return Parsed(program, errors, open_at_end or at_end_only)
+    at_end_only = run.failed_at_end and len(run.errors) == len(errors) == 1 and not unreadable
+    never_closed = all(error.summary.endswith("is never closed") for error in errors)
+    return Parsed(program, errors, (open_at_end and never_closed) or at_end_only)
 
 
 class _Run:
@@ -149,7 +150,7 @@ class _Run:
         return len(self.tokens) - 1
 
     def _depth_in_block(self, index: int) -> int:
-        """Return how many brackets are open before a token, within the block that the parser is in."""
+        """Return how many brackets of the parser's block are open before a token."""
         blocks = (
             value
             for value in reversed(self.parser.parser_state.value_stack)

@@ -28,7 +28,7 @@ def div(a: Any, b: Any) -> Any:
 
 
 def type_name(value: Any) -> str:
-    """Return the name of a value's type: ``int``, ``str``, ``list``, ``numpy.ndarray``, …"""
+    """Return the name of a value's type, such as ``int`` or ``numpy.ndarray``."""
     from noodle.values import type_of
 
     return "range" if type(value) is range else str(type_of(value))
@@ -77,12 +77,13 @@ FUNCTIONS: dict[str, Any] = {
     "map": listed(map),
     "filter": listed(filter),
 }
-"""Everything but ``print``, which needs to know where to write."""
+"""Everything but ``print``, which needs to know where to write, and ``here``."""
 
 HIDDEN: dict[str, Any] = {"'range": range, "'text": text_of, "'Box": Box}
 """What generated code calls; no program can spell these names."""
 
-PRELUDE_NAMES = frozenset({"print", *FUNCTIONS})
+PRELUDE_NAMES = frozenset({"print", "here", *FUNCTIONS})
+"""``here`` is the directory of the file in which it stands."""
 
 
 def make_prelude(write: Callable[[str], Any]) -> dict[str, Any]:

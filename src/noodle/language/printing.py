@@ -15,12 +15,25 @@ MAX_NESTING = 50
 """How deep lists and maps are shown; what lies deeper is shown as ``…``."""
 
 _FUNCTION_TYPES = (type(lambda: None), type(len))
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\n": "\\n",
+    "\t": "\\t",
+    "\r": "\\r",
+    "\0": "\\0",
+    "\x1b": "\\e",
+}
 
 
 def text_of(value: Any) -> str:
-    """Return what ``print`` shows of a value: a string as it is, everything else in Noodle's form."""
-    return value if type(value) is str else format_value(value)
+    """Return what ``print`` shows: a string as it is, everything else in Noodle's form."""
+    kind = type(value)
+    if kind is str:
+        return value  # type: ignore[no-any-return]
+    if kind is float:
+        return repr(value)
+    return _format(value, ())
 
 
 def format_value(value: Any) -> str:
@@ -36,7 +49,9 @@ def _format(value: Any, around: tuple[int, ...]) -> str:
     kind = type(value)
     if kind is str:
         return _quoted(value)
-    if kind is int or kind is float:
+    if kind is int:
+        return _integer(value)
+    if kind is float:
         return repr(value)
     if value is None:
         return "null"
@@ -49,6 +64,13 @@ def _format(value: Any, around: tuple[int, ...]) -> str:
     if kind in _FUNCTION_TYPES:
         return f"<fn {value.__name__}>" if value.__name__ != "<fn>" else "<fn>"
     return str(value)
+
+
+def _integer(value: int) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # beyond Python's limit for decimal digits, whose cost is quadratic
+        return hex(value)
 
 
 def _container(value: Any, kind: type, around: tuple[int, ...]) -> str:

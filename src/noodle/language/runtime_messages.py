@@ -68,7 +68,8 @@ def reworded(error: BaseException, text: str) -> Message | None:
     if isinstance(error, AttributeError):
         return _member(error, text)
     if isinstance(error, KeyError):
-        return Message(f"the map has no key {_shown(error)}", "test it before: `if key in m { … }`")
+        remedy = "test it before: `if key in m { … }`"
+        return Message(f"the map has no key {_shown(error)}", remedy)
     if isinstance(error, ZeroDivisionError):
         return Message("division by zero", None)
     return _by_pattern(error) if isinstance(error, (TypeError, ValueError, IndexError)) else None
@@ -89,12 +90,15 @@ def _unset(error: NameError) -> Message | None:
 
 def _no_value_yet(name: str) -> Message:
     return Message(
-        f"`{name}` is used before it has a value", f"call this after the declaration of `{name}` has run"
+        f"`{name}` is used before it has a value",
+        f"call this after the declaration of `{name}` has run",
     )
 
 
 def _member(error: AttributeError, text: str) -> Message | None:
-    owner, name = error.obj, error.name or ""
+    owner, name = error.obj, error.name
+    if name is None:
+        return None
     if isinstance(owner, Box):
         return _no_value_yet(text)
     if isinstance(owner, dict):
@@ -108,7 +112,9 @@ def _member(error: AttributeError, text: str) -> Message | None:
     meant = _MEMBERS_ELSEWHERE.get(name) or did_you_mean(
         name, [member for member in dir(owner) if not member.startswith("_")]
     )
-    return Message(f"{type(owner).__name__} has no member `{name}`", f"use `{meant}`" if meant else None)
+    return Message(
+        f"{type(owner).__name__} has no member `{name}`", f"use `{meant}`" if meant else None
+    )
 
 
 def _type(name: str) -> str:
@@ -138,7 +144,8 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
     for pattern, make in (
         (r"(\S+)\(\) missing \d+ required positional arguments?: (.*)", _missing),
         (
-            r"(\S+)\(\) takes (?:from (\d+) to )?(\d+) positional arguments? but (\d+) (?:was|were) given",
+            r"(\S+)\(\) takes (?:from (\d+) to )?(\d+) positional arguments? "
+            r"but (\d+) (?:was|were) given",
             _too_many,
         ),
         (
@@ -171,7 +178,9 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
         ),
         (
             r"(?:cannot unpack non-iterable (\S+) object|'(\S+)' object is not iterable)",
-            lambda m: Message(f"{_type(m[1] or m[2])} has no items to loop over", "use a list or a range"),
+            lambda m: Message(
+                f"{_type(m[1] or m[2])} has no items to loop over", "use a list or a range"
+            ),
         ),
         (
             r"argument of type '(\S+)' is not iterable",
@@ -207,7 +216,9 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
         ),
         (
             r"(\w+) (?:assignment )?index out of range",
-            lambda m: Message(f"the index is outside of the {_type(m[1])}", "compare it with `len(…)`"),
+            lambda m: Message(
+                f"the index is outside of the {_type(m[1])}", "compare it with `len(…)`"
+            ),
         ),
     )
 ]
@@ -215,7 +226,8 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
 
 def _operands(sign: str, left: str, right: str) -> Message:
     left, right = _type(left), _type(right)
-    remedy = 'write `"… ${value}"`, or `str(value)`' if "str" in (left, right) and sign == "+" else None
+    text = "str" in (left, right) and sign == "+"
+    remedy = 'write `"… ${value}"`, or `str(value)`' if text else None
     return Message(f"`{sign}` does not work on {left} and {right}", remedy)
 
 

@@ -1,9 +1,10 @@
 """From text to tokens.
 
 The scanner settles what a context-free grammar cannot: whether a newline ends a statement, whether
-``{`` opens a map or a block, whether ``(`` opens the parameters of a lambda, where the code embedded
-in a string ends. Brackets in its stream are always balanced: one that is missing is reported where
-it was opened and added, one that is too many is reported and dropped, so the parser can go on.
+``{`` opens a map or a block, whether ``(`` opens the parameters of a lambda, where the code
+embedded in a string ends. Brackets in its stream are always balanced: one that is missing is
+reported where it was opened and added, one that is too many is reported and dropped, so the parser
+can go on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,18 @@ _CLOSERS = {
 }
 
 # Words that only begin statements: inside parentheses they show that a bracket was never closed.
-_STATEMENT_WORDS = ("LET", "CONST", "FN", "IF", "WHILE", "FOR", "RETURN", "IMPORT", "BREAK", "CONTINUE")
+_STATEMENT_WORDS = (
+    "LET",
+    "CONST",
+    "FN",
+    "IF",
+    "WHILE",
+    "FOR",
+    "RETURN",
+    "IMPORT",
+    "BREAK",
+    "CONTINUE",
+)
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t\f\v\u00a0]+)"
@@ -132,7 +144,9 @@ class _Scanner:
         text = self.text
         if text.startswith(".", following) and not text.startswith("..", following):
             return True
-        return self._previous() == "BLOCK_CLOSE" and bool(re.compile(r"else\b").match(text, following))
+        return self._previous() == "BLOCK_CLOSE" and bool(
+            re.compile(r"else\b").match(text, following)
+        )
 
     def _skip_blank(self, position: int) -> int:
         """Return the offset of the next character that is neither blank nor in a comment."""
@@ -149,8 +163,14 @@ class _Scanner:
         while depth:
             edge = _COMMENT_EDGE.search(self.text, self.position)
             if edge is None:
-                self._error("a comment is never closed", start, start + 2, expected="`*/`",
-                            received="the end of the program", remedy="end it with `*/`")
+                self._error(
+                    "a comment is never closed",
+                    start,
+                    start + 2,
+                    expected="`*/`",
+                    received="the end of the program",
+                    remedy="end it with `*/`",
+                )
                 self.open_at_end = True
                 self.position = len(self.text)
                 return
@@ -186,8 +206,14 @@ class _Scanner:
     def _number(self, text: str, start: int) -> None:
         value, problem = read_number(text)
         if problem:
-            self._error(problem.summary, start, self.position, expected=problem.expected,
-                        received=f"`{text}`", remedy=problem.remedy)
+            self._error(
+                problem.summary,
+                start,
+                self.position,
+                expected=problem.expected,
+                received=f"`{text}`",
+                remedy=problem.remedy,
+            )
         self._add("NUMBER", text, start, self.position, value)
 
     def _sign(self, text: str, start: int) -> None:
@@ -215,9 +241,14 @@ class _Scanner:
         shown = f"`{text}`" if text.isprintable() else f"the character U+{ord(text):04X}"
         if text == "\0":
             shown = "a NUL character"
-        self._error(f"{shown} has no meaning here", start, start + 1,
-                    expected="Noodle's words and signs", received=shown,
-                    remedy=_UNKNOWN_SIGNS.get(text, "remove it"))
+        self._error(
+            f"{shown} has no meaning here",
+            start,
+            start + 1,
+            expected="Noodle's words and signs",
+            received=shown,
+            remedy=_UNKNOWN_SIGNS.get(text, "remove it"),
+        )
         if text == "#":
             end = self.text.find("\n", start)
             self.position = len(self.text) if end < 0 else end
@@ -236,7 +267,10 @@ class _Scanner:
         if text == "}":
             self._close(text, start)
         elif self._previous() in OPERAND_ENDS - {"RETURN"} or self._previous() in (
-            "ARROW", "ELSE", "SEPARATOR", "BLOCK_OPEN",
+            "ARROW",
+            "ELSE",
+            "SEPARATOR",
+            "BLOCK_OPEN",
         ):
             self._open("BLOCK_OPEN", text, start)
         else:
@@ -252,8 +286,14 @@ class _Scanner:
         depth = self._depth_of_opener(text)
         if depth is None:
             opener = {")": "(", "]": "[", "}": "{"}[text]
-            self._error(f"`{text}` closes nothing", start, start + 1, expected=f"`{opener}` before it",
-                        received=f"`{text}`", remedy=f"remove it, or open it with `{opener}`")
+            self._error(
+                f"`{text}` closes nothing",
+                start,
+                start + 1,
+                expected=f"`{opener}` before it",
+                received=f"`{text}`",
+                remedy=f"remove it, or open it with `{opener}`",
+            )
             return
         while len(self.open) > depth + 1:
             self._close_missing(start)
@@ -270,7 +310,7 @@ class _Scanner:
         return None
 
     def _close_before_statement(self, start: int) -> None:
-        """End what cannot go on where a new statement begins: an operator, open brackets except a block."""
+        """End what cannot go on where a statement begins: an operator, brackets but blocks."""
         if not self.tokens or "\n" not in self.text[self.tokens[-1].end : start]:
             return
         closed = self._previous() not in OPERAND_ENDS | {"SEPARATOR", "BLOCK_OPEN", "ELSE"}
@@ -283,9 +323,14 @@ class _Scanner:
     def _close_missing(self, position: int) -> None:
         opener = self.open.pop()
         closer, kind = _CLOSERS[opener.type]
-        self._error(f"`{opener.text}` is never closed", opener.start, opener.end,
-                    expected=f"`{closer}`", received=self._name_of_rest(position),
-                    remedy=f"close it with `{closer}`")
+        self._error(
+            f"`{opener.text}` is never closed",
+            opener.start,
+            opener.end,
+            expected=f"`{closer}`",
+            received=self._name_of_rest(position),
+            remedy=f"close it with `{closer}`",
+        )
         self.tokens.append(Token(kind, closer, position, position, opener, synthetic=True))
 
     def _name_of_rest(self, position: int) -> str:
@@ -303,7 +348,7 @@ class _Scanner:
     # --- strings ------------------------------------------------------------------------------
 
     def _quote(self, text: str, start: int) -> None:
-        """Read a string; one with ``${…}`` becomes several tokens around those of the embedded code."""
+        """Read a string; one with ``${…}`` becomes tokens around those of the code in it."""
         plain_start, embedded = self.position, False
         while True:
             stop = _STRING_STOP.search(self.text, self.position)
@@ -336,7 +381,7 @@ class _Scanner:
             self._close_since(self.source.place(start)[0])
 
     def _close_since(self, line: int) -> None:
-        """Close silently the brackets opened on a line whose closers an unclosed string has swallowed."""
+        """Close silently the brackets of a line whose closers are in an unclosed string."""
         while self.open and self.open[-1].type in ("LPAREN", "LBRACKET", "MAP_OPEN"):
             opener = self.open[-1]
             if self.source.place(opener.start)[0] < line:
@@ -347,13 +392,18 @@ class _Scanner:
             )
 
     def _unclosed_string(self, start: int, end: int) -> None:
-        self._error(_UNCLOSED_STRING, start, end, expected='`"`',
-                    received="the end of the line",
-                    remedy='end it with `"`; write a newline in a string as `\\n`')
+        self._error(
+            _UNCLOSED_STRING,
+            start,
+            end,
+            expected='`"`',
+            received="the end of the line",
+            remedy='end it with `"`; write a newline in a string as `\\n`',
+        )
         self.position = end
 
     def _unclosed_embedding(self, start: int) -> None:
-        """End a ``${…}`` at the end of its line; what was then taken for a string was its string's end."""
+        """End a ``${…}`` with its line; what then seemed to be a string was the end of its own."""
         opener = self.open[-1]
         line, _ = self.source.place(start)
         others = [e for e in self.errors if e.line != line or e.summary != _UNCLOSED_STRING]
@@ -371,10 +421,14 @@ class _Scanner:
     def _plain(self, start: int, end: int) -> str:
         value, problems = read_plain(self.text[start:end])
         for offset, length, summary in problems:
-            self._error(summary, start + offset, start + offset + length,
-                        expected='one of \\n \\t \\r \\0 \\\\ \\" \\$ \\e \\xHH \\u{HEX}',
-                        received=f"`{self.text[start + offset : start + offset + length]}`",
-                        remedy="write a backslash itself as `\\\\`")
+            self._error(
+                summary,
+                start + offset,
+                start + offset + length,
+                expected='one of \\n \\t \\r \\0 \\\\ \\" \\$ \\e \\xHH \\u{HEX}',
+                received=f"`{self.text[start + offset : start + offset + length]}`",
+                remedy="write a backslash itself as `\\\\`",
+            )
         return value
 
     def _embedded(self, start: int) -> bool:

@@ -1,24 +1,25 @@
 """Which declaration each name means, and how its variable is stored.
 
-A block's declarations are known in the whole block, so the functions in it may call each other; a use
-in the same function that comes before the declaration is an error. A variable that is declared inside
-a loop and captured by a closure belongs to one turn of the loop: each closure gets that turn's
-variable, by value while nobody assigns to it, else in a box that the turn shares.
+A block's declarations are known in the whole block, so the functions in it may call each other; a
+use in the same function that comes before the declaration is an error. A variable that is declared
+inside a loop and captured by a closure belongs to one turn of the loop: each closure gets that
+turn's variable, by value while nobody assigns to it, else in a box that the turn shares.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from noodle.errors import LanguageError, NoodleNameError, NoodleSyntaxError, did_you_mean
+from noodle.errors import NoodleNameError, did_you_mean
 from noodle.language import tree
 from noodle.language.foreign_imports import derived_name
-from noodle.language.limits import MAX_LOOP_DEPTH
 from noodle.language.mistakes import FOREIGN_NAMES
+from noodle.language.placement import Placement
 from noodle.language.prelude import PRELUDE_NAMES
 from noodle.language.source_text import SourceText
+from noodle.language.variables import Earlier, FunctionScope, Names, Variable
 
-__all__ = ["Earlier", "FunctionScope", "Names", "Variable", "resolve"]
+__all__ = ["resolve"]
 
 _UNUSABLE = {"None": "null", "True": "true", "False": "false", "__debug__": "debug"}
 _FIXED_KINDS = {
@@ -32,104 +33,12 @@ _Closure = tree.Function | tree.Lambda
 
 
 @dataclass(eq=False)
-class Variable:
-    """One declared name.
-
-    Args:
-        name: As the program spells it.
-        kind: ``let const fn parameter loop foreign module prelude``.
-        function: The function that it belongs to; None for a name of the prelude.
-        declaration: Where it is declared; None for the prelude and earlier snippets of a session.
-        python_name: Its name in the generated code; no two variables of a function share one.
-        in_loop: Whether it is declared inside a loop of its function.
-        ready: Whether the resolver has passed its declaration.
-        captured: Whether a closure uses it.
-        captured_early: Whether a closure that uses it can be made before it has its value.
-        assigned: Whether anything but its declaration assigns to it.
-        value: The expression that it is declared with, where there is exactly one.
-        statement: The statement that declares it.
-    """
-
-    name: str
-    kind: str
-    function: FunctionScope | None = None
-    declaration: tree.Node | None = None
-    python_name: str = ""
-    in_loop: bool = False
-    ready: bool = False
-    captured: bool = False
-    captured_early: bool = False
-    assigned: bool = False
-    value: tree.Expression | None = None
-    statement: tree.Node | None = None
-
-    @property
-    def per_turn(self) -> bool:
-        """Whether closures must get the variable of one turn of a loop."""
-        return self.in_loop and self.captured
-
-    @property
-    def boxed(self) -> bool:
-        """Whether it lives in a box, because a turn and its closures share a changing value."""
-        return self.per_turn and (self.assigned or self.captured_early)
-
-
-@dataclass(eq=False)
-class FunctionScope:
-    """One function, or the top level of a program.
-
-    Args:
-        parent: The function around it; None for the top level.
-        turn_captures: Variables of ``parent`` that it captures for one turn of a loop.
-        rebinds: Variables of functions around it that it assigns to.
-    """
-
-    parent: FunctionScope | None = None
-    turn_captures: list[Variable] = field(default_factory=list)
-    rebinds: list[Variable] = field(default_factory=list)
-
-
-@dataclass(eq=False)
 class _Block:
     parent: _Block | None
     function: FunctionScope
     loop_depth: int = 0
     names: dict[str, Variable] = field(default_factory=dict)
     redeclares: bool = False
-
-
-@dataclass(eq=False)
-class Names:
-    """The result of resolving a program.
-
-    Args:
-        uses: The variable that each name node means; an undeclared one is missing.
-        declared: The variables that each declaring statement or parameter declares.
-        functions: The scope of each ``fn`` and lambda.
-        in_block: The variables that each block declares.
-        top_level: The variables of the top level by name.
-        errors: What is wrong with names and with the place of statements.
-    """
-
-    uses: dict[tree.Node, Variable] = field(default_factory=dict)
-    declared: dict[tree.Node, list[Variable]] = field(default_factory=dict)
-    functions: dict[tree.Node, FunctionScope] = field(default_factory=dict)
-    in_block: dict[tree.Node, list[Variable]] = field(default_factory=dict)
-    top_level: dict[str, Variable] = field(default_factory=dict)
-    errors: list[LanguageError] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Earlier:
-    """What earlier snippets of a session have left; a later one adds to it.
-
-    Args:
-        variables: The variables of the top level by name; they may be declared again.
-        used: How often each name has been declared anywhere.
-    """
-
-    variables: dict[str, Variable] = field(default_factory=dict)
-    used: dict[str, int] = field(default_factory=dict)
 
 
 def resolve(source: SourceText, program: tree.Program, earlier: Earlier | None = None) -> Names:
@@ -147,6 +56,7 @@ class _Resolver:
     def __init__(self, source: SourceText, earlier: Earlier | None) -> None:
         self.source = source
         self.names = Names()
+        self.placement = Placement(source, self.names.errors)
         top = FunctionScope()
         prelude = {n: Variable(n, "prelude", python_name=n, ready=True) for n in PRELUDE_NAMES}
         outermost = _Block(None, top, names=prelude)
@@ -190,7 +100,9 @@ class _Resolver:
             derived = derived_name(str(target.value))
             if derived is None:
                 self._error(
-                    "an import needs a name", target, expected="`as name` behind the target",
+                    "an import needs a name",
+                    target,
+                    expected="`as name` behind the target",
                     received=f"{target.value!r}, from which no name can be taken",
                     remedy=f'write `import ffi "{target.value}" as name`',
                 )
@@ -203,20 +115,29 @@ class _Resolver:
         earlier = self.block.names.get(name.text)
         if earlier and kind == "parameter":
             self._error(
-                f"there are two parameters `{name.text}`", name, expected="a name for each parameter",
-                received=f"`{name.text}` again", remedy="rename one of them",
+                f"there are two parameters `{name.text}`",
+                name,
+                expected="a name for each parameter",
+                received=f"`{name.text}` again",
+                remedy="rename one of them",
             )
         elif earlier and earlier.declaration and not self.block.redeclares:
             line, _ = self.source.place(earlier.declaration.start)
             self._error(
-                f"`{name.text}` is already declared in this block", name,
+                f"`{name.text}` is already declared in this block",
+                name,
                 expected="a name that is new in the block",
                 received=f"`{name.text}`, declared on line {line}",
                 remedy=f"assign without `let`: `{name.text} = …`, or choose another name",
             )
         variable = Variable(
-            name.text, kind, self.block.function, name, self._python_name(name.text, kind),
-            in_loop=self.block.loop_depth > 0, statement=statement,
+            name.text,
+            kind,
+            self.block.function,
+            name,
+            self._python_name(name.text, kind),
+            in_loop=self.block.loop_depth > 0,
+            statement=statement,
         )
         self.block.names[name.text] = variable
         self.names.declared.setdefault(statement, []).append(variable)
@@ -225,12 +146,15 @@ class _Resolver:
     def _check_name(self, name: tree.Identifier) -> None:
         if name.text in _UNUSABLE:
             self._error(
-                f"`{name.text}` cannot be declared", name, expected="another name",
-                received=f"`{name.text}`", remedy=f"write `{_UNUSABLE[name.text]}`",
+                f"`{name.text}` cannot be declared",
+                name,
+                expected="another name",
+                received=f"`{name.text}`",
+                remedy=f"write `{_UNUSABLE[name.text]}`",
             )
 
     def _python_name(self, name: str, kind: str) -> str:
-        """Return a name that no other variable has; a quote cannot occur in a program's own names."""
+        """Return a name that no other variable has; no program can spell one with a quote."""
         if kind == "parameter":
             return name
         top = self.block.redeclares and name in self.known
@@ -287,14 +211,7 @@ class _Resolver:
 
     def _import(self, node: tree.Node) -> None:
         self._make_ready(node)
-        if self.block is self.top:
-            return
-        error = self.source.error(
-            NoodleSyntaxError, "an import stands at the top level of a file", node.start, node.start + 6,
-            expected="an import outside of any block", received="an import inside one",
-            remedy="move it to the top of the file",
-        )
-        self.names.errors.append(error)
+        self.placement.check_import(node, at_top=self.block is self.top)
 
     def _assignment(self, node: tree.Assignment) -> None:
         self._visit(node.value)
@@ -307,10 +224,13 @@ class _Resolver:
             return
         if variable.kind in _FIXED_KINDS:
             self._error(
-                f"`{target.text}` cannot be assigned to", target,
+                f"`{target.text}` cannot be assigned to",
+                target,
                 expected="a variable declared with `let`",
                 received=f"`{target.text}`, {_FIXED_KINDS[variable.kind]}",
-                remedy="declare it with `let`" if variable.kind == "const" else "choose another name",
+                remedy="declare it with `let`"
+                if variable.kind == "const"
+                else "choose another name",
             )
         variable.assigned = True
         if variable.function is not self.block.function:
@@ -342,50 +262,26 @@ class _Resolver:
 
     def _while(self, node: tree.While) -> None:
         self._visit(node.condition)
-        self._check_loop_depth(node)
+        self.placement.check_loop(node, self.block.loop_depth)
         self._block(node.body, loop=True)
 
     def _for(self, node: tree.For) -> None:
         self._visit(node.iterable)
-        self._check_loop_depth(node)
+        self.placement.check_loop(node, self.block.loop_depth)
         outer, self.block = self.block, self._nested(loop=True)
         for name in node.names:
             self._declare(name, "loop", node).ready = True
         self._block(node.body)
         self.block = outer
 
-    def _check_loop_depth(self, node: tree.Node) -> None:
-        if self.block.loop_depth >= MAX_LOOP_DEPTH:
-            error = self.source.error(
-                NoodleSyntaxError, f"loops are nested too deeply (limit {MAX_LOOP_DEPTH})", node.start,
-                expected=f"at most {MAX_LOOP_DEPTH} loops inside each other in one function",
-                received="one more", remedy="put the inner loops into a `fn`",
-            )
-            self.names.errors.append(error)
-
     def _break(self, node: tree.Break) -> None:
-        self._inside_loop("break", node)
+        self.placement.check_jump("break", node, self.block.loop_depth)
 
     def _continue(self, node: tree.Continue) -> None:
-        self._inside_loop("continue", node)
-
-    def _inside_loop(self, word: str, node: tree.Node) -> None:
-        if not self.block.loop_depth:
-            error = self.source.error(
-                NoodleSyntaxError, f"`{word}` stands outside of a loop", node.start, node.end,
-                expected=f"`{word}` inside `while` or `for`", received="no loop around it",
-                remedy="leave a function with `return`",
-            )
-            self.names.errors.append(error)
+        self.placement.check_jump("continue", node, self.block.loop_depth)
 
     def _return(self, node: tree.Return) -> None:
-        if self.block.function.parent is None:
-            error = self.source.error(
-                NoodleSyntaxError, "`return` stands outside of a function", node.start, node.start + 6,
-                expected="`return` inside `fn` or `=>`", received="no function around it",
-                remedy="use `print(value)` to show a value",
-            )
-            self.names.errors.append(error)
+        self.placement.check_return(node, in_function=self.block.function.parent is not None)
         if node.value:
             self._visit(node.value)
 
@@ -398,8 +294,12 @@ class _Resolver:
         block: _Block | None = self.block
         while block:
             variable = block.names.get(node.text)
-            if variable and not (block.redeclares and not variable.ready and node.text in self.known
-                                 and variable.function is self.block.function):
+            if variable and not (
+                block.redeclares
+                and not variable.ready
+                and node.text in self.known
+                and variable.function is self.block.function
+            ):
                 self._use(node, variable)
                 return variable
             block = block.parent
@@ -428,7 +328,8 @@ class _Resolver:
         assert variable.declaration is not None  # only the prelude has none, and it is always ready
         line, _ = self.source.place(variable.declaration.start)
         self._error(
-            f"`{node.text}` is used before its declaration", node,
+            f"`{node.text}` is used before its declaration",
+            node,
             expected=f"a use behind line {line}, where `{node.text}` is declared",
             received="a use before it",
             remedy=f"move the declaration of `{node.text}` up, or give one of them another name",
@@ -437,8 +338,10 @@ class _Resolver:
     def _undeclared(self, node: tree.Name) -> None:
         meant = FOREIGN_NAMES.get(node.text) or did_you_mean(node.text, self._visible())
         self._error(
-            f"`{node.text}` is not declared", node,
-            expected="a declared name", received=f"`{node.text}`",
+            f"`{node.text}` is not declared",
+            node,
+            expected="a declared name",
+            received=f"`{node.text}`",
             remedy=f"write `{meant}`" if meant else f"declare it: `let {node.text} = …`",
         )
 

@@ -11,9 +11,9 @@ from noodle.language.host import Host
 from noodle.language.loader import ProgramLoader
 from noodle.language.lowering import RESULT_NAME
 from noodle.language.prelude import PRELUDE_NAMES
-from noodle.language.scopes import Earlier
 from noodle.language.source_text import raise_errors
 from noodle.language.tokens import KEYWORDS
+from noodle.language.variables import Earlier
 
 __all__ = ["Session"]
 
@@ -93,18 +93,27 @@ class Session:
         """Return what may stand where the last word of a text stands.
 
         Args:
-            text: The line up to the cursor, for example ``np.lin``. Only names that the session has
-                declared are looked into; nothing is called.
+            text: The line up to the cursor, for example ``np.lin``. Members are looked up only in
+                names that the session has declared; no function is called.
         """
         word = text[len(text.rstrip(_WORD)) :]
         *owners, prefix = word.split(".")
         if not owners:
             return [name for name in self.names() if name.startswith(prefix)]
-        value = self.namespace.get(owners[0])
-        for owner in owners[1:]:
-            value = getattr(value, owner, None)
-        members = dir(value) if value is not None else []
+        members = self._members(owners)
         return [m for m in members if m.startswith(prefix) and (prefix or not m.startswith("_"))]
+
+    def _members(self, owners: list[str]) -> list[str]:
+        namespace = self.namespace
+        if owners[0] not in namespace:
+            return []
+        value = namespace[owners[0]]
+        try:
+            for owner in owners[1:]:
+                value = getattr(value, owner)
+            return dir(value)
+        except Exception:  # a foreign member that fails to load has nothing to offer
+            return []
 
 
 _WORD = "".join(chr(c) for c in range(128) if chr(c).isalnum()) + "_."

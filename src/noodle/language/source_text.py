@@ -20,10 +20,10 @@ Failure = TypeVar("Failure", bound=LanguageError)
 
 
 class SourceText:
-    """A program's text with Unix line ends and without a byte order mark.
+    r"""A program's text with Unix line ends and without a byte order mark.
 
     Args:
-        source: The text as read; ``\\r\\n`` and ``\\r`` end a line as ``\\n`` does.
+        source: The text as read; ``\r\n`` and ``\r`` end a line as ``\n`` does.
         path: The file name to show.
 
     ``original`` is the text as it was given, ``text`` the one in which offsets count.
@@ -43,6 +43,11 @@ class SourceText:
         """Return the line and column of a character offset."""
         line = bisect_right(self._starts, offset, 0, len(self.lines))
         return line, offset - self._starts[line - 1] + 1
+
+    def offset(self, line: int) -> int:
+        """Return the offset of the first character of a line that is not blank."""
+        text = self.lines[line - 1]
+        return self._starts[line - 1] + len(text) - len(text.lstrip())
 
     def utf8_place(self, offset: int) -> Place:
         """Return the line from 1 and the UTF-8 byte offset in it, as Python's ``ast`` counts."""
@@ -88,7 +93,7 @@ class SourceText:
 
 
 def raise_errors(errors: Iterable[LanguageError]) -> None:
-    """Raise the first error in source order with the further ones in its ``others``, if there are any."""
+    """Raise the first error in source order, the further ones in its ``others``; or nothing."""
     ordered = in_source_order(errors)
     if ordered:
         first, *others = ordered

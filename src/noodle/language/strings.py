@@ -17,7 +17,9 @@ _SIMPLE = {
     "$": "$",
     "'": "'",
 }
-_ESCAPE = re.compile(r"\\(?:x([\da-fA-F]{2})|u\{([\da-fA-F]{1,6})\}|u([\da-fA-F]{4})|(.?))", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:x([\da-fA-F]{2})|u\{([\da-fA-F]{1,6})\}|u([\da-fA-F]{4})|(.?))", re.DOTALL
+)
 
 
 def read_plain(text: str) -> tuple[str, list[tuple[int, int, str]]]:

@@ -27,13 +27,16 @@ _SIGN_OF_KIND = {
     "EQUALITY": "==",
     "OPERATOR_ASSIGN": "+=",
 }
-_NOT_MENTIONED = frozenset({"LAMBDA_NAME", "LAMBDA_OPEN", "MAP_OPEN", "STRING_START", "STRING_TEXT"})
+_NOT_MENTIONED = frozenset(
+    {"LAMBDA_NAME", "LAMBDA_OPEN", "MAP_OPEN", "STRING_START", "STRING_TEXT"}
+)
 _BEGINS_EXPRESSION = frozenset(
     "NUMBER STRING TRUE FALSE NULL LPAREN LBRACKET MINUS PLUS TILDE NOT NOT_SIGN NAME".split()
 )
 _JOINS_OPERANDS = frozenset(
-    "PLUS MINUS STAR SLASH PERCENT AT POWER OR AND EQUALITY LESS GREATER IN NOT RANGE RANGE_INCLUSIVE "
-    "PIPE CARET AMPERSAND SHIFT_LEFT SHIFT_RIGHT DOT LPAREN LBRACKET ASSIGN OPERATOR_ASSIGN".split()
+    "PLUS MINUS STAR SLASH PERCENT AT POWER OR AND EQUALITY LESS GREATER IN NOT RANGE "
+    "RANGE_INCLUSIVE PIPE CARET AMPERSAND "
+    "SHIFT_LEFT SHIFT_RIGHT DOT LPAREN LBRACKET ASSIGN OPERATOR_ASSIGN".split()
 )
 _BEGINS_STATEMENT = frozenset("LET CONST FN IF WHILE FOR BREAK CONTINUE RETURN IMPORT".split())
 
@@ -83,7 +86,7 @@ def _plain_summary(token: Token) -> str:
 
 
 def _place(mishap: Mishap) -> tuple[int, int]:
-    """Return the range to underline: the token, or for the end of a line the place behind its last token."""
+    """Return the range to underline: the token, or the place behind a line's last one."""
     token = mishap.token
     if token.text in ("", "\n") and mishap.previous:
         return mishap.previous.end, mishap.previous.end + 1
@@ -94,14 +97,19 @@ def _known_mistake(mishap: Mishap) -> Advice | None:
     token, previous = mishap.token, mishap.previous
     if token.type == "RESERVED":
         return Advice(
-            f"`{token.text}` is reserved for a later version", f"choose another name: `{token.text}_`"
+            f"`{token.text}` is reserved for a later version",
+            f"choose another name: `{token.text}_`",
         )
     if token.type == "FOREIGN_SIGN":
         return FOREIGN_SIGNS[token.text]
     if previous and previous.text == "print" and token.type in _VALUES:
         return Advice("a call needs parentheses", "write `print(value)`")
     for candidate in (previous, token, mishap.before_previous):
-        if candidate and candidate.type in ("NAME", "LAMBDA_NAME") and candidate.text in FOREIGN_WORDS:
+        if (
+            candidate
+            and candidate.type in ("NAME", "LAMBDA_NAME")
+            and candidate.text in FOREIGN_WORDS
+        ):
             return FOREIGN_WORDS[candidate.text]
     table = _advice_by_situation()
     exact, rough = _situations(mishap.accepted, token, previous)
@@ -111,7 +119,9 @@ def _known_mistake(mishap: Mishap) -> Advice | None:
 def _keyword_as_name(mishap: Mishap) -> Advice | None:
     token = mishap.token
     if token.text in KEYWORDS and "NAME" in mishap.accepted and "NUMBER" not in mishap.accepted:
-        return Advice(f"`{token.text}` is a word of the language", f"choose another name: `{token.text}_`")
+        return Advice(
+            f"`{token.text}` is a word of the language", f"choose another name: `{token.text}_`"
+        )
     return None
 
 
@@ -144,7 +154,7 @@ Situation = tuple[frozenset[str], str, str]
 def _situations(
     accepted: frozenset[str], token: Token, previous: Token | None
 ) -> tuple[Situation, Situation]:
-    """Return the situation of an error exactly, and one in which all tokens that begin a value are one."""
+    """Return an error's situation exactly, and with all tokens that begin a value as one."""
     expected = accepted
     if "SEPARATOR" in expected:
         expected -= {"$END", "BLOCK_CLOSE", "ASSIGN", "OPERATOR_ASSIGN"}

@@ -13,9 +13,7 @@ KEYWORDS = {
 }
 """Words that cannot be names, with the kind of their token."""
 
-RESERVED_WORDS = frozenset(
-    "match try catch finally throw async await parallel".split()
-)
+RESERVED_WORDS = frozenset("match try catch finally throw async await parallel".split())
 """Words kept for later versions, so that a program that avoids them keeps its meaning."""
 
 SIGNS = {
@@ -55,7 +53,7 @@ SIGNS = {
     "[": "LBRACKET",
     "]": "RBRACKET",
 }
-"""Operators and punctuation except braces, ``;`` and quotes, whose kind depends on what surrounds them."""
+"""Operators and punctuation, but for braces, ``;`` and quotes, which depend on their context."""
 
 OPERAND_ENDS = frozenset(
     "NAME NUMBER STRING STRING_END TRUE FALSE NULL RPAREN RBRACKET MAP_CLOSE BLOCK_CLOSE "
@@ -100,7 +98,7 @@ class Token:
 
 
 def describe_token(token: Token) -> str:
-    """Return how a message names a token: ``the name `x```, ``a number``, ``the end of the line``."""
+    """Return how a message names a token: ``a string``, ``the end of the line``."""
     kind, text = token.type, token.text
     if kind == "$END":
         return "the end of the program"

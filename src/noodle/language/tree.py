@@ -173,7 +173,7 @@ class Unary(Expression):
 
 @dataclass(slots=True, eq=False)
 class Chain(Expression):
-    """Operands joined from left to right by operators of one level; flat, so its length is no depth."""
+    """Operands joined by operators of one level; flat, so its length is no depth."""
 
     operands: list[Expression]
     operators: list[str]
@@ -198,7 +198,7 @@ class Range(Expression):
 
 @dataclass(slots=True, eq=False)
 class Comparison(Expression):
-    """Operands joined by comparison operators; more than one operator is an error of the checker."""
+    """Operands joined by comparisons; with more than one the checker reports an error."""
 
     operands: list[Expression]
     operators: list[str]

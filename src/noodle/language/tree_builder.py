@@ -74,9 +74,7 @@ class TreeBuilder(Transformer[Any, Any]):
 
     def let(self, c: list[Child]) -> tree.Let:
         annotation = _text(_after(c, "COLON"))
-        return tree.Let(
-            c[0].start, c[-1].end, c[1].value, c[0].type == "CONST", annotation, c[-1]
-        )
+        return tree.Let(c[0].start, c[-1].end, c[1].value, c[0].type == "CONST", annotation, c[-1])
 
     def fn(self, c: list[Child]) -> tree.Function:
         parameters = self._parameters(c)
@@ -96,10 +94,10 @@ class TreeBuilder(Transformer[Any, Any]):
             c[0].start, c[-1].end, _identifier(c[0]), _text(_after(c, "COLON")), _after(c, "ASSIGN")
         )
 
-    def type(self, c: list[Child]) -> Part:
+    def type_text(self, c: list[Child]) -> Part:
         return Part(c[0].start, c[-1].end, "".join(self._pieces(c)))
 
-    type_argument = type
+    type_argument = type_text
 
     def _pieces(self, c: list[Child]) -> list[str]:
         return [child.text if isinstance(child, Token) else child.value for child in c]
@@ -131,38 +129,26 @@ class TreeBuilder(Transformer[Any, Any]):
 
     # --- control flow -------------------------------------------------------------------------
 
-    def if_(self, c: list[Child]) -> tree.If:
+    def if_statement(self, c: list[Child]) -> tree.If:
         parts = [child for child in c if not isinstance(child, Token)]
         pairs = zip(parts[0::2], parts[1::2], strict=False)
         branches = [tree.Branch(test.start, body.end, test, body) for test, body in pairs]
         return tree.If(c[0].start, c[-1].end, branches, parts[-1] if len(parts) % 2 else None)
 
-    locals()["if"] = if_
-
-    def while_(self, c: list[Child]) -> tree.While:
+    def while_statement(self, c: list[Child]) -> tree.While:
         return tree.While(c[0].start, c[-1].end, c[1], c[2])
 
-    locals()["while"] = while_
-
-    def for_(self, c: list[Child]) -> tree.For:
+    def for_statement(self, c: list[Child]) -> tree.For:
         return tree.For(c[0].start, c[-1].end, c[1].value, c[3], c[4])
 
-    locals()["for"] = for_
-
-    def break_(self, c: list[Child]) -> tree.Break:
+    def break_statement(self, c: list[Child]) -> tree.Break:
         return tree.Break(c[0].start, c[0].end)
 
-    locals()["break"] = break_
-
-    def continue_(self, c: list[Child]) -> tree.Continue:
+    def continue_statement(self, c: list[Child]) -> tree.Continue:
         return tree.Continue(c[0].start, c[0].end)
 
-    locals()["continue"] = continue_
-
-    def return_(self, c: list[Child]) -> tree.Return:
+    def return_statement(self, c: list[Child]) -> tree.Return:
         return tree.Return(c[0].start, c[-1].end, c[1] if len(c) > 1 else None)
-
-    locals()["return"] = return_
 
     def assignment(self, c: list[Child]) -> tree.Statement:
         if len(c) == 1:
@@ -171,14 +157,12 @@ class TreeBuilder(Transformer[Any, Any]):
 
     # --- expressions --------------------------------------------------------------------------
 
-    def lambda_(self, c: list[Child]) -> tree.Lambda:
+    def lambda_function(self, c: list[Child]) -> tree.Lambda:
         parameters = self._parameters(c)
         if _is(c[0], "LAMBDA_NAME"):
             name = _identifier(c[0])
             parameters = [tree.Parameter(name.start, name.end, name, None, None)]
         return tree.Lambda(c[0].start, c[-1].end, parameters, c[-1])
-
-    locals()["lambda"] = lambda_
 
     def _logical(self, c: list[Child]) -> tree.Logical:
         return tree.Logical(c[0].start, c[-1].end, "or" if c[1].type == "OR" else "and", c[0::2])
@@ -260,10 +244,10 @@ class TreeBuilder(Transformer[Any, Any]):
         ]
         return tree.Interpolation(c[0].start, c[-1].end, parts)
 
-    def list(self, c: list[Child]) -> tree.ListLiteral:
+    def list_literal(self, c: list[Child]) -> tree.ListLiteral:
         return tree.ListLiteral(c[0].start, c[-1].end, _nodes(c, tree.Expression))
 
-    def map(self, c: list[Child]) -> tree.MapLiteral:
+    def map_literal(self, c: list[Child]) -> tree.MapLiteral:
         return tree.MapLiteral(c[0].start, c[-1].end, _nodes(c, tree.Entry))
 
     def entry(self, c: list[Child]) -> tree.Entry:

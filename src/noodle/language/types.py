@@ -1,8 +1,8 @@
 """The simple types that are known before a program runs.
 
-A type is the name that ``type(value)`` gives in a program (``int``, ``list``, ``map``, ``null``, …), or
-None where nothing is known. Only what certainly holds is inferred: literals, operators on known types,
-variables that nothing assigns to, annotated results.
+A type is the name that ``type(value)`` gives in a program (``int``, ``list``, ``map``, ``null``,
+…), or None where nothing is known. Only what certainly holds is inferred: literals, operators on
+known types, variables that nothing assigns to, annotated results.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from noodle.calls import Prototype
 from noodle.errors import LanguageError
 from noodle.language import tree
 from noodle.language.foreign_imports import ForeignImport, read_import, read_type
-from noodle.language.scopes import Names, Variable
 from noodle.language.source_text import SourceText
+from noodle.language.variables import Names, Variable
 from noodle.values import ANY, FLOAT_TYPES, INTEGER_RANGES, ValueType, refusal
 
 __all__ = ["NOT_CALLABLE", "Types", "combine"]
@@ -53,7 +53,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 NOT_CALLABLE = frozenset(_SAMPLES)
 """The types whose values cannot be called."""
 
-_RESULTS = {"len": "int", "str": "str", "int": "int", "float": "float", "bool": "bool", "type": "str"}
+_RESULTS = {
+    "len": "int",
+    "str": "str",
+    "int": "int",
+    "float": "float",
+    "bool": "bool",
+    "type": "str",
+}
 _Function = tree.Function | tree.Lambda
 
 

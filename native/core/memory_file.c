@@ -1,11 +1,13 @@
 /* Memory files: made, sealed, mapped and checked in one place. */
 #define _GNU_SOURCE
-#include "memory.h"
+#include "memory_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -50,10 +52,14 @@ noodle_status
 noodle_memory_check(int fd, uint64_t *bytes)
 {
     struct stat facts;
+    struct statfs system;
     const int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0 || (seals & NOODLE_SEALS_SIZE) != NOODLE_SEALS_SIZE)
         return NOODLE_PROTOCOL;
     if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
+        return NOODLE_PROTOCOL;
+    /* Of huge pages neither the sizes nor the accounting would be as everything here takes them. */
+    if (fstatfs(fd, &system) != 0 || system.f_type != TMPFS_MAGIC)
         return NOODLE_PROTOCOL;
     *bytes = (uint64_t)facts.st_size;
     return NOODLE_OK;

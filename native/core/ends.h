@@ -1,6 +1,6 @@
 /* What the parts of the channel share about the host's ends, for the core's own use. */
-#ifndef NOODLE_CORE_LINK_H
-#define NOODLE_CORE_LINK_H
+#ifndef NOODLE_CORE_ENDS_H
+#define NOODLE_CORE_ENDS_H
 
 #include <poll.h>
 #include <pthread.h>

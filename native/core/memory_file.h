@@ -1,6 +1,6 @@
 /* Memory files, for the core's own use. */
-#ifndef NOODLE_CORE_MEMORY_H
-#define NOODLE_CORE_MEMORY_H
+#ifndef NOODLE_CORE_MEMORY_FILE_H
+#define NOODLE_CORE_MEMORY_FILE_H
 
 #include <stdbool.h>
 #include <stdint.h>

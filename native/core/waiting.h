@@ -1,6 +1,6 @@
 /* One sleep, for the core's own use. */
-#ifndef NOODLE_CORE_POLL_H
-#define NOODLE_CORE_POLL_H
+#ifndef NOODLE_CORE_WAITING_H
+#define NOODLE_CORE_WAITING_H
 
 #include <poll.h>
 #include <stdint.h>

@@ -1,0 +1,404 @@
+/* The worker's end of the channel: attaching, finding the next call, waiting for it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ends.h"
+#include "memory_file.h"
+#include "waiting.h"
+
+/* What a call costs when it comes within the first burst of a spin, which reads no clock. */
+#define BURST_GAP_NS 500
+#define GAP_SHARE 8   /* chosen: the mean follows a change of pace within a few calls */
+
+/* -------------------------------------------------------------------------------- Attaching */
+
+static noodle_status
+check_control(const noodle_control_block *control, uint64_t bytes)
+{
+    const uint32_t ring = control->ring_bytes;
+    if (control->magic != NOODLE_CONTROL_MAGIC || control->abi != NOODLE_CHANNEL_ABI)
+        return NOODLE_PROTOCOL;
+    if (ring < NOODLE_RING_LEAST || ring > NOODLE_RING_MOST || (ring & (ring - 1)) != 0
+        || control->channel_count < 1 || control->channel_count > NOODLE_CHANNELS
+        || control->total_bytes != bytes
+        || noodle_control_bytes(control->channel_count, ring) != bytes)
+        return NOODLE_PROTOCOL;
+    return NOODLE_OK;
+}
+
+static noodle_status
+map_control(noodle_worker *worker, int control_fd)
+{
+    uint64_t bytes;
+    void *address;
+    noodle_status status = noodle_memory_check(control_fd, &bytes);
+    if (status == NOODLE_OK && bytes < NOODLE_PAGE)
+        status = NOODLE_PROTOCOL;
+    if (status == NOODLE_OK)
+        status = noodle_memory_map(control_fd, bytes, true, &address);
+    if (status != NOODLE_OK)
+        return status;
+    worker->control = address;
+    worker->control_bytes = bytes;
+    return check_control(worker->control, bytes);
+}
+
+noodle_status
+noodle_worker_attach(noodle_worker *worker, int control_fd, int event_fd, int lifeline_fd)
+{
+    noodle_status status;
+    *worker = (noodle_worker){
+        .event = {.wait_fd = event_fd, .wake_fd = -1},
+        .lifeline_fd = lifeline_fd,
+        .generation = noodle_process_generation(),
+        .spin_ns = NOODLE_SPIN_DEFAULT_NS,
+    };
+    status = map_control(worker, control_fd);
+    noodle_close(&control_fd);
+    if (status == NOODLE_OK) {
+        worker->channel_count = worker->control->channel_count;
+        worker->ring_bytes = worker->control->ring_bytes;
+        worker->channels = calloc(worker->channel_count, sizeof *worker->channels);
+        status = worker->channels == NULL ? NOODLE_SYSTEM : NOODLE_OK;
+    }
+    if (status != NOODLE_OK) {
+        noodle_worker_detach(worker);
+        return status;
+    }
+    for (uint32_t i = 0; i < worker->channel_count; i++)
+        noodle_channel_attach(&worker->channels[i], worker->control, worker->ring_bytes, i, false);
+    return NOODLE_OK;
+}
+
+static void
+close_channel(noodle_channel *channel)
+{
+    noodle_event_close(&channel->own_event);
+    noodle_event_close(&channel->peer_event);
+    noodle_channel_detach(channel);
+}
+
+void
+noodle_worker_detach(noodle_worker *worker)
+{
+    for (uint32_t i = 0; i < worker->channel_count && worker->channels != NULL; i++)
+        close_channel(&worker->channels[i]);
+    free(worker->channels);
+    noodle_event_close(&worker->event);
+    noodle_close(&worker->lifeline_fd);
+    if (worker->control != NULL)
+        munmap(worker->control, worker->control_bytes);
+    *worker = (noodle_worker){.event = {-1, -1}, .lifeline_fd = -1};
+}
+
+noodle_status
+noodle_worker_set_event(noodle_worker *worker, uint32_t index, int wake_fd)
+{
+    if (index >= worker->channel_count)
+        return NOODLE_INVALID;
+    noodle_event_close(&worker->channels[index].peer_event);
+    worker->channels[index].peer_event.wake_fd = wake_fd;
+    return NOODLE_OK;
+}
+
+noodle_status
+noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd)
+{
+    noodle_channel *channel;
+    if (index >= worker->channel_count)
+        return NOODLE_INVALID;
+    channel = &worker->channels[index];
+    noodle_event_close(&channel->own_event);
+    channel->own_event.wait_fd = wait_fd;
+    channel->own_state =
+        &noodle_channel_block_at(worker->control, worker->ring_bytes, index)->worker_state;
+    return NOODLE_OK;
+}
+
+/* ---------------------------------------------------------------------------------- Looking */
+
+static uint64_t
+ready_bits(const noodle_worker *worker)
+{
+    return atomic_load_explicit(&worker->control->ready, memory_order_acquire)
+           & (UINT64_MAX >> (NOODLE_CHANNELS - worker->channel_count));
+}
+
+/* Clears the bit of an empty channel, then looks once more: the host may have found the bit set. */
+static bool
+retire_bit(noodle_worker *worker, noodle_channel *channel)
+{
+    atomic_fetch_and_explicit(&worker->control->ready, ~channel->ready_bit, memory_order_seq_cst);
+    noodle_fence();
+    if (!noodle_channel_ready(channel))
+        return false;
+    atomic_fetch_or_explicit(&worker->control->ready, channel->ready_bit, memory_order_seq_cst);
+    return true;
+}
+
+noodle_channel *
+noodle_worker_next(noodle_worker *worker)
+{
+    const uint64_t bits = ready_bits(worker);
+    const uint64_t after = worker->last == 63 ? 0 : bits & (UINT64_MAX << (worker->last + 1));
+    /* First the channels after the last one, then from the beginning, so that none starves. */
+    for (int half = 0; half < 2; half++)
+        for (uint64_t left = half == 0 ? after : bits & ~after; left != 0; left &= left - 1) {
+            const uint32_t index = (uint32_t)__builtin_ctzll(left);
+            noodle_channel *const channel = &worker->channels[index];
+            /* The bit of the channel in use stays: while calls follow one another neither side
+             * writes to the bitmap. */
+            if (noodle_channel_ready(channel)
+                || (index != worker->last && retire_bit(worker, channel))) {
+                worker->last = index;
+                return channel;
+            }
+        }
+    return NULL;
+}
+
+static bool
+any_ready(const noodle_worker *worker)
+{
+    for (uint64_t left = ready_bits(worker); left != 0; left &= left - 1)
+        if (noodle_channel_ready(&worker->channels[__builtin_ctzll(left)]))
+            return true;
+    return false;
+}
+
+/* --------------------------------------------------------------------------------- Spinning */
+
+static void
+note_gap(noodle_worker *worker, uint64_t gap)
+{
+    const uint64_t most = GAP_SHARE * worker->spin_ns;
+    /* One pause, however long, stops the spinning at most for a few calls. */
+    worker->mean_gap_ns += (gap < most ? gap : most) / GAP_SHARE;
+    worker->mean_gap_ns -= worker->mean_gap_ns / GAP_SHARE;
+}
+
+static bool
+spin_blindly(const noodle_worker *worker)
+{
+    for (int i = 0; i < NOODLE_PAUSES; i++) {
+        if (any_ready(worker))
+            return true;
+        noodle_pause();
+    }
+    return false;
+}
+
+/* Whoever called last is the one who will call next; once it sleeps, spinning waits for nothing. */
+static bool
+host_sleeps(const noodle_worker *worker)
+{
+    return atomic_load_explicit(worker->channels[worker->last].peer_state, memory_order_relaxed)
+           == NOODLE_PARKED;
+}
+
+static bool
+spin_by_the_clock(noodle_worker *worker)
+{
+    const uint64_t begin = noodle_now();
+    bool found = false;
+    uint64_t now = begin;
+    noodle_processors_check(begin);
+    while (!found && now - begin < worker->spin_ns && !host_sleeps(worker)) {
+        if (now - begin >= NOODLE_YIELD_AFTER_NS) {
+            atomic_store_explicit(&worker->control->worker_state, NOODLE_SPINNING,
+                                  memory_order_relaxed);
+            sched_yield();
+        }
+        found = spin_blindly(worker);
+        now = noodle_now();
+    }
+    atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING, memory_order_relaxed);
+    if (found)
+        note_gap(worker, now - begin);
+    return found;
+}
+
+noodle_status
+noodle_worker_spin(noodle_worker *worker)
+{
+    bool found;
+    if (any_ready(worker))
+        return NOODLE_READY;
+    if (worker->mean_gap_ns >= worker->spin_ns || host_sleeps(worker) || !noodle_spin_begin())
+        return NOODLE_NOT_YET;
+    found = spin_blindly(worker);
+    if (found)
+        note_gap(worker, BURST_GAP_NS);
+    else
+        found = spin_by_the_clock(worker);
+    noodle_spin_end();
+    return found ? NOODLE_READY : NOODLE_NOT_YET;
+}
+
+/* ---------------------------------------------------------------------------------- Parking */
+
+noodle_status
+noodle_worker_park(noodle_worker *worker)
+{
+    atomic_store_explicit(&worker->control->worker_state, NOODLE_PARKED, memory_order_relaxed);
+    noodle_fence();
+    if (!any_ready(worker))
+        return NOODLE_OK;
+    atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING, memory_order_relaxed);
+    return NOODLE_READY;
+}
+
+void
+noodle_worker_unpark(noodle_worker *worker)
+{
+    atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING, memory_order_relaxed);
+    noodle_event_drain(&worker->event);
+}
+
+/* One sleep on an event and the lifeline.  Returns NOT_YET (woken), SLICE (time is over, or a signal),
+ * PEER_DEAD or SYSTEM. */
+static noodle_status
+sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns)
+{
+    struct pollfd polled[2] = {
+        {.fd = event->wait_fd, .events = POLLIN},
+        {.fd = lifeline_fd, .events = POLLIN},
+    };
+    const int count = noodle_poll_until(polled, 2, until_ns);
+    if (count < 0)
+        return errno == EINTR ? NOODLE_SLICE : NOODLE_SYSTEM;
+    if (polled[1].revents != 0)
+        return NOODLE_PEER_DEAD;
+    if (polled[0].revents != 0)
+        noodle_event_drain(event);
+    return count == 0 ? NOODLE_SLICE : NOODLE_NOT_YET;
+}
+
+static bool
+any_space_wanted(const noodle_worker *worker)
+{
+    for (uint32_t i = 0; i < worker->channel_count; i++)
+        if (worker->channels[i].out.missing != 0)
+            return true;
+    return false;
+}
+
+static noodle_status
+end_of_wait(noodle_status status, uint64_t deadline_ns)
+{
+    if (status == NOODLE_SLICE && deadline_ns != 0 && noodle_now() >= deadline_ns)
+        return NOODLE_TIMEOUT;
+    return status == NOODLE_NOT_YET ? NOODLE_SLICE : status;
+}
+
+noodle_status
+noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_ns)
+{
+    const uint64_t begin = noodle_now();
+    const uint64_t until = noodle_earlier(deadline_ns, slice_ns == 0 ? 0 : begin + slice_ns);
+    noodle_status status = NOODLE_NOT_YET;
+    if (worker->generation != noodle_process_generation())
+        return NOODLE_FORKED;
+    noodle_processors_check(begin);
+    for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
+        uint64_t soon = until;
+        if (noodle_worker_park(worker) != NOODLE_OK)
+            break;
+        if (any_space_wanted(worker))
+            soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
+        status = sleep_on(&worker->event, worker->lifeline_fd, soon);
+        atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING,
+                              memory_order_relaxed);
+        if (status == NOODLE_SLICE && soon != until)
+            status = NOODLE_NOT_YET;
+    }
+    if (any_ready(worker)) {
+        note_gap(worker, noodle_now() - begin);
+        return NOODLE_READY;
+    }
+    return end_of_wait(status, deadline_ns);
+}
+
+noodle_status
+noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_ns)
+{
+    const noodle_status status = noodle_worker_spin(worker);
+    return status == NOODLE_READY ? status : noodle_worker_block(worker, deadline_ns, slice_ns);
+}
+
+noodle_status
+noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel, uint64_t deadline_ns,
+                      uint64_t slice_ns)
+{
+    const uint64_t until =
+        noodle_earlier(deadline_ns, slice_ns == 0 ? 0 : noodle_now() + slice_ns);
+    noodle_status status = NOODLE_NOT_YET;
+    for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
+        uint64_t soon = until;
+        atomic_store_explicit(channel->own_state, NOODLE_PARKED, memory_order_relaxed);
+        noodle_fence();
+        if (noodle_channel_ready(channel))
+            break;
+        if (channel->out.missing != 0)
+            soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
+        status = sleep_on(&channel->own_event, worker->lifeline_fd, soon);
+        if (status == NOODLE_SLICE && soon != until)
+            status = NOODLE_NOT_YET;
+    }
+    atomic_store_explicit(channel->own_state, NOODLE_RUNNING, memory_order_relaxed);
+    return noodle_channel_ready(channel) ? NOODLE_READY : end_of_wait(status, deadline_ns);
+}
+
+/* --------------------------------------------------------------------------------- Watching */
+
+typedef struct watch {
+    _Atomic uint64_t *beat;
+    int lifeline_fd;
+    int beat_ms;
+} watch;
+
+static void *
+watch_host(void *argument)
+{
+    const watch given = *(watch *)argument;
+    struct pollfd polled = {.fd = given.lifeline_fd, .events = POLLIN};
+    free(argument);
+    for (;;) {
+        const int count = poll(&polled, 1, given.beat_ms);
+        if (count > 0)
+            break;
+        atomic_fetch_add_explicit(given.beat, 1, memory_order_relaxed);
+    }
+    /* With everything that the worker has started; a group of someone else's is left alone. */
+    kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
+    return NULL;
+}
+
+noodle_status
+noodle_worker_watch(noodle_worker *worker, int beat_ms)
+{
+    pthread_t thread;
+    sigset_t all, kept;
+    int failure;
+    watch *const given = malloc(sizeof *given);
+    if (given == NULL)
+        return NOODLE_SYSTEM;
+    *given = (watch){&worker->control->beat, worker->lifeline_fd, beat_ms};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &kept);
+    failure = pthread_create(&thread, NULL, watch_host, given);
+    pthread_sigmask(SIG_SETMASK, &kept, NULL);
+    if (failure != 0) {
+        free(given);
+        errno = failure;
+        return NOODLE_SYSTEM;
+    }
+    pthread_detach(thread);
+    return NOODLE_OK;
+}

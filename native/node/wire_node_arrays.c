@@ -1,0 +1,196 @@
+/* Typed arrays, ArrayBuffer, DataView and Buffer, both ways. */
+
+#include "wire_node_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Newer than N-API 8, but headers and Node.js may know it. */
+#define FLOAT16_ARRAY 11
+
+static uint8_t
+dtype_of(napi_typedarray_type type)
+{
+    switch ((int)type) {
+    case napi_int8_array:
+        return WIRE_DTYPE_I8;
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+        return WIRE_DTYPE_U8;
+    case napi_int16_array:
+        return WIRE_DTYPE_I16;
+    case napi_uint16_array:
+        return WIRE_DTYPE_U16;
+    case napi_int32_array:
+        return WIRE_DTYPE_I32;
+    case napi_uint32_array:
+        return WIRE_DTYPE_U32;
+    case napi_float32_array:
+        return WIRE_DTYPE_F32;
+    case napi_float64_array:
+        return WIRE_DTYPE_F64;
+    case napi_bigint64_array:
+        return WIRE_DTYPE_I64;
+    case napi_biguint64_array:
+        return WIRE_DTYPE_U64;
+    case FLOAT16_ARRAY:
+        return WIRE_DTYPE_F16;
+    default:
+        return 0;
+    }
+}
+
+/* Return false for a dtype without a typed array. */
+static bool
+typed_array_of(uint8_t dtype, napi_typedarray_type *type)
+{
+    static const int types[] = {
+        [WIRE_DTYPE_BOOL] = napi_uint8_array,   [WIRE_DTYPE_I8] = napi_int8_array,
+        [WIRE_DTYPE_I16] = napi_int16_array,    [WIRE_DTYPE_I32] = napi_int32_array,
+        [WIRE_DTYPE_I64] = napi_bigint64_array, [WIRE_DTYPE_U8] = napi_uint8_array,
+        [WIRE_DTYPE_U16] = napi_uint16_array,   [WIRE_DTYPE_U32] = napi_uint32_array,
+        [WIRE_DTYPE_U64] = napi_biguint64_array, [WIRE_DTYPE_F32] = napi_float32_array,
+        [WIRE_DTYPE_F64] = napi_float64_array,
+    };
+    if (dtype == WIRE_DTYPE_F16 || dtype > WIRE_DTYPE_F64)
+        return false;
+    *type = (napi_typedarray_type)types[dtype];
+    return true;
+}
+
+static int
+write_memory(wire_node_encoder *to, napi_value value, uint8_t dtype, size_t length, const void *memory)
+{
+    wire_array array;
+    uint8_t *target;
+    int written = 0;
+
+    memset(&array, 0, offsetof(wire_array, shape));
+    array.dtype = dtype;
+    array.item_size = wire_dtype_size(dtype);
+    array.dimensions = 1;
+    array.shape[0] = (int64_t)length;
+    array.strides[0] = array.item_size;
+    array.memory_length = (uint64_t)length * array.item_size;
+    array.elements = length;
+    array.c_contiguous = true;
+    if (to->hooks->write_array != NULL)
+        written = to->hooks->write_array(to->hooks->context, to->env, to->writer, value, &array,
+                                         memory);
+    if (written != 0)
+        return written;
+    wire_write_array(to->writer, &array, &target);
+    if (target != NULL && length != 0)
+        memcpy(target, memory, (size_t)array.memory_length);
+    return 1;
+}
+
+static int
+encode_typed_array(wire_node_encoder *to, napi_value value, napi_value prototype)
+{
+    napi_typedarray_type type;
+    size_t length;
+    void *memory;
+    bool is_buffer;
+
+    TRY(to->env, napi_get_typedarray_info(to->env, value, &type, &length, &memory, NULL, NULL));
+    TRY(to->env, napi_strict_equals(to->env, prototype,
+                                    wire_node_get(to->codec, to->codec->buffer_prototype),
+                                    &is_buffer));
+    if (is_buffer) {
+        wire_write_binary(to->writer, memory, length);
+        return 1;
+    }
+    uint8_t dtype = dtype_of(type);
+    if (dtype == 0)
+        return wire_node_encode_reference(to, value) < 0 ? -1 : 1;
+    return write_memory(to, value, dtype, length, memory);
+}
+
+COLD int
+wire_node_encode_memory(wire_node_encoder *to, napi_value value, napi_value prototype)
+{
+    void *memory;
+    size_t length;
+    bool is;
+
+    TRY(to->env, napi_is_typedarray(to->env, value, &is));
+    if (is)
+        return encode_typed_array(to, value, prototype);
+    TRY(to->env, napi_is_arraybuffer(to->env, value, &is));
+    if (is) {
+        TRY(to->env, napi_get_arraybuffer_info(to->env, value, &memory, &length));
+        return write_memory(to, value, WIRE_DTYPE_U8, length, memory);
+    }
+    TRY(to->env, napi_is_dataview(to->env, value, &is));
+    if (is) {
+        TRY(to->env, napi_get_dataview_info(to->env, value, &length, &memory, NULL, NULL));
+        return write_memory(to, value, WIRE_DTYPE_U8, length, memory);
+    }
+    return 0;
+}
+
+/* Set the property `shape` of an array that has not exactly one dimension. */
+static int
+set_shape(napi_env env, napi_value typed_array, const wire_array *array)
+{
+    napi_value shape;
+    napi_value length;
+
+    TRY(env, napi_create_array_with_length(env, array->dimensions, &shape));
+    for (uint32_t axis = 0; axis < array->dimensions; axis++) {
+        TRY(env, napi_create_int64(env, array->shape[axis], &length));
+        TRY(env, napi_set_element(env, shape, axis, length));
+    }
+    TRY(env, napi_set_named_property(env, typed_array, "shape", shape));
+    return 0;
+}
+
+/* Make a typed array of its own memory, packed in C order. */
+static napi_value
+copy_inline(napi_env env, const wire_array *array)
+{
+    napi_typedarray_type type;
+    napi_value buffer;
+    napi_value result;
+    void *memory;
+    size_t length = (size_t)array->elements * array->item_size;
+
+    if (!typed_array_of(array->dtype, &type)) {
+        wire_throw(env, WIRE_UNREADABLE, "an array whose dtype has no typed array in JavaScript");
+        return NULL;
+    }
+    TRY_VALUE(env, napi_create_arraybuffer(env, length, &memory, &buffer));
+    if (array->c_contiguous && length != 0)
+        memcpy(memory, array->memory + array->offset, length);
+    else
+        wire_array_pack(array, array->memory + array->offset, memory);
+    if (!wire_items_valid(array->dtype, memory, length))
+        return wire_node_throw(env, WIRE_BAD_ARRAY);
+    TRY_VALUE(env, napi_create_typedarray(env, type, (size_t)array->elements, buffer, 0, &result));
+    if (array->dimensions != 1 && set_shape(env, result, array) < 0)
+        return NULL;
+    return result;
+}
+
+COLD napi_value
+wire_node_decode_array(const wire_node_decoder *from, wire_reader *reader, const wire_token *token)
+{
+    wire_array array;
+    bool pending = false;
+
+    wire_status status = wire_array_read(token->bytes, token->length, reader->elements, &array);
+    if (status != WIRE_OK)
+        return wire_node_throw(from->env, status);
+    reader->elements -= array.elements;
+    if (from->hooks->read_array != NULL) {
+        napi_value value = from->hooks->read_array(from->hooks->context, from->env, &array);
+        napi_is_exception_pending(from->env, &pending);
+        if (value != NULL || pending)
+            return value;
+    }
+    if (array.placement == WIRE_INLINE)
+        return copy_inline(from->env, &array);
+    wire_throw(from->env, WIRE_UNREADABLE, "an array in a segment");
+    return NULL;
+}

@@ -1,0 +1,352 @@
+/* noodle._host: the host's side of a channel for CPython; what its parts share.
+ *
+ * Words.  A Link is the Python object for one worker's shared memory.  A lane is a channel in the hands
+ * of one thread.  A call is one request that waits for its answer; a message is a payload that is being
+ * written, with what has to be undone should it never be sent.
+ *
+ * Threads.  Everything here is protected by the GIL but for two things: the waits, which touch only
+ * what belongs to the waiting thread, and the list of threads that have ended, which is lock-free.
+ * A thread's lanes are in use while its depth is above 0; while it is 0, whoever holds the GIL may
+ * take them away.
+ *
+ * Ownership.  A lane owns its Link.  A Reference owns its Link.  A message borrows it.
+ */
+#ifndef NOODLE_HOST_H
+#define NOODLE_HOST_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "noodle/arena.h"
+#include "noodle/channel.h"
+#include "noodle/protocol.h"
+#include "wire_python.h"
+
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define COLD __attribute__((noinline, cold))
+
+/* Nested calls on one thread, callbacks included. */
+#define HOST_DEPTH_MAX 64
+/* Nearly every message fits here, on the stack of its call. */
+#define HOST_SMALL_BYTES 512
+
+/* ------------------------------------------------------------------------------------- Policy
+ * What Python code decides; installed once by noodle.workers. */
+enum host_policy {
+    POLICY_CRASHED,            /* (link, name) -> exception */
+    POLICY_OVERDUE,            /* (link, name, seconds) -> exception */
+    POLICY_REFUSED,            /* (link, name, status name, errno) -> exception */
+    POLICY_FORKED,             /* (link, name) -> exception */
+    POLICY_TOO_DEEP,           /* (link, name, depth) -> exception */
+    POLICY_STUCK,              /* (link, name, chain, seconds) -> exception or None */
+    POLICY_REMOTE_ERROR,       /* (link, fields) -> exception */
+    POLICY_ARRAY,              /* (memory, dtype, item size, unit, units, shape, strides, offset,
+                                * read only) -> array */
+    POLICY_PERFORM,            /* (link, operation, object, arguments) -> result */
+    POLICY_SETTLE,             /* (awaitable) -> result */
+    POLICY_UNCAUGHT,           /* (link, exception) */
+    POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */
+    POLICY_UNDEFINED,          /* the object that stands for JavaScript's undefined */
+    POLICY_DEADLINE_SCOPE,     /* a ContextVar, None while no deadline was set */
+    POLICY_REMAINING_SECONDS,  /* () -> float or None */
+    POLICY_COUNT
+};
+
+extern PyObject *host_policy[POLICY_COUNT];
+
+/* Raises what a policy returns.  Returns -1. */
+int host_raise(enum host_policy policy, const char *format, ...);
+
+/* -------------------------------------------------------------------------------------- Links */
+
+typedef struct host_lane host_lane;
+typedef struct host_thread host_thread;
+typedef struct host_call host_call;
+
+/* A reference that was let go.  Pushed by finalizers, on whatever thread they run. */
+typedef struct host_release {
+    struct host_release *next;
+    uint64_t id;
+    uint32_t sent;
+} host_release;
+
+/* A callback that is being served for a worker, which may be blocked in it. */
+typedef struct host_serving {
+    struct host_serving *next;
+    uint64_t chain;
+    uint64_t since_ns;
+    uint64_t progress;
+} host_serving;
+
+/* A thread that waits for a free channel. */
+typedef struct host_turn {
+    struct host_turn *next;
+    PyThread_type_lock lock;   /* held until it is this thread's turn */
+} host_turn;
+
+typedef struct Link {
+    PyObject_HEAD
+    noodle_link *core;             /* NULL: closed */
+    PyObject *name;
+    PyObject *broken;              /* what the worker did against the protocol, or NULL */
+    uint64_t incarnation;
+    uint32_t generation;
+    uint32_t worker;               /* its number in the arena */
+    bool has_worker;
+    bool trusted;
+    int pidfd;                     /* a duplicate, for killing; -1 before the start */
+    host_lane *lanes;
+    host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
+    host_turn *turns;              /* first come first */
+    _Atomic(host_release *) releases;
+    host_serving *serving;
+    PyObject *exports;             /* id -> Export */
+    PyObject *exports_by_object;   /* address -> Export, which keeps the object alive */
+    PyObject *proxies;             /* id -> address of the live Reference */
+    PyObject *loans;               /* segment -> Loan */
+    uint64_t grace_ns;
+    uint64_t spin_ns;
+    uint64_t calls;
+    uint64_t callbacks;
+    uint64_t late_replies;
+    uint64_t sent_releases;
+    uint64_t copied_bytes;         /* of arrays, in either direction */
+    uint32_t in_flight;            /* calls without an answer, retired ones included */
+    uint64_t last_used_ns;         /* kept by the serving thread, from `calls` */
+    uint64_t last_calls;
+    PyObject *last_function;       /* what was called last: for crash reports */
+    PyObject *weak_references;
+} Link;
+
+extern PyTypeObject *host_link_type;
+
+static inline bool
+link_is_dead(const Link *link)
+{
+    return link->core == NULL || noodle_link_is_dead(link->core);
+}
+
+/* The worker broke the protocol: kills it.  Every call of the link then fails as crashed. */
+void host_link_condemn(Link *link, const char *reason);
+void host_link_kill(Link *link);
+
+/* ------------------------------------------------------------------------------------ Threads */
+
+typedef struct host_retired {
+    uint64_t call_id;
+    uint64_t kill_at_ns;   /* 0: never */
+} host_retired;
+
+struct host_lane {
+    noodle_channel *core;
+    Link *link;
+    host_thread *owner;
+    host_lane *next_of_thread;
+    host_lane *next_of_link;
+    uint32_t open;              /* calls that somebody waits for */
+    uint32_t retired_count;
+    uint32_t retired_capacity;
+    host_retired *retired;      /* calls that nobody waits for any more */
+    PyObject *futures;          /* of an event loop's lane: call id -> future, else NULL */
+};
+
+struct host_thread {
+    noodle_waiter *waiter;
+    host_lane *lanes;
+    host_call *calls;           /* innermost first */
+    host_thread *next_ended;
+    uint32_t depth;
+    uint64_t chain;             /* of what this thread is doing now; 0: nothing */
+    uint64_t deadline_ns;       /* of the callback that it serves; 0: none */
+    bool is_main;
+};
+
+struct host_call {
+    host_call *outer;
+    host_lane *lane;
+    PyObject *name;             /* borrowed: what is called */
+    uint64_t id;
+    uint64_t chain;
+    uint64_t deadline_ns;
+    uint64_t begin_ns;          /* set once the wait is a long one; else 0 */
+    bool answered;
+    bool called_back;
+    uint16_t kind;
+    uint16_t flags;
+    size_t length;
+    unsigned char *payload;     /* `small`, or owned */
+    unsigned char small[HOST_SMALL_BYTES];
+};
+
+extern __thread host_thread *host_this_thread;
+
+host_thread *host_thread_new(void);
+
+static inline host_thread *
+host_thread_here(void)
+{
+    return LIKELY(host_this_thread != NULL) ? host_this_thread : host_thread_new();
+}
+
+/* The lane of this thread for a link, opened if need be; NULL with an exception. */
+host_lane *host_lane_open(host_thread *thread, Link *link, PyObject *name);
+
+static inline host_lane *
+host_lane_here(host_thread *thread, Link *link, PyObject *name)
+{
+    host_lane *lane = thread->lanes;
+    if (LIKELY(lane != NULL && lane->link == link && lane->futures == NULL))
+        return lane;
+    return host_lane_open(thread, link, name);
+}
+
+/* Takes a lane from its thread, whose depth is 0 or which is this one, and gives the channel back; one
+ * with retired calls goes to the link's orphans. */
+void host_lane_drop(host_lane *lane);
+host_lane *host_lane_new(host_thread *thread, Link *link, noodle_channel *core);
+/* The end of a thread's outermost call: gives up lanes that others wait for, or that have ended. */
+void host_thread_settle(host_thread *thread);
+int host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns);
+bool host_lane_forget(host_lane *lane, uint64_t call_id);
+
+/* Gives back the lanes of threads that have ended. */
+void host_reap_threads(void);
+int host_threads_init(PyObject *module);
+uint64_t host_next_id(void);
+
+/* Snapshot for the analysis of who waits for whom: a list of (chain, link, name, seconds). */
+PyObject *host_waits(void);
+
+/* ----------------------------------------------------------------------------------- Messages */
+
+typedef struct host_sending {
+    uint64_t number;
+    bool is_segment;
+} host_sending;
+
+typedef struct host_message {
+    wire_writer writer;
+    wire_python_hooks hooks;
+    Link *link;
+    unsigned char *heap;
+    host_sending *sendings;
+    uint32_t sendings_count;
+    uint32_t sendings_capacity;
+    unsigned char small[HOST_SMALL_BYTES];
+} host_message;
+
+void host_message_init(host_message *message, Link *link);
+/* Frees; `sent` says that the worker has it, otherwise what it lends and refers to is taken back. */
+void host_message_end_slowly(host_message *message, bool sent);
+
+static inline void
+host_message_end(host_message *message, bool sent)
+{
+    if (UNLIKELY(message->heap != NULL || message->sendings != NULL))
+        host_message_end_slowly(message, sent);
+}
+
+int host_message_note(host_message *message, uint64_t number, bool is_segment);
+
+static inline int
+host_message_write(host_message *message, PyObject *object)
+{
+    return wire_encode_object(&message->writer, object, &message->hooks);
+}
+
+/* Sends a message on a lane; waits for space, serving what comes meanwhile. */
+int host_message_send(host_thread *thread, host_lane *lane, host_message *message,
+                      noodle_record *record, host_call *call);
+
+/* Reads a payload; NULL with an exception. */
+PyObject *host_read(Link *link, unsigned flags, const unsigned char *payload, size_t length);
+
+/* -------------------------------------------------------------------------------------- Calls */
+
+typedef struct host_pace {
+    uint32_t fits;          /* share of recent answers within the held spin, of 65536 */
+    bool calls_back;
+} host_pace;
+
+/* Calls into a worker and waits for the answer. */
+PyObject *host_call_worker(Link *link, int operation, uint64_t id, PyObject *name,
+                           PyObject *const *args, Py_ssize_t count, PyObject *keyword_names,
+                           host_pace *pace);
+
+/* Takes one record of a lane and handles it.  Returns 1, 0 when there was none, -1 with an exception. */
+int host_take(host_thread *thread, host_lane *lane, host_call *call);
+/* The same for every ready lane of a thread. */
+int host_take_all(host_thread *thread, host_call *call);
+/* Waits once, without the GIL.  Returns as noodle_wait_block(). */
+noodle_status host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns,
+                         uint64_t slice_ns, uint64_t spin_ns);
+uint64_t host_deadline(host_thread *thread);
+
+/* ------------------------------------------------------------------------------------ Serving */
+
+int host_serve_request(host_thread *thread, host_lane *lane, const noodle_record *record,
+                       const unsigned char *payload);
+int host_send_releases(host_thread *thread, host_lane *lane);
+
+/* --------------------------------------------------------------------------------- References */
+
+typedef struct Reference {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    Link *link;              /* NULL: released */
+    uint64_t id;
+    uint64_t incarnation;
+    uint32_t sent;
+    uint8_t kind;
+    PyObject *name;
+    host_pace pace;
+    PyObject *weak_references;
+} Reference;
+
+extern PyTypeObject *host_reference_type;
+extern PyTypeObject *host_function_type;
+extern PyTypeObject *host_by_reference_type;
+
+int host_write_reference(void *context, wire_writer *writer, PyObject *object);
+PyObject *host_read_reference(void *context, const wire_reference *reference);
+PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
+int host_export_release(Link *link, uint64_t id, uint32_t sent);
+void host_export_undo(Link *link, uint64_t id);
+extern PyObject *host_engine;
+
+int host_links_init(PyObject *module);
+int host_references_init(PyObject *module);
+int host_functions_init(PyObject *module);
+
+/* ------------------------------------------------------------------------------------- Arrays */
+
+extern noodle_arena *host_arena;
+
+int host_write_array(void *context, wire_writer *writer, PyObject *object, const Py_buffer *view,
+                     const wire_array *array);
+PyObject *host_read_array(void *context, const wire_array *array);
+
+/* Leases a segment that a worker names: one it was lent, or one of its own. */
+int host_find_segment(Link *link, uint64_t number, noodle_lease *lease);
+/* Lends the leased segment to the worker once more: sends it on the first time.  The message keeps
+ * count.  Returns 0, 1 when the worker must not see it, or -1 with an exception. */
+int host_lend(Link *link, host_message *message, noodle_lease lease, bool read_only);
+void host_loan_return(Link *link, uint64_t segment, uint64_t times);
+void host_loans_clear(Link *link);
+int host_arrays_init(PyObject *module);
+
+/* ---------------------------------------------------------------------------------- Processes */
+
+int host_processes_init(PyObject *module);
+PyObject *host_spawn(PyObject *module, PyObject *args);
+PyObject *host_pump_add(PyObject *module, PyObject *args);
+
+int host_loops_init(PyObject *module);
+
+#endif

@@ -1,0 +1,372 @@
+/* Threads and their lanes: one channel a thread and worker, taken at its first call, given back when the
+ * thread ends or when others queue for it. */
+#include "host.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define QUEUE_SLICE_US 50000
+
+__thread host_thread *host_this_thread;
+
+static pthread_key_t ended_key;
+static pthread_t main_thread;
+static _Atomic(host_thread *) ended;
+static uint64_t last_id;
+
+uint64_t
+host_next_id(void)
+{
+    return ++last_id;
+}
+
+/* ------------------------------------------------------------------------------------ Threads */
+
+/* Runs as the thread ends, without the GIL. */
+static void
+thread_ended(void *self)
+{
+    host_thread *thread = self;
+    host_thread *next = atomic_load_explicit(&ended, memory_order_relaxed);
+    do
+        thread->next_ended = next;
+    while (!atomic_compare_exchange_weak(&ended, &next, thread));
+}
+
+/* The thread that forked is the child's only one; what it held belongs to the parent. */
+static void
+forget_threads(void)
+{
+    host_this_thread = NULL;
+    main_thread = pthread_self();
+    atomic_store(&ended, NULL);
+    pthread_setspecific(ended_key, NULL);
+}
+
+host_thread *
+host_thread_new(void)
+{
+    host_thread *thread = calloc(1, sizeof *thread);
+    if (thread == NULL || noodle_waiter_create(&thread->waiter) != NOODLE_OK
+        || pthread_setspecific(ended_key, thread) != 0) {
+        if (thread != NULL && thread->waiter != NULL)
+            noodle_waiter_destroy(thread->waiter);
+        free(thread);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    thread->is_main = pthread_equal(pthread_self(), main_thread);
+    host_this_thread = thread;
+    return thread;
+}
+
+void
+host_reap_threads(void)
+{
+    host_thread *thread = atomic_load_explicit(&ended, memory_order_relaxed);
+    if (LIKELY(thread == NULL))
+        return;
+    thread = atomic_exchange(&ended, NULL);
+    while (thread != NULL) {
+        host_thread *const next = thread->next_ended;
+        while (thread->lanes != NULL)
+            host_lane_drop(thread->lanes);
+        noodle_waiter_destroy(thread->waiter);
+        free(thread);
+        thread = next;
+    }
+}
+
+void
+host_thread_settle(host_thread *thread)
+{
+    host_lane *next;
+    for (host_lane *lane = thread->lanes; lane != NULL; lane = next) {
+        next = lane->next_of_thread;
+        if (lane->futures == NULL && lane->open == 0
+            && (lane->retired_count > 0 || lane->link->turns != NULL || link_is_dead(lane->link)))
+            host_lane_drop(lane);
+    }
+}
+
+/* -------------------------------------------------------------------------------------- Lanes */
+
+host_lane *
+host_lane_new(host_thread *thread, Link *link, noodle_channel *core)
+{
+    host_lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL || noodle_waiter_add(thread->waiter, core) != NOODLE_OK) {
+        free(lane);
+        noodle_link_close(core);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    lane->core = core;
+    lane->link = (Link *)Py_NewRef((PyObject *)link);
+    lane->owner = thread;
+    lane->next_of_thread = thread->lanes;
+    thread->lanes = lane;
+    lane->next_of_link = link->lanes;
+    link->lanes = lane;
+    return lane;
+}
+
+static void
+leave_thread(host_lane *lane)
+{
+    if (lane->owner == NULL)
+        return;
+    for (host_lane **at = &lane->owner->lanes; *at != NULL; at = &(*at)->next_of_thread)
+        if (*at == lane) {
+            *at = lane->next_of_thread;
+            break;
+        }
+    noodle_waiter_remove(lane->owner->waiter, lane->core);
+    lane->owner = NULL;
+    lane->next_of_thread = NULL;
+}
+
+static void
+leave_link(host_lane *lane)
+{
+    for (host_lane **at = &lane->link->lanes; *at != NULL; at = &(*at)->next_of_link)
+        if (*at == lane) {
+            *at = lane->next_of_link;
+            return;
+        }
+}
+
+static void
+grant_turn(Link *link)
+{
+    host_turn *const turn = link->turns;
+    if (turn == NULL)
+        return;
+    link->turns = turn->next;
+    PyThread_release_lock(turn->lock);
+}
+
+void
+host_lane_drop(host_lane *lane)
+{
+    Link *const link = lane->link;
+    leave_thread(lane);
+    leave_link(lane);
+    if (lane->retired_count > 0 && !link_is_dead(link)) {
+        lane->next_of_link = link->orphans;
+        link->orphans = lane;
+        return;
+    }
+    noodle_link_close(lane->core);
+    Py_XDECREF(lane->futures);
+    free(lane->retired);
+    free(lane);
+    grant_turn(link);
+    Py_DECREF(link);
+}
+
+int
+host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns)
+{
+    if (lane->retired_count == lane->retired_capacity) {
+        const uint32_t capacity = lane->retired_capacity == 0 ? 4 : 2 * lane->retired_capacity;
+        host_retired *grown = realloc(lane->retired, capacity * sizeof *grown);
+        if (grown == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        lane->retired = grown;
+        lane->retired_capacity = capacity;
+    }
+    lane->retired[lane->retired_count++] = (host_retired){call_id, kill_at_ns};
+    return 0;
+}
+
+bool
+host_lane_forget(host_lane *lane, uint64_t call_id)
+{
+    for (uint32_t i = 0; i < lane->retired_count; i++)
+        if (lane->retired[i].call_id == call_id) {
+            lane->retired[i] = lane->retired[--lane->retired_count];
+            return true;
+        }
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------ Opening */
+
+static host_lane *
+idle_lane_of_another(const Link *link)
+{
+    for (host_lane *lane = link->lanes; lane != NULL; lane = lane->next_of_link)
+        if (lane->owner != NULL && lane->owner->depth == 0 && lane->futures == NULL
+            && lane->open == 0)
+            return lane;
+    return NULL;
+}
+
+static void
+leave_queue(Link *link, host_turn *turn)
+{
+    for (host_turn **at = &link->turns; *at != NULL; at = &(*at)->next)
+        if (*at == turn) {
+            *at = turn->next;
+            return;
+        }
+    /* It was granted already: to the next one. */
+    grant_turn(link);
+}
+
+/* One slice of a wait for a turn.  Returns 1 when it is granted, 0 when it is not yet, -1. */
+static int
+await_turn(host_thread *thread, Link *link, PyObject *name, host_turn *turn, uint64_t begin_ns,
+           uint64_t deadline_ns)
+{
+    PyLockStatus got;
+    Py_BEGIN_ALLOW_THREADS
+    got = PyThread_acquire_lock_timed(turn->lock, QUEUE_SLICE_US, thread->is_main);
+    Py_END_ALLOW_THREADS
+    if (got == PY_LOCK_ACQUIRED)
+        return 1;
+    const uint64_t now = noodle_now();
+    if (PyErr_CheckSignals() < 0)
+        return -1;
+    if (link_is_dead(link))
+        return host_raise(POLICY_CRASHED, "OO", link, name);
+    if (deadline_ns != 0 && now >= deadline_ns)
+        return host_raise(POLICY_OVERDUE, "OOd", link, name, (double)(now - begin_ns) / 1e9);
+    return host_raise(POLICY_STUCK, "OOKd", link, name, (unsigned long long)thread->chain,
+                      (double)(now - begin_ns) / 1e9);
+}
+
+/* All channels are in use: first come, first served. */
+static int
+queue_for_lane(host_thread *thread, Link *link, PyObject *name)
+{
+    const uint64_t begin_ns = noodle_now();
+    const uint64_t deadline_ns = host_deadline(thread);
+    host_turn turn = {.next = NULL, .lock = PyThread_allocate_lock()};
+    host_turn **last = &link->turns;
+    int result = PyErr_Occurred() != NULL ? -1 : 0;
+    if (turn.lock == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyThread_acquire_lock(turn.lock, WAIT_LOCK);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = &turn;
+    while (result == 0)
+        result = await_turn(thread, link, name, &turn, begin_ns, deadline_ns);
+    if (result < 0)
+        leave_queue(link, &turn);
+    else
+        PyThread_release_lock(turn.lock);
+    PyThread_free_lock(turn.lock);
+    return result < 0 ? -1 : 0;
+}
+
+static host_lane *
+existing_lane(host_thread *thread, const Link *link)
+{
+    for (host_lane **at = &thread->lanes; *at != NULL; at = &(*at)->next_of_thread) {
+        host_lane *const lane = *at;
+        if (lane->link == link && lane->futures == NULL) {
+            *at = lane->next_of_thread;
+            lane->next_of_thread = thread->lanes;
+            thread->lanes = lane;
+            return lane;
+        }
+    }
+    return NULL;
+}
+
+static COLD int
+raise_unopened(Link *link, PyObject *name, noodle_status status)
+{
+    if (status == NOODLE_FORKED)
+        return host_raise(POLICY_FORKED, "OO", link, name);
+    if (status == NOODLE_PEER_DEAD)
+        return host_raise(POLICY_CRASHED, "OO", link, name);
+    return host_raise(POLICY_REFUSED, "OOsi", link, name, noodle_status_name(status), errno);
+}
+
+COLD host_lane *
+host_lane_open(host_thread *thread, Link *link, PyObject *name)
+{
+    bool queued = false;
+    host_lane *lane = existing_lane(thread, link);
+    if (lane != NULL)
+        return lane;
+    host_reap_threads();
+    for (;;) {
+        noodle_channel *core;
+        noodle_status status = NOODLE_LIMIT;
+        if (link->core == NULL)
+            status = NOODLE_PEER_DEAD;
+        else if (queued || link->turns == NULL)
+            status = noodle_link_open(link->core, false, &core);
+        if (status == NOODLE_OK)
+            return host_lane_new(thread, link, core);
+        if (status != NOODLE_LIMIT) {
+            raise_unopened(link, name, status);
+            return NULL;
+        }
+        lane = link->turns == NULL || queued ? idle_lane_of_another(link) : NULL;
+        queued = true;
+        if (lane != NULL)
+            host_lane_drop(lane);
+        else if (queue_for_lane(thread, link, name) < 0)
+            return NULL;
+    }
+}
+
+/* ----------------------------------------------------------------------------------- Analysis */
+
+static PyObject *
+module_current_chain(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    const host_thread *thread = host_this_thread;
+    return PyLong_FromUnsignedLongLong(thread == NULL ? 0 : thread->chain);
+}
+
+static PyObject *
+module_enter_chain(PyObject *Py_UNUSED(module), PyObject *number)
+{
+    const unsigned long long chain = PyLong_AsUnsignedLongLong(number);
+    host_thread *thread = host_thread_here();
+    if (thread == NULL || (chain == (unsigned long long)-1 && PyErr_Occurred()))
+        return NULL;
+    const uint64_t before = thread->chain;
+    thread->chain = chain;
+    return PyLong_FromUnsignedLongLong(before);
+}
+
+static PyMethodDef thread_methods[] = {
+    {"current_chain", module_current_chain, METH_NOARGS,
+     "current_chain()\n--\n\nReturn the chain of calls that this thread works for, or 0."},
+    {"enter_chain", module_enter_chain, METH_O,
+     "enter_chain(chain)\n--\n\nMake this thread work for a chain; return the one before."},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+host_threads_init(PyObject *module)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *main = threading ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
+    PyObject *ident = main ? PyObject_GetAttrString(main, "ident") : NULL;
+    const unsigned long number = ident ? PyLong_AsUnsignedLong(ident) : 0;
+    Py_XDECREF(ident);
+    Py_XDECREF(main);
+    Py_XDECREF(threading);
+    if (PyErr_Occurred())
+        return -1;
+    main_thread = (pthread_t)number;
+    if (pthread_key_create(&ended_key, thread_ended) != 0
+        || pthread_atfork(NULL, NULL, forget_threads) != 0) {
+        PyErr_SetString(PyExc_OSError, "no key for threads is left");
+        return -1;
+    }
+    return PyModule_AddFunctions(module, thread_methods);
+}
