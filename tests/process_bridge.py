@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from noodle.calls import BoundFunction, Call, Function, LoadRequest, Prototype, parse_prototype
+from noodle.calls import BoundFunction, Call, Function, LoadRequest
 from noodle.errors import InstanceUnavailableError, NameNotFoundError
+from noodle.prototypes import Prototype, parse_prototype
 
 SERVER = """
 import json, sys

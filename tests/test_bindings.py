@@ -21,7 +21,7 @@ from noodle import _handle
 from noodle._handle import Handle
 from noodle.bindings import MOST_PLANS, Statistics, make_handle, prototype_of, raw, statistics
 from noodle.bridges.python import PythonFunction
-from noodle.calls import BoundFunction, Call, CallOptions, Function, Plan, Prototype
+from noodle.calls import BoundFunction, Call, CallOptions, Function, Plan
 from noodle.deadlines import deadline, remaining_seconds
 from noodle.errors import (
     ArgumentTypeError,
@@ -32,6 +32,7 @@ from noodle.errors import (
     SettingsError,
 )
 from noodle.planner import Origin, Planner
+from noodle.prototypes import Prototype
 from noodle.stages import AuthorisationStage, DeadlineStage
 
 ORIGIN = Origin("maths", "maths==1.0", "python", "inprocess", ("maths/inprocess",))

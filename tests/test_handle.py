@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import gc
+import importlib
 import inspect
 import pydoc
 import sys
@@ -492,7 +493,9 @@ def test_deep_recursion_through_a_handle_is_a_recursion_error() -> None:
 
 def test_a_second_interpreter_is_refused() -> None:
     """Its state is per process, so that a sub-interpreter gets an ImportError."""
-    interpreters = pytest.importorskip("_xxsubinterpreters")
+    interpreters = importlib.import_module(
+        "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    )
     interpreter = interpreters.create()
     script = "try:\n import noodle._handle\nexcept ImportError:\n pass\nelse:\n raise SystemError"
     try:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from noodle.bridges.python import PythonFunction
-from noodle.calls import BoundFunction, Call, CallOptions, Function, Plan, Principal, Prototype
+from noodle.calls import BoundFunction, Call, CallOptions, Function, Plan, Principal
 from noodle.errors import ArityError, PermissionDeniedError
 from noodle.planner import Origin, Planner
+from noodle.prototypes import Prototype
 
 ORIGIN = Origin("maths", "maths==1.0", "python", "inprocess", ("maths/inprocess",), ("pinned",))
 

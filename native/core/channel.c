@@ -42,8 +42,8 @@ noodle_channel_attach(noodle_channel *channel, noodle_control_block *control, ui
 {
     noodle_channel_block *const block = noodle_channel_block_at(control, ring_bytes, index);
     *channel = (noodle_channel){
-        .own_state = is_host ? &block->host_state : &control->worker_state,
-        .peer_state = is_host ? &control->worker_state : &block->host_state,
+        .own = is_host ? &block->host : &control->worker,
+        .peer = is_host ? &control->worker : &block->host,
         .ready = is_host ? &control->ready : NULL,
         .ready_bit = UINT64_C(1) << index,
         .own_event = {-1, -1},
@@ -274,7 +274,7 @@ dedicate(noodle_channel *channel)
     const noodle_link *const link = channel->link;
     noodle_channel_block *const block =
         noodle_channel_block_at(link->control, link->ring_bytes, channel->index);
-    channel->peer_state = &block->worker_state;
+    channel->peer = &block->worker;
     channel->ready = NULL;
 }
 
@@ -394,7 +394,7 @@ noodle_link_progress(const noodle_link *link)
 enum noodle_state
 noodle_link_worker_state(const noodle_link *link)
 {
-    return (enum noodle_state)(atomic_load_explicit(&link->control->worker_state,
+    return (enum noodle_state)(atomic_load_explicit(&link->control->worker.state,
                                                     memory_order_relaxed)
                                & 3);
 }

@@ -27,8 +27,16 @@ noodle_channel_wake(noodle_channel *channel)
 {
     uint32_t parked = NOODLE_PARKED;
     /* Of several wakers one writes. */
-    if (atomic_compare_exchange_strong(channel->peer_state, &parked, NOODLE_WAKING))
+    if (atomic_compare_exchange_strong(&channel->peer->state, &parked, NOODLE_WAKING))
         noodle_event_wake(&channel->peer_event);
+}
+
+void
+noodle_show_processor(noodle_presence *own)
+{
+    const uint32_t here = (uint32_t)sched_getcpu() + 1;
+    if (atomic_load_explicit(&own->processor, memory_order_relaxed) != here)
+        atomic_store_explicit(&own->processor, here, memory_order_relaxed);
 }
 
 /* ---------------------------------------------------------------------------------- Waiters */
@@ -141,8 +149,7 @@ static void
 show_state(const noodle_waiter *waiter, enum noodle_state state)
 {
     for (uint32_t i = 0; i < waiter->count; i++)
-        atomic_store_explicit(waiter->channels[i]->own_state, (uint32_t)state,
-                              memory_order_relaxed);
+        noodle_show_state(waiter->channels[i]->own, state);
 }
 
 /* --------------------------------------------------------------------------------- Spinning */
@@ -150,7 +157,7 @@ show_state(const noodle_waiter *waiter, enum noodle_state state)
 static bool
 worker_sleeps(const noodle_channel *channel)
 {
-    const uint32_t state = atomic_load_explicit(channel->peer_state, memory_order_relaxed);
+    const uint32_t state = atomic_load_explicit(&channel->peer->state, memory_order_relaxed);
     return state == NOODLE_PARKED || state == NOODLE_WAKING;
 }
 
@@ -194,6 +201,9 @@ noodle_wait_spin(noodle_channel *channel, uint64_t until_ns)
         return NOODLE_READY;
     if (worker_sleeps(channel))
         return NOODLE_PEER_PARKED;
+    noodle_show_processor(channel->own);
+    if (noodle_shares_processor(channel->own, channel->peer) && !noodle_is_trial())
+        return NOODLE_NOT_YET;
     if (!noodle_spin_begin())
         return NOODLE_NOT_YET;
     status = spin_blindly(waiter, channel);
@@ -280,6 +290,7 @@ noodle_wait_block(noodle_channel *channel, uint64_t deadline_ns, uint64_t slice_
     if (waiter->generation != noodle_process_generation())
         return NOODLE_FORKED;
     noodle_processors_check(begin);
+    noodle_show_processor(channel->own);
     list_descriptors(waiter);
     for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
         if (noodle_waiter_park(waiter) != NOODLE_OK)

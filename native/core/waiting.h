@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdint.h>
 
+#include "noodle/channel.h"
+
 /* While a producer lacks space it looks again this often.  The consumer's wake-up has no fence of its
  * own on the hot path, so in a narrow window it comes only with the consumer's next step. */
 #define NOODLE_SPACE_SLICE_NS UINT64_C(1000000)
@@ -15,6 +17,35 @@
 /* Between looks at the clock; chosen so that they cost less than the pauses. */
 #define NOODLE_PAUSES 32
 #define NOODLE_YIELD_AFTER_NS UINT64_C(2000)
+
+/* Measured: long enough for the kernel to move one of two spinning processes, and for the mean gap to
+ * settle; rare enough that parked calls lose a few percent where neither comes about. */
+#define NOODLE_TRIAL_EVERY_NS UINT64_C(134217728)
+#define NOODLE_TRIAL_NS UINT64_C(8388608)
+
+/* Do both sides try to spin now, whatever speaks against it?  Both read the same clock. */
+static inline bool
+noodle_is_trial(void)
+{
+    return noodle_now() % NOODLE_TRIAL_EVERY_NS < NOODLE_TRIAL_NS;
+}
+
+/* Shows where this side runs.  The word is written only when that has changed. */
+void noodle_show_processor(noodle_presence *own);
+
+/* Would spinning keep the peer from running? */
+static inline bool
+noodle_shares_processor(const noodle_presence *own, const noodle_presence *peer)
+{
+    return atomic_load_explicit(&own->processor, memory_order_relaxed)
+           == atomic_load_explicit(&peer->processor, memory_order_relaxed);
+}
+
+static inline void
+noodle_show_state(noodle_presence *own, enum noodle_state state)
+{
+    atomic_store_explicit(&own->state, (uint32_t)state, memory_order_relaxed);
+}
 
 /* The earlier of two times, of which 0 is never. */
 static inline uint64_t

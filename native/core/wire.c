@@ -211,8 +211,8 @@ wire_array_set_c_order(wire_array *array)
         return WIRE_TOO_LARGE;
     for (unsigned axis = array->dimensions; axis-- > 0;) {
         array->strides[axis] = stride;
-        int64_t length = array->shape[axis] > 0 ? array->shape[axis] : 1;
-        if (__builtin_mul_overflow(stride, length, &stride))
+        /* Without items no stride is ever followed, and the lengths may be of any size. */
+        if (array->elements != 0 && __builtin_mul_overflow(stride, array->shape[axis], &stride))
             return WIRE_TOO_LARGE;
     }
     array->c_contiguous = true;

@@ -14,6 +14,7 @@
 
 /* What a call costs when it comes within the first burst of a spin, which reads no clock. */
 #define BURST_GAP_NS 500
+#define TRIAL_SPINS 4 /* measured: outlasts the wake-up of a host on another processor */
 #define GAP_SHARE 8   /* chosen: the mean follows a change of pace within a few calls */
 
 /* -------------------------------------------------------------------------------- Attaching */
@@ -116,8 +117,7 @@ noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd)
     channel = &worker->channels[index];
     noodle_event_close(&channel->own_event);
     channel->own_event.wait_fd = wait_fd;
-    channel->own_state =
-        &noodle_channel_block_at(worker->control, worker->ring_bytes, index)->worker_state;
+    channel->own = &noodle_channel_block_at(worker->control, worker->ring_bytes, index)->worker;
     return NOODLE_OK;
 }
 
@@ -194,49 +194,70 @@ spin_blindly(const noodle_worker *worker)
     return false;
 }
 
-/* Whoever called last is the one who will call next; once it sleeps, spinning waits for nothing. */
+/* Whoever called last is the one who will call next. */
+static const noodle_presence *
+last_caller(const noodle_worker *worker)
+{
+    return worker->channels[worker->last].peer;
+}
+
+/* Then spinning waits for nothing. */
 static bool
 host_sleeps(const noodle_worker *worker)
 {
-    return atomic_load_explicit(worker->channels[worker->last].peer_state, memory_order_relaxed)
+    return atomic_load_explicit(&last_caller(worker)->state, memory_order_relaxed)
            == NOODLE_PARKED;
 }
 
 static bool
-spin_by_the_clock(noodle_worker *worker)
+spin_by_the_clock(noodle_worker *worker, uint64_t spin_ns)
 {
     const uint64_t begin = noodle_now();
     bool found = false;
     uint64_t now = begin;
     noodle_processors_check(begin);
-    while (!found && now - begin < worker->spin_ns && !host_sleeps(worker)) {
+    while (!found && now - begin < spin_ns && !host_sleeps(worker)) {
         if (now - begin >= NOODLE_YIELD_AFTER_NS) {
-            atomic_store_explicit(&worker->control->worker_state, NOODLE_SPINNING,
-                                  memory_order_relaxed);
+            noodle_show_state(&worker->control->worker, NOODLE_SPINNING);
             sched_yield();
         }
         found = spin_blindly(worker);
         now = noodle_now();
     }
-    atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING, memory_order_relaxed);
+    noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
     if (found)
         note_gap(worker, now - begin);
     return found;
 }
 
+/* How long to spin now; 0: not at all. */
+static uint64_t
+spin_limit(const noodle_worker *worker)
+{
+    if (worker->spin_ns == 0 || host_sleeps(worker))
+        return 0;
+    if (worker->mean_gap_ns < worker->spin_ns
+        && !noodle_shares_processor(&worker->control->worker, last_caller(worker)))
+        return worker->spin_ns;
+    return noodle_is_trial() ? TRIAL_SPINS * worker->spin_ns : 0;
+}
+
 noodle_status
 noodle_worker_spin(noodle_worker *worker)
 {
+    uint64_t spin_ns;
     bool found;
     if (any_ready(worker))
         return NOODLE_READY;
-    if (worker->mean_gap_ns >= worker->spin_ns || host_sleeps(worker) || !noodle_spin_begin())
+    noodle_show_processor(&worker->control->worker);
+    spin_ns = spin_limit(worker);
+    if (spin_ns == 0 || !noodle_spin_begin())
         return NOODLE_NOT_YET;
     found = spin_blindly(worker);
     if (found)
         note_gap(worker, BURST_GAP_NS);
     else
-        found = spin_by_the_clock(worker);
+        found = spin_by_the_clock(worker, spin_ns);
     noodle_spin_end();
     return found ? NOODLE_READY : NOODLE_NOT_YET;
 }
@@ -246,18 +267,18 @@ noodle_worker_spin(noodle_worker *worker)
 noodle_status
 noodle_worker_park(noodle_worker *worker)
 {
-    atomic_store_explicit(&worker->control->worker_state, NOODLE_PARKED, memory_order_relaxed);
+    noodle_show_state(&worker->control->worker, NOODLE_PARKED);
     noodle_fence();
     if (!any_ready(worker))
         return NOODLE_OK;
-    atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING, memory_order_relaxed);
+    noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
     return NOODLE_READY;
 }
 
 void
 noodle_worker_unpark(noodle_worker *worker)
 {
-    atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING, memory_order_relaxed);
+    noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
     noodle_event_drain(&worker->event);
 }
 
@@ -313,8 +334,7 @@ noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_
         if (any_space_wanted(worker))
             soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
         status = sleep_on(&worker->event, worker->lifeline_fd, soon);
-        atomic_store_explicit(&worker->control->worker_state, NOODLE_RUNNING,
-                              memory_order_relaxed);
+        noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
         if (status == NOODLE_SLICE && soon != until)
             status = NOODLE_NOT_YET;
     }
@@ -341,7 +361,7 @@ noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel, uint64_t d
     noodle_status status = NOODLE_NOT_YET;
     for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
         uint64_t soon = until;
-        atomic_store_explicit(channel->own_state, NOODLE_PARKED, memory_order_relaxed);
+        noodle_show_state(channel->own, NOODLE_PARKED);
         noodle_fence();
         if (noodle_channel_ready(channel))
             break;
@@ -351,7 +371,7 @@ noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel, uint64_t d
         if (status == NOODLE_SLICE && soon != until)
             status = NOODLE_NOT_YET;
     }
-    atomic_store_explicit(channel->own_state, NOODLE_RUNNING, memory_order_relaxed);
+    noodle_show_state(channel->own, NOODLE_RUNNING);
     return noodle_channel_ready(channel) ? NOODLE_READY : end_of_wait(status, deadline_ns);
 }
 

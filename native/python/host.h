@@ -220,9 +220,6 @@ void host_reap_threads(void);
 int host_threads_init(PyObject *module);
 uint64_t host_next_id(void);
 
-/* Snapshot for the analysis of who waits for whom: a list of (chain, link, name, seconds). */
-PyObject *host_waits(void);
-
 /* ----------------------------------------------------------------------------------- Messages */
 
 typedef struct host_sending {
@@ -290,9 +287,16 @@ uint64_t host_deadline(host_thread *thread);
 
 /* ------------------------------------------------------------------------------------ Serving */
 
-int host_serve_request(host_thread *thread, host_lane *lane, const noodle_record *record,
-                       const unsigned char *payload);
-int host_send_releases(host_thread *thread, host_lane *lane);
+/* Handles any record that is no answer.  Returns 0, or -1 with an exception that ends the wait. */
+int host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *record,
+                      const unsigned char *payload);
+/* Does what a request [operation, id, argument...] asks. */
+PyObject *host_perform(Link *link, PyObject *request);
+/* Answers a request with a result, or with the exception that is set.  Returns as above. */
+int host_answer(host_thread *thread, host_lane *lane, const noodle_record *request,
+                PyObject *result);
+/* Tells the worker what was let go; what finds no space stays for the next time. */
+void host_send_releases(host_lane *lane);
 
 /* --------------------------------------------------------------------------------- References */
 
@@ -347,6 +351,14 @@ int host_processes_init(PyObject *module);
 PyObject *host_spawn(PyObject *module, PyObject *args);
 PyObject *host_pump_add(PyObject *module, PyObject *args);
 
+/* ------------------------------------------------------------------------------- Event loops */
+
+/* Settles the future of an answer.  Returns 1, 0 when no future waits for it, -1 with an exception. */
+int host_future_answered(host_lane *lane, const noodle_record *record,
+                         const unsigned char *payload);
+/* A callback on an event loop's lane. */
+int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *record,
+                    const unsigned char *payload);
 int host_loops_init(PyObject *module);
 
 #endif

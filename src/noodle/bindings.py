@@ -13,10 +13,11 @@ from typing import Any
 from noodle import _handle
 from noodle._handle import Handle
 from noodle.bridges.python import prototype_of as python_prototype
-from noodle.calls import CallOptions, Function, Plan, Prototype, Signature, Translate
+from noodle.calls import CallOptions, Function, Plan, Signature, Translate
 from noodle.deadlines import deadline, finish_in_time
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
 from noodle.planner import Origin, Planner
+from noodle.prototypes import Prototype
 
 MOST_PLANS = 256
 """Chosen: plans kept for one function, so that classes made at run time do not pile up."""

@@ -17,7 +17,7 @@ from noodle import targets
 from noodle._handle import Handle
 from noodle.bindings import make_handle, placement_refused, prototype_of
 from noodle.bridges.registry import BridgeRegistry
-from noodle.calls import Bridge, Function, LoadRequest, Prototype, parse_prototype
+from noodle.calls import Bridge, Function, LoadRequest
 from noodle.errors import (
     InstanceUnavailableError,
     NameNotFoundError,
@@ -29,6 +29,7 @@ from noodle.errors import (
 )
 from noodle.libraries import Library, library_of
 from noodle.planner import Origin, Planner
+from noodle.prototypes import Prototype, parse_prototype
 
 __all__ = ["Candidate", "Configuration", "FfiDispatcher", "LoadDefaults"]
 

@@ -1,8 +1,8 @@
 """The planner: compiles the decision for a function and a signature into a plan.
 
-All stages are asked for admission before the bridge learns of the call. Then they wrap what the bridge
-returned from the innermost to the outermost, so that the first one in the list is the first one that
-a call passes. Planning is cold: it runs once per function, signature and epoch.
+All stages are asked for admission before the bridge learns of the call. Then they wrap what the
+bridge returned from the innermost to the outermost, so that the first one in the list is the first
+one that a call passes. Planning is cold: it runs once per function, signature and epoch.
 """
 
 from __future__ import annotations

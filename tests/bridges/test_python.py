@@ -253,7 +253,7 @@ class Sized(typing.Protocol):
 
 
 def test_annotations_that_accept_more_than_instances_accept_everything() -> None:
-    def function(a: Any, b: Shape, c: Sized, d: "Sequence[int]", e: int | None) -> None:
+    def function(a: Any, b: Shape, c: Sized, d: Sequence[int], e: int | None) -> None:
         return None
 
     prototype = prototype_of("function", function)

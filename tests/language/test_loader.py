@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from noodle.calls import Parameter, Prototype
 from noodle.errors import ImportCycleError, LanguageError, NameNotFoundError, SourceError
 from noodle.language import ForeignImport, ProgramLoader, imports
+from noodle.prototypes import Parameter, Prototype
 from noodle.values import ValueType
 
 from .hosts import CollectingHost

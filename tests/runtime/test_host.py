@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from noodle.calls import parse_prototype
 from noodle.errors import InternalError, MissingPackageError, SettingsError, SourceError
 from noodle.language import ForeignImport
+from noodle.prototypes import parse_prototype
 from noodle.runtime.engine import default_engine, use
 from noodle.runtime.host import EngineHost
 

@@ -29,8 +29,14 @@
  *
  * Waiting.  Each side that can sleep has a state word.  The waker publishes, passes a seq_cst fence
  * and reads the peer's state; the sleeper stores PARKED, passes a seq_cst fence and looks again.  So
- * either the waker sees PARKED or the sleeper sees the record; weaker orders lose wake-ups.  A waiter
- * spins only while its peer is awake.
+ * either the waker sees PARKED or the sleeper sees the record; weaker orders lose wake-ups.
+ *
+ * Spinning.  A side spins only while its peer is awake and last waited on another processor, and a
+ * worker only while the mean gap between calls is below its limit.  By themselves these rules can
+ * lock two processes into parking: woken on the same processor they stay there, and a wake-up makes
+ * every gap long.  So in 8 of every 128 ms of CLOCK_MONOTONIC, the same ones for both, each side
+ * spins whenever its peer is awake, and a worker for four times as long: the kernel spreads the two
+ * over processors, or the hot path begins, or nothing is gained and little is lost.
  *
  * Threads.  A channel, with both its rings, is used by one thread at a time; a link's functions may
  * be called from any thread, and so may noodle_link_mark_dead() while others wait.  A noodle_worker
@@ -82,6 +88,12 @@ enum noodle_state {
     NOODLE_WAKING = 3
 };
 
+/* One side that waits: what it does, and where. */
+typedef struct noodle_presence {
+    _Alignas(NOODLE_LINE) _Atomic uint32_t state;
+    _Atomic uint32_t processor;   /* it ran on when it last began to wait, plus one; 0: not known */
+} noodle_presence;
+
 typedef struct noodle_control_block {
     /* Written by the host before the worker starts, and never again. */
     uint64_t magic;
@@ -90,8 +102,8 @@ typedef struct noodle_control_block {
     uint32_t ring_bytes;
     uint32_t channel_bytes;
     uint64_t total_bytes;
-    /* The state of the worker's serving thread, for every channel that is not dedicated. */
-    _Alignas(NOODLE_LINE) _Atomic uint32_t worker_state;
+    /* The worker's serving thread, for every channel that is not dedicated. */
+    noodle_presence worker;
     /* Bit i: the worker has to look at channel i.  Set by the host after publishing; cleared by the
      * worker before it looks one last time.  A set bit may stand for an empty channel. */
     _Alignas(NOODLE_LINE) _Atomic uint64_t ready;
@@ -111,8 +123,8 @@ typedef struct noodle_channel_block {
     noodle_cursor to_worker_tail;
     noodle_cursor to_host_head;
     noodle_cursor to_host_tail;
-    _Alignas(NOODLE_LINE) _Atomic uint32_t host_state;
-    _Alignas(NOODLE_LINE) _Atomic uint32_t worker_state;   /* of a dedicated channel's thread */
+    noodle_presence host;
+    noodle_presence worker;   /* of a dedicated channel */
 } noodle_channel_block;
 
 /* What a record is for.  The channel itself gives these no meaning. */
@@ -150,7 +162,7 @@ typedef struct noodle_span {
 _Static_assert(sizeof(noodle_record) == NOODLE_RECORD_BYTES, "a record header has 32 bytes");
 _Static_assert(sizeof(noodle_span) == 24, "a span has 24 bytes");
 _Static_assert(offsetof(noodle_control_block, total_bytes) == 24, "layout of version 1");
-_Static_assert(offsetof(noodle_control_block, worker_state) == 1 * NOODLE_LINE, "own line");
+_Static_assert(offsetof(noodle_control_block, worker) == 1 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_control_block, ready) == 2 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_control_block, beat) == 3 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_control_block, progress) == 4 * NOODLE_LINE, "own line");
@@ -159,8 +171,8 @@ _Static_assert(offsetof(noodle_cursor, wanted) == 8, "layout of version 1");
 _Static_assert(offsetof(noodle_channel_block, to_worker_tail) == 1 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_channel_block, to_host_head) == 2 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_channel_block, to_host_tail) == 3 * NOODLE_LINE, "own line");
-_Static_assert(offsetof(noodle_channel_block, host_state) == 4 * NOODLE_LINE, "own line");
-_Static_assert(offsetof(noodle_channel_block, worker_state) == 5 * NOODLE_LINE, "own line");
+_Static_assert(offsetof(noodle_channel_block, host) == 4 * NOODLE_LINE, "own line");
+_Static_assert(offsetof(noodle_channel_block, worker) == 5 * NOODLE_LINE, "own line");
 _Static_assert(sizeof(noodle_channel_block) <= NOODLE_PAGE, "the channel block fits its page");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
                "words shared between processes need lock-free atomics");
@@ -350,8 +362,8 @@ struct noodle_waiter;
 typedef struct noodle_channel {
     noodle_ring_writer out;
     noodle_ring_reader in;
-    _Atomic uint32_t *own_state;
-    _Atomic uint32_t *peer_state;
+    noodle_presence *own;
+    noodle_presence *peer;
     _Atomic uint64_t *ready;        /* the host's end of a served channel: the bitmap; else NULL */
     uint64_t ready_bit;
     noodle_event own_event;         /* wait_fd wakes the thread that uses this end */
@@ -372,7 +384,7 @@ noodle_channel_notify(noodle_channel *channel)
     if (channel->ready != NULL
         && !(atomic_load_explicit(channel->ready, memory_order_relaxed) & channel->ready_bit))
         atomic_fetch_or_explicit(channel->ready, channel->ready_bit, memory_order_seq_cst);
-    if (atomic_load_explicit(channel->peer_state, memory_order_seq_cst) == NOODLE_PARKED)
+    if (atomic_load_explicit(&channel->peer->state, memory_order_seq_cst) == NOODLE_PARKED)
         noodle_channel_wake(channel);
 }
 

@@ -11,21 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from noodle.bridges.python import is_function, prototype_of
-from noodle.calls import (
-    BoundFunction,
-    Call,
-    Function,
-    LoadedLibrary,
-    LoadRequest,
-    Prototype,
-    Submodule,
-)
+from noodle.calls import BoundFunction, Call, Function, LoadedLibrary, LoadRequest, Submodule
 from noodle.errors import (
     InstanceUnavailableError,
     MissingLibraryError,
     NameNotFoundError,
     did_you_mean,
 )
+from noodle.prototypes import Prototype
 
 __all__ = ["LoopbackBridge", "LoopbackFunction", "LoopbackLibrary"]
 

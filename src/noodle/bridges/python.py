@@ -19,16 +19,7 @@ from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any
 
-from noodle.calls import (
-    BoundFunction,
-    Call,
-    Function,
-    LoadedLibrary,
-    LoadRequest,
-    Parameter,
-    Prototype,
-    Submodule,
-)
+from noodle.calls import BoundFunction, Call, Function, LoadedLibrary, LoadRequest, Submodule
 from noodle.errors import (
     LibraryLoadError,
     MissingPackageError,
@@ -37,6 +28,7 @@ from noodle.errors import (
     VersionError,
     did_you_mean,
 )
+from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, ValueType, qualified_name
 
 __all__ = ["PythonBridge", "PythonFunction", "PythonLibrary", "prototype_of"]
@@ -277,7 +269,7 @@ class PythonLibrary:
             NameNotFoundError: There is none of that name.
             LibraryLoadError: It is a submodule that fails when it is imported.
         """
-        value = getattr(self._module, name, _ABSENT)
+        value: Any = getattr(self._module, name, _ABSENT)
         if value is _ABSENT:
             value = self._submodule(name)
         if isinstance(value, ModuleType):

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from noodle.calls import Plan, Prototype
+from noodle.calls import Plan
 from noodle.errors import InternalError, NoodleError
 from noodle.language import CallSite, ForeignImport
+from noodle.prototypes import Prototype
 from noodle.values import ANY, FLOAT_TYPES, INTEGER_RANGES, ValueType, refusal
 
 if TYPE_CHECKING:

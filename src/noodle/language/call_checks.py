@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from noodle.calls import Parameter, Prototype
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
 from noodle.language import tree
 from noodle.language.source_text import SourceText
 from noodle.language.types import NOT_CALLABLE, Types
+from noodle.prototypes import Parameter, Prototype
 
 __all__ = ["CallChecks"]
 

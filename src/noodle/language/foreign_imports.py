@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from noodle.calls import Parameter, Prototype
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError, PrototypeError
 from noodle.language import tree
 from noodle.language.source_text import SourceText
+from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, VOID, ValueType, parse_type
 
 __all__ = ["ForeignImport", "derived_name", "from_plain", "read_import", "to_plain"]

@@ -11,12 +11,12 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from noodle.calls import Prototype
 from noodle.errors import LanguageError
 from noodle.language import tree
 from noodle.language.foreign_imports import ForeignImport, read_import, read_type
 from noodle.language.source_text import SourceText
 from noodle.language.variables import Names, Variable
+from noodle.prototypes import Prototype
 from noodle.values import ANY, FLOAT_TYPES, INTEGER_RANGES, ValueType, refusal
 
 __all__ = ["NOT_CALLABLE", "Types", "combine"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from noodle.bridges.native import NativeBridge
-from noodle.calls import LoadRequest, Parameter, Prototype
+from noodle.calls import LoadRequest
 from noodle.errors import (
     LibraryLoadError,
     MissingLibraryError,
@@ -26,6 +26,7 @@ from noodle.errors import (
     TargetError,
     VersionError,
 )
+from noodle.prototypes import Parameter, Prototype
 from noodle.values import VOID, parse_type
 from tests.bridges.native.conftest import PROTOTYPES, Load, compile_to
 

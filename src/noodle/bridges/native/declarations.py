@@ -11,8 +11,8 @@ from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
 from typing import Any
 
-from noodle.calls import Parameter, Prototype
 from noodle.errors import PrototypeError
+from noodle.prototypes import Parameter, Prototype
 from noodle.values import FLOAT_TYPES, INTEGER_RANGES, VOID, ValueType, parse_type
 
 __all__ = ["Declaration", "DeclaredParameter", "NativeType", "from_prototypes", "refuse_all"]

@@ -8,8 +8,9 @@ from typing import Any
 from noodle.bridges.native.arguments import Converter, Refusal, argument_of
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.results import converter_of
-from noodle.calls import BoundFunction, Call, Function, Prototype, Signature
+from noodle.calls import BoundFunction, Call, Function, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
+from noodle.prototypes import Prototype
 
 __all__ = ["NativeFunction", "NativeFunctions"]
 

@@ -1,0 +1,480 @@
+/* Calls: from the arguments to the answer, on the thread that makes them.
+ *
+ * The wait has three parts.  A spin that holds the GIL, of about 2 us and without a look at the clock,
+ * extended to HELD_NS where recent answers came within that; a spin without the GIL; a sleep.  The
+ * first is left out for functions that call back or are slow, so that a busy thread elsewhere goes on. */
+#include "host.h"
+
+#include <stdlib.h>
+
+#define HELD_NS UINT64_C(5000)
+#define MAIN_SLICE_NS UINT64_C(50000000)
+#define OTHER_SLICE_NS UINT64_C(200000000)
+#define STUCK_AFTER_NS UINT64_C(100000000)
+
+/* `host_pace.fits` of a function nine of ten of whose answers came within the held spin. */
+#define FITS_ONE 65536u
+#define FITS_ENOUGH 58982u
+#define FITS_SHIFT 4
+
+static inline void
+note_pace(host_pace *pace, bool fitted)
+{
+    pace->fits -= pace->fits >> FITS_SHIFT;
+    if (fitted)
+        pace->fits += FITS_ONE >> FITS_SHIFT;
+}
+
+/* ---------------------------------------------------------------------------------- Deadlines */
+
+static COLD uint64_t
+scoped_deadline(uint64_t deadline_ns)
+{
+    PyObject *left = PyObject_CallNoArgs(host_policy[POLICY_REMAINING_SECONDS]);
+    double seconds = 0;
+    uint64_t own;
+    if (left == NULL)
+        return deadline_ns;
+    if (left != Py_None)
+        seconds = PyFloat_AsDouble(left);
+    if (left == Py_None || PyErr_Occurred() || seconds > 1e9) {
+        Py_DECREF(left);
+        return deadline_ns;
+    }
+    Py_DECREF(left);
+    own = noodle_now() + (seconds > 0 ? (uint64_t)(seconds * 1e9) : 0);
+    return deadline_ns != 0 && deadline_ns < own ? deadline_ns : own;
+}
+
+/* The earlier of the scope's deadline and that of the callback being served; 0: none. */
+uint64_t
+host_deadline(host_thread *thread)
+{
+    PyObject *scope = NULL;
+    uint64_t deadline_ns = thread->deadline_ns;
+    if (UNLIKELY(PyContextVar_Get(host_policy[POLICY_DEADLINE_SCOPE], Py_None, &scope) < 0))
+        return deadline_ns;
+    if (UNLIKELY(scope != Py_None))
+        deadline_ns = scoped_deadline(deadline_ns);
+    Py_XDECREF(scope);
+    return deadline_ns;
+}
+
+/* ------------------------------------------------------------------------------------ Records */
+
+static host_call *
+find_call(host_thread *thread, const host_lane *lane, uint64_t id)
+{
+    for (host_call *call = thread->calls; call != NULL; call = call->outer)
+        if (call->id == id && call->lane == lane && !call->answered)
+            return call;
+    return NULL;
+}
+
+static COLD int
+broke_protocol(Link *link, const char *reason)
+{
+    PyErr_Clear();
+    host_link_condemn(link, reason);
+    return host_raise(POLICY_CRASHED, "OO", link, Py_None);
+}
+
+/* A call that nobody waits for any more was answered: reads it for the references in it. */
+static COLD int
+drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
+{
+    PyObject *type, *value, *traceback;
+    if (!host_lane_forget(lane, record->call_id))
+        return broke_protocol(lane->link, "it answered a call that was not made");
+    lane->link->late_replies++;
+    lane->link->in_flight--;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *answer = host_read(lane->link, record->flags, payload, record->length);
+    Py_XDECREF(answer);
+    PyErr_Restore(type, value, traceback);
+    return 0;
+}
+
+/* Keeps an answer for the call that is not the innermost one. */
+static COLD int
+stash(host_call *call, const noodle_record *record, const unsigned char *payload)
+{
+    unsigned char *kept = malloc(record->length + 1);
+    if (kept == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(kept, payload, record->length);
+    call->payload = kept;
+    return 0;
+}
+
+/* An answer whose payload lies at `payload`, which is `own->small` or memory that ends with this. */
+static int
+answered(host_thread *thread, host_lane *lane, const noodle_record *record,
+         const unsigned char *payload, host_call *own)
+{
+    host_call *call = own;
+    if (lane->futures != NULL) {
+        const int taken = host_future_answered(lane, record, payload);
+        return taken != 0 ? taken : drop_late(lane, record, payload);
+    }
+    if (UNLIKELY(own == NULL || own->id != record->call_id || own->lane != lane || own->answered)) {
+        call = find_call(thread, lane, record->call_id);
+        if (call == NULL)
+            return drop_late(lane, record, payload);
+    }
+    if (call == own && payload == own->small)
+        call->payload = own->small;
+    else if (stash(call, record, payload) < 0)
+        return -1;
+    call->kind = record->kind;
+    call->flags = record->flags;
+    call->length = record->length;
+    call->answered = true;
+    lane->link->in_flight--;
+    return 0;
+}
+
+static COLD int
+handle_rare(host_thread *thread, host_lane *lane, const noodle_record *record,
+            const unsigned char *payload, host_call *own)
+{
+    for (host_call *call = thread->calls; call != NULL; call = call->outer)
+        if (call->chain == record->chain_id)
+            call->called_back = true;
+    (void)own;
+    return host_serve_record(thread, lane, record, payload);
+}
+
+static inline int
+handle(host_thread *thread, host_lane *lane, const noodle_record *record,
+       const unsigned char *payload, host_call *own)
+{
+    if (LIKELY(record->kind == NOODLE_KIND_REPLY || record->kind == NOODLE_KIND_ERROR))
+        return answered(thread, lane, record, payload, own);
+    return handle_rare(thread, lane, record, payload, own);
+}
+
+static COLD int
+take_large(host_thread *thread, host_lane *lane, noodle_record *record, host_call *own)
+{
+    unsigned char *buffer = malloc(record->length);
+    int result;
+    if (buffer == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    result = noodle_channel_take(lane->core, record, buffer, record->length) == NOODLE_OK
+                 ? handle(thread, lane, record, buffer, own)
+                 : broke_protocol(lane->link, "a record changed while it was taken");
+    free(buffer);
+    return result < 0 ? -1 : 1;
+}
+
+int
+host_take(host_thread *thread, host_lane *lane, host_call *own)
+{
+    noodle_record record;
+    unsigned char other[HOST_SMALL_BYTES];
+    /* An answer that is already here must not be overwritten. */
+    unsigned char *const buffer = own != NULL && !own->answered ? own->small : other;
+    const noodle_status status =
+        noodle_channel_take(lane->core, &record, buffer, HOST_SMALL_BYTES);
+    if (LIKELY(status == NOODLE_OK))
+        return handle(thread, lane, &record, buffer, own) < 0 ? -1 : 1;
+    if (status == NOODLE_EMPTY)
+        return 0;
+    if (status == NOODLE_TOO_SMALL)
+        return take_large(thread, lane, &record, own);
+    return broke_protocol(lane->link, "a record or cursor of its ring cannot be");
+}
+
+static host_lane *
+lane_of(const host_thread *thread, const noodle_channel *core)
+{
+    for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
+        if (lane->core == core)
+            return lane;
+    return NULL;
+}
+
+int
+host_take_all(host_thread *thread, host_call *own)
+{
+    noodle_channel *core;
+    while ((own == NULL || !own->answered) && (core = noodle_waiter_next(thread->waiter)) != NULL) {
+        host_lane *const lane = lane_of(thread, core);
+        const int taken = lane == NULL ? 0 : host_take(thread, lane, own);
+        if (taken < 0)
+            return -1;
+        /* What is ready is then the space that a message lacked. */
+        if (taken == 0)
+            return 0;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------ Waiting */
+
+noodle_status
+host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t slice_ns,
+           uint64_t spin_ns)
+{
+    noodle_status status;
+    (void)thread;
+    Py_BEGIN_ALLOW_THREADS
+    status = noodle_channel_wait(lane->core, deadline_ns, slice_ns, spin_ns);
+    Py_END_ALLOW_THREADS
+    return status;
+}
+
+/* The short wait, with the GIL.  True: something is there. */
+static inline bool
+spin_held(host_lane *lane, const host_pace *pace)
+{
+    noodle_status status;
+    if (pace->calls_back || pace->fits < FITS_ENOUGH)
+        return noodle_channel_ready(lane->core);
+    status = noodle_wait_spin(lane->core, 0);
+    if (status == NOODLE_NOT_YET)
+        status = noodle_wait_spin(lane->core, noodle_now() + HELD_NS / 2);
+    return status == NOODLE_READY;
+}
+
+static COLD int
+check_on(host_thread *thread, host_call *call, noodle_status status)
+{
+    Link *const link = call->lane->link;
+    const uint64_t now = noodle_now();
+    if (PyErr_CheckSignals() < 0)
+        return -1;
+    if (status == NOODLE_TIMEOUT)
+        return host_raise(POLICY_OVERDUE, "OOd", link, call->name,
+                          (double)(now - call->begin_ns) / 1e9);
+    if (status == NOODLE_PEER_DEAD && link_is_dead(link))
+        return host_raise(POLICY_CRASHED, "OO", link, call->name);
+    if (status == NOODLE_FORKED)
+        return host_raise(POLICY_FORKED, "OO", link, call->name);
+    if (status == NOODLE_SYSTEM)
+        return host_raise(POLICY_REFUSED, "OOsi", link, call->name, noodle_status_name(status),
+                          errno);
+    if (now - call->begin_ns >= STUCK_AFTER_NS)
+        return host_raise(POLICY_STUCK, "OOKd", link, call->name,
+                          (unsigned long long)thread->chain, (double)(now - call->begin_ns) / 1e9);
+    return 0;
+}
+
+static COLD void
+drop_dead_lanes(host_thread *thread, const host_lane *kept)
+{
+    host_lane *next;
+    for (host_lane *lane = thread->lanes; lane != NULL; lane = next) {
+        next = lane->next_of_thread;
+        if (lane != kept && lane->open == 0 && link_is_dead(lane->link))
+            host_lane_drop(lane);
+    }
+}
+
+/* The long wait, until the call is answered. */
+static COLD int
+wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
+{
+    const uint64_t slice_ns = thread->is_main ? MAIN_SLICE_NS : OTHER_SLICE_NS;
+    uint64_t spin_ns = call->lane->link->spin_ns;
+    call->begin_ns = noodle_now();
+    while (!call->answered) {
+        const noodle_status status =
+            host_block(thread, call->lane, call->deadline_ns, slice_ns, spin_ns);
+        const bool quick = noodle_now() - call->begin_ns <= HELD_NS;
+        if (host_take_all(thread, call) < 0)
+            return -1;
+        if (call->answered) {
+            note_pace(pace, quick);
+            break;
+        }
+        if (status == NOODLE_PEER_DEAD)
+            drop_dead_lanes(thread, call->lane);
+        if (status != NOODLE_READY && check_on(thread, call, status) < 0)
+            return -1;
+        spin_ns = status == NOODLE_READY ? call->lane->link->spin_ns : 0;
+    }
+    return 0;
+}
+
+static int
+await_answer(host_thread *thread, host_call *call, host_pace *pace)
+{
+    while (LIKELY(spin_held(call->lane, pace))) {
+        if (UNLIKELY(host_take(thread, call->lane, call) < 0))
+            return -1;
+        if (LIKELY(call->answered)) {
+            note_pace(pace, true);
+            return 0;
+        }
+        /* Another lane is ready, or it was something else. */
+        if (host_take_all(thread, call) < 0)
+            return -1;
+        if (call->answered)
+            return 0;
+    }
+    return wait_slowly(thread, call, pace);
+}
+
+/* Nobody waits for the call any more: tells the worker, and keeps its id until it answers. */
+static COLD void
+retire(host_call *call)
+{
+    PyObject *type, *value, *traceback;
+    host_lane *const lane = call->lane;
+    const noodle_record record = {
+        .kind = NOODLE_KIND_CANCEL, .call_id = call->id, .chain_id = call->chain};
+    uint64_t kill_at_ns = 0;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (!link_is_dead(lane->link)) {
+        noodle_channel_send(lane->core, &record, "");
+        if (call->deadline_ns != 0)
+            kill_at_ns = call->deadline_ns + lane->link->grace_ns;
+        if (host_lane_retire(lane, call->id, kill_at_ns) < 0)
+            host_link_condemn(lane->link, "there was no memory to keep track of its calls");
+    }
+    if (type == NULL)
+        PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+}
+
+/* -------------------------------------------------------------------------------------- Calls */
+
+static COLD PyObject *
+raise_answer(PyObject *error)
+{
+    if (error == NULL)
+        return NULL;
+    if (PyExceptionInstance_Check(error))
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    else
+        PyErr_Format(PyExc_TypeError, "an answer of kind ERROR was no error but %.200s",
+                     Py_TYPE(error)->tp_name);
+    Py_DECREF(error);
+    return NULL;
+}
+
+static PyObject *
+read_answer(host_call *call)
+{
+    Link *const link = call->lane->link;
+    PyObject *value = host_read(link, call->flags, call->payload, call->length);
+    if (UNLIKELY(call->payload != call->small))
+        free(call->payload);
+    return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(value);
+}
+
+static COLD int
+write_keywords(host_message *message, PyObject *const *values, PyObject *names)
+{
+    const Py_ssize_t count = PyTuple_GET_SIZE(names);
+    wire_enter_map(&message->writer, (size_t)count);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (host_message_write(message, PyTuple_GET_ITEM(names, i)) < 0
+            || host_message_write(message, values[i]) < 0)
+            return -1;
+    wire_leave(&message->writer);
+    return 0;
+}
+
+static inline int
+write_request(host_message *message, int operation, uint64_t id, PyObject *const *args,
+              Py_ssize_t count, PyObject *keyword_names)
+{
+    const bool named = UNLIKELY(keyword_names != NULL) && PyTuple_GET_SIZE(keyword_names) > 0;
+    if (named)
+        operation = NOODLE_OP_CALL_NAMED;
+    wire_enter_list(&message->writer, (size_t)count + 2 + named);
+    wire_write_uint(&message->writer, (uint64_t)operation);
+    wire_write_uint(&message->writer, id);
+    if (named && write_keywords(message, args + count, keyword_names) < 0)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (UNLIKELY(host_message_write(message, args[i]) < 0))
+            return -1;
+    wire_leave(&message->writer);
+    return 0;
+}
+
+static int
+send_request(host_thread *thread, host_call *call, int operation, uint64_t id,
+             PyObject *const *args, Py_ssize_t count, PyObject *keyword_names)
+{
+    host_message message;
+    noodle_record record = {
+        .kind = NOODLE_KIND_CALL,
+        .call_id = call->id,
+        .chain_id = call->chain,
+        .deadline_ns = call->deadline_ns,
+    };
+    int result;
+    host_message_init(&message, call->lane->link);
+    result = write_request(&message, operation, id, args, count, keyword_names);
+    if (LIKELY(result == 0))
+        result = host_message_send(thread, call->lane, &message, &record, call);
+    host_message_end(&message, result == 0);
+    return result;
+}
+
+static PyObject *
+make_call(host_thread *thread, host_call *call, int operation, uint64_t id, PyObject *const *args,
+          Py_ssize_t count, PyObject *keyword_names, host_pace *pace)
+{
+    Link *const link = call->lane->link;
+    if (UNLIKELY(atomic_load_explicit(&link->releases, memory_order_relaxed) != NULL))
+        host_send_releases(call->lane);
+    if (UNLIKELY(send_request(thread, call, operation, id, args, count, keyword_names) < 0))
+        return NULL;
+    link->in_flight++;
+    if (UNLIKELY(await_answer(thread, call, pace) < 0)) {
+        if (!call->answered)
+            retire(call);
+        else if (call->payload != call->small)
+            free(call->payload);
+        return NULL;
+    }
+    if (UNLIKELY(call->called_back))
+        pace->calls_back = true;
+    return read_answer(call);
+}
+
+PyObject *
+host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObject *const *args,
+                 Py_ssize_t count, PyObject *keyword_names, host_pace *pace)
+{
+    host_call call;
+    PyObject *result;
+    host_thread *const thread = host_thread_here();
+    host_lane *const lane = thread == NULL ? NULL : host_lane_here(thread, link, name);
+    if (UNLIKELY(lane == NULL))
+        return NULL;
+    if (UNLIKELY(thread->depth >= HOST_DEPTH_MAX)) {
+        host_raise(POLICY_TOO_DEEP, "OOI", link, name, thread->depth);
+        return NULL;
+    }
+    call.lane = lane;
+    call.name = name;
+    call.id = host_next_id();
+    call.chain = thread->chain != 0 ? thread->chain : call.id;
+    call.deadline_ns = host_deadline(thread);
+    call.begin_ns = 0;
+    call.answered = call.called_back = false;
+    call.outer = thread->calls;
+    thread->calls = &call;
+    thread->depth++;
+    lane->open++;
+    link->calls++;
+    result = make_call(thread, &call, operation, id, args, count, keyword_names, pace);
+    lane->open--;
+    thread->depth--;
+    thread->calls = call.outer;
+    if (UNLIKELY(thread->depth == 0
+                 && (lane->retired_count > 0 || link->turns != NULL || link_is_dead(link))))
+        host_thread_settle(thread);
+    return result;
+}

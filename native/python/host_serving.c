@@ -1,0 +1,301 @@
+/* Serving: what a worker asks of the host, on the thread that waits for its chain. */
+#include "host.h"
+
+#include <stdlib.h>
+
+/* ------------------------------------------------------------------------------------ Answers */
+
+static PyObject *
+take_exception(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+static int
+send_value(host_thread *thread, host_lane *lane, const noodle_record *request, uint16_t kind,
+           PyObject *value)
+{
+    host_message message;
+    noodle_record record = {
+        .kind = kind, .call_id = request->call_id, .chain_id = request->chain_id};
+    int result;
+    host_message_init(&message, lane->link);
+    result = host_message_write(&message, value);
+    if (result == 0)
+        result = host_message_send(thread, lane, &message, &record, NULL);
+    host_message_end(&message, result == 0);
+    return result;
+}
+
+/* Answers with the exception that is set.  Returns -1, with it set again, where it is for the host
+ * itself: an interrupt, or the end of the worker. */
+static int
+send_failure(host_thread *thread, host_lane *lane, const noodle_record *request)
+{
+    PyObject *exception = take_exception();
+    const bool for_host = !PyErr_GivenExceptionMatches(exception, PyExc_Exception);
+    int result = send_value(thread, lane, request, NOODLE_KIND_ERROR, exception);
+    if (result < 0 && !link_is_dead(lane->link)) {
+        /* Its text could not be written: any answer is better than none. */
+        PyErr_Clear();
+        PyObject *plain = PyObject_CallFunction(PyExc_RuntimeError, "s", Py_TYPE(exception)->tp_name);
+        result = plain == NULL ? -1
+                               : send_value(thread, lane, request, NOODLE_KIND_ERROR, plain);
+        Py_XDECREF(plain);
+    }
+    if (result == 0 && for_host) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+        result = -1;
+    }
+    Py_DECREF(exception);
+    return result;
+}
+
+int
+host_answer(host_thread *thread, host_lane *lane, const noodle_record *request, PyObject *result)
+{
+    if (result != NULL && send_value(thread, lane, request, NOODLE_KIND_REPLY, result) == 0)
+        return 0;
+    if (link_is_dead(lane->link) && PyErr_Occurred() == NULL)
+        return 0;
+    return send_failure(thread, lane, request);
+}
+
+/* ----------------------------------------------------------------------------------- Requests */
+
+/* Lends a fresh segment to the worker that asks. */
+static PyObject *
+perform_segment(Link *link, PyObject *request)
+{
+    noodle_lease lease;
+    const unsigned long long bytes =
+        PyList_GET_SIZE(request) == 3 ? PyLong_AsUnsignedLongLong(PyList_GET_ITEM(request, 2)) : 0;
+    if (PyErr_Occurred())
+        return NULL;
+    if (bytes == 0
+        || noodle_arena_allocate(host_arena, bytes, link->worker, 0, &lease) != NOODLE_OK) {
+        PyErr_Format(PyExc_MemoryError, "no segment of %llu bytes", bytes);
+        return NULL;
+    }
+    const int lent = host_lend(link, NULL, lease, false);
+    const uint64_t number = noodle_lease_segment(lease);
+    noodle_lease_release(lease);
+    if (lent != 0)
+        return lent > 0 ? PyErr_NoMemory() : NULL;
+    return PyLong_FromUnsignedLongLong(number);
+}
+
+static PyObject *
+perform_call(PyObject *object, PyObject *request)
+{
+    const Py_ssize_t count = PyList_GET_SIZE(request) - 2;
+    PyObject *args = PyTuple_New(count);
+    PyObject *result = NULL;
+    if (args == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < count; i++)
+        PyTuple_SET_ITEM(args, i, Py_NewRef(PyList_GET_ITEM(request, i + 2)));
+    result = PyObject_Call(object, args, NULL);
+    Py_DECREF(args);
+    return result;
+}
+
+static PyObject *
+perform_other(Link *link, long operation, PyObject *object, PyObject *request)
+{
+    PyObject *args = PyList_GetSlice(request, 2, PyList_GET_SIZE(request));
+    PyObject *result = NULL;
+    if (args != NULL)
+        result = PyObject_CallFunction(host_policy[POLICY_PERFORM], "OlON", (PyObject *)link,
+                                       operation, object, args);
+    return result;
+}
+
+static PyObject *
+settled(PyObject *result)
+{
+    if (result == NULL || Py_TYPE(result)->tp_as_async == NULL
+        || Py_TYPE(result)->tp_as_async->am_await == NULL
+        || PyObject_TypeCheck(result, host_reference_type))
+        return result;
+    PyObject *value = PyObject_CallOneArg(host_policy[POLICY_SETTLE], result);
+    Py_DECREF(result);
+    return value;
+}
+
+PyObject *
+host_perform(Link *link, PyObject *request)
+{
+    if (!PyList_Check(request) || PyList_GET_SIZE(request) < 2) {
+        PyErr_SetString(PyExc_ValueError, "a request is a list [operation, id, argument...]");
+        return NULL;
+    }
+    const long operation = PyLong_AsLong(PyList_GET_ITEM(request, 0));
+    const uint64_t id = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLongLong(PyList_GET_ITEM(request, 1));
+    if (PyErr_Occurred())
+        return NULL;
+    if (operation == NOODLE_OP_SEGMENT)
+        return perform_segment(link, request);
+    PyObject *object = host_export_object(link, id);
+    if (object == NULL) {
+        PyErr_Format(PyExc_ReferenceError, "the host has no object %llu for this worker",
+                     (unsigned long long)id);
+        return NULL;
+    }
+    Py_INCREF(object);
+    PyObject *result = operation == NOODLE_OP_CALL ? perform_call(object, request)
+                                                   : perform_other(link, operation, object, request);
+    Py_DECREF(object);
+    return result;
+}
+
+static PyObject *
+perform_record(Link *link, const noodle_record *record, const unsigned char *payload)
+{
+    PyObject *request = host_read(link, record->flags, payload, record->length);
+    PyObject *result = request != NULL ? host_perform(link, request) : NULL;
+    Py_XDECREF(request);
+    return result;
+}
+
+static int
+serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record,
+               const unsigned char *payload)
+{
+    Link *const link = lane->link;
+    const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
+    host_serving serving = {
+        .next = link->serving, .chain = record->chain_id, .since_ns = noodle_now()};
+    PyObject *result = NULL;
+    if (link->core != NULL)
+        serving.progress = noodle_link_progress(link->core);
+    link->serving = &serving;
+    link->callbacks++;
+    thread->chain = record->chain_id;
+    if (record->deadline_ns != 0)
+        thread->deadline_ns = record->deadline_ns;
+    thread->depth++;
+    lane->open++;
+    if (thread->depth > HOST_DEPTH_MAX)
+        host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
+    else
+        result = settled(perform_record(link, record, payload));
+    const int status = host_answer(thread, lane, record, result);
+    Py_XDECREF(result);
+    lane->open--;
+    thread->depth--;
+    thread->chain = chain;
+    thread->deadline_ns = deadline_ns;
+    for (host_serving **at = &link->serving; *at != NULL; at = &(*at)->next)
+        if (*at == &serving) {
+            *at = serving.next;
+            break;
+        }
+    return status;
+}
+
+/* ------------------------------------------------------------------------- Releases, subjects */
+
+static int
+read_pair(PyObject *pair, uint64_t *first, uint64_t *second)
+{
+    if (!PyList_Check(pair) || PyList_GET_SIZE(pair) != 2) {
+        PyErr_SetString(PyExc_ValueError, "a pair of numbers was expected");
+        return -1;
+    }
+    *first = PyLong_AsUnsignedLongLong(PyList_GET_ITEM(pair, 0));
+    *second = PyErr_Occurred() ? 0 : PyLong_AsUnsignedLongLong(PyList_GET_ITEM(pair, 1));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+serve_release(Link *link, PyObject *pairs)
+{
+    uint64_t id, sent;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); i++) {
+        if (read_pair(PyList_GET_ITEM(pairs, i), &id, &sent) < 0
+            || host_export_release(link, id, (uint32_t)sent) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int
+serve_control(Link *link, PyObject *details)
+{
+    const long subject =
+        PyList_GET_SIZE(details) > 0 ? PyLong_AsLong(PyList_GET_ITEM(details, 0)) : -1;
+    uint64_t segment, times;
+    if (subject == NOODLE_SUBJECT_RETURNED) {
+        for (Py_ssize_t i = 1; i < PyList_GET_SIZE(details); i++) {
+            if (read_pair(PyList_GET_ITEM(details, i), &segment, &times) < 0)
+                return -1;
+            host_loan_return(link, segment, times);
+        }
+        return 0;
+    }
+    if (subject == NOODLE_SUBJECT_UNCAUGHT && PyList_GET_SIZE(details) == 2) {
+        PyObject *done = PyObject_CallFunction(host_policy[POLICY_UNCAUGHT], "OO", (PyObject *)link,
+                                               PyList_GET_ITEM(details, 1));
+        if (done == NULL)
+            PyErr_WriteUnraisable((PyObject *)link);
+        Py_XDECREF(done);
+        return 0;
+    }
+    PyErr_SetString(PyExc_ValueError, "a control record is about nothing known");
+    return -1;
+}
+
+/* A record without an answer, whose payload is a list. */
+static int
+serve_notice(Link *link, const noodle_record *record, const unsigned char *payload)
+{
+    PyObject *content = host_read(link, record->flags, payload, record->length);
+    int result = -1;
+    if (content != NULL && PyList_Check(content))
+        result = record->kind == NOODLE_KIND_RELEASE ? serve_release(link, content)
+                                                     : serve_control(link, content);
+    Py_XDECREF(content);
+    return result;
+}
+
+int
+host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *record,
+                  const unsigned char *payload)
+{
+    PyObject *type, *value, *traceback;
+    int result;
+    switch (record->kind) {
+    case NOODLE_KIND_CALLBACK:
+        if (lane->futures != NULL)
+            return host_loop_serve(thread, lane, record, payload);
+        return serve_callback(thread, lane, record, payload);
+    case NOODLE_KIND_CANCEL:
+        /* A synchronous callback cannot be stopped; its answer goes nowhere. */
+        return 0;
+    case NOODLE_KIND_RELEASE:
+    case NOODLE_KIND_CONTROL:
+        PyErr_Fetch(&type, &value, &traceback);
+        result = serve_notice(lane->link, record, payload);
+        if (result < 0) {
+            PyErr_Clear();
+            host_link_condemn(lane->link, "a notice of it could not be read");
+            Py_XDECREF(type);
+            Py_XDECREF(value);
+            Py_XDECREF(traceback);
+            return host_raise(POLICY_CRASHED, "OO", lane->link, Py_None);
+        }
+        PyErr_Restore(type, value, traceback);
+        return 0;
+    default:
+        host_link_condemn(lane->link, "a record of it has an unknown kind");
+        return host_raise(POLICY_CRASHED, "OO", lane->link, Py_None);
+    }
+}
