@@ -325,8 +325,8 @@ class TestAio:
 
         async def run() -> Any:
             if own:
-                return await handle.options(deadline=0.002).aio()
-            with deadline(0.002):
+                return await handle.options(deadline=0.05).aio()
+            with deadline(0.05):
                 return await handle.aio()
 
         with pytest.raises(DeadlineExceededError):

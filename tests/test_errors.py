@@ -40,6 +40,7 @@ BUILTINS = {
     AttributeError: {"NameNotFoundError", "MissingSymbolError"},
     ConnectionError: {"InstanceUnavailableError"},
     ImportError: {
+        "InstallationError",
         "LibraryLoadError",
         "MissingError",
         "MissingLibraryError",

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,10 +14,13 @@ import pytest
 import noodle
 from noodle.bridges.registry import BridgeRegistry
 from noodle.errors import (
+    AmbiguousTargetError,
     InstanceUnavailableError,
     MissingPackageError,
     NoMatchingSignatureError,
     PrototypeError,
+    SettingsError,
+    TargetError,
     UnknownBridgeError,
 )
 from noodle.ffi_dispatcher import FfiDispatcher, LoadDefaults
@@ -75,6 +82,50 @@ def test_dispatch_picks_the_bridge_whose_signature_accepts_the_arguments(
     assert "lists" == dot.dispatch("dot", [1.0], [2.0])
     assert "arrays" == dot.dispatch("dot", np.array([1.0]), np.array([2.0]))
     assert "arrays" == dot.dispatch("dot", a=np.array([1.0]), b=np.array([2.0]))
+
+
+SUM_IN_C = """
+double total(const double *values, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += values[i];
+    return sum;
+}
+"""
+
+
+def test_a_c_function_an_array_a_tensor_and_a_list_are_told_apart(tmp_path: Path) -> None:
+    """S1: list, ndarray, tensor and ``double*``, each offered by a real library of its bridge."""
+    import numpy as np
+
+    made = dispatcher("./total.c")
+    (tmp_path / "total.c").write_text(SUM_IN_C)
+    prototypes = "double total(const double *values, int count);"
+    native = made.load("./total.c", directory=tmp_path, prototypes=prototypes)
+    made.register(
+        "total",
+        provide(made, "lists", total=lambda x, n: f"list of {n}"),
+        prototype="total(values: list, count: int)",
+    )
+    made.register(
+        "total",
+        provide(made, "tensors", total=lambda x, n: "tensor"),
+        prototype="total(values: tensor, count: int)",
+    )
+    made.register("total", "numpy", operation="take", prototype="take(a: ndarray, indices: int)")
+    made.register("total", native)
+    values = np.array([1.5, 2.0, 4.0])
+    assert 7.5 == made.dispatch("total", values, 3)
+    assert 1 == noodle.stats(native.total).calls
+    assert 4.0 == made.dispatch("total", values.astype(np.float32), 2)
+    assert 2 == made.dispatch("total", np.array([[1, 9], [2, 9]], order="F"), 2)
+    assert "list of 3" == made.dispatch("total", [1.5, 2.0, 4.0], 3)
+    assert 1 == noodle.stats(native.total).calls
+    with pytest.raises(NoMatchingSignatureError) as caught:
+        made.dispatch("total", b"bytes", 3)
+    assert 4 == str(caught.value).count("got bytes b'bytes'")
+    assert "./total.c.total(values: ptr<f64>, count: i32): f64" in str(caught.value)
 
 
 def test_dispatch_lists_every_signature_and_why_it_was_refused(dot: FfiDispatcher) -> None:
@@ -212,3 +263,103 @@ def test_invalidating_makes_every_plan_anew() -> None:
     made.invalidate()
     calc.add(1, 2)
     assert 2 == noodle.stats(calc.add).plan_misses
+
+
+COSINE = "double cos(double x);"
+SINE = "double sin(double x);"
+
+
+class TestSameLibrary:
+    """Which loads give one namespace, and which do not."""
+
+    def test_the_directory_matters_only_for_a_path(self, tmp_path: Path) -> None:
+        made = dispatcher()
+        for name, text in (("one", "who = 1"), ("two", "who = 2")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "same_stem.py").write_text(text)
+        one, two = (
+            made.load("./same_stem.py", directory=tmp_path / name) for name in ("one", "two")
+        )
+        assert (1, 2) == (one.who, two.who)
+        assert made.load("math", directory=tmp_path) is made.load("math", directory="/")
+        assert made.load("libm.so.6", directory=tmp_path, prototypes=COSINE) is made.load(
+            "libm.so.6", prototypes=COSINE
+        )
+
+    def test_spelling_does_not_matter(self, tmp_path: Path) -> None:
+        made = dispatcher()
+        assert made.load("python:math") is made.load("math") is made.load(" math ")
+        assert made.load("numpy >= 1") is made.load("numpy>=1")
+
+    @pytest.mark.parametrize("option", [{"x": [1, {2}]}, bytearray(b"x"), [[]], float("nan")])
+    def test_an_option_of_any_value_is_no_obstacle_to_a_clear_error(self, option: Any) -> None:
+        with pytest.raises(SettingsError, match="has no option 'speed'"):
+            dispatcher().load("math", speed=option)
+
+    @pytest.mark.parametrize("text", [["math"], None, 3, {}])
+    def test_what_is_no_text_is_no_target(self, text: Any) -> None:
+        with pytest.raises(TargetError, match="a target is a text"):
+            dispatcher().load(text)
+
+    def test_threads_that_load_at_once_get_one_namespace(self) -> None:
+        made = dispatcher()
+        start = threading.Barrier(4)
+        seen: list[ModuleType] = []
+
+        def load() -> None:
+            start.wait()
+            seen.extend(made.load(name) for name in ("math", "json", "cmath", "decimal"))
+            made.register("sqrt", "math")
+            made.candidates("sqrt", (4,), {})
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        previous = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+        finally:
+            sys.setswitchinterval(previous)
+        assert (16, 4) == (len(seen), len({id(module) for module in seen}))
+        assert 4 == len(made.libraries()) == len(made.candidates("sqrt", (4,), {}))
+
+
+class TestLibrariesOfOneName:
+    """Two sets of prototypes for one C library make two libraries that are called the same."""
+
+    def test_each_offers_what_it_was_registered_for(self) -> None:
+        made = dispatcher()
+        cosine = made.load("libm.so.6", prototypes=COSINE)
+        sine = made.load("libm.so.6", prototypes=SINE)
+        made.register("sin", sine)
+        made.register("cos", cosine)
+        assert (0.0, 1.0) == (made.dispatch("sin", 0.0), made.dispatch("cos", 0.0))
+
+    def test_their_name_alone_is_refused_and_the_namespace_is_accepted(self) -> None:
+        made = dispatcher()
+        cosine = made.load("libm.so.6", prototypes=COSINE)
+        assert 1.0 == made.bridge("libm.so.6").execute("cos", 0.0)
+        sine = made.load("libm.so.6", prototypes=SINE)
+        with pytest.raises(AmbiguousTargetError, match="2 loaded libraries are called"):
+            made.bridge("libm.so.6")
+        assert 1.0 == made.execute(cosine, "cos", 0.0)
+        assert 0.0 == made.bridge(sine).execute("sin", [0.0])
+
+    def test_a_version_beside_the_plain_name_is_no_obstacle(self) -> None:
+        made = dispatcher()
+        made.load("numpy>=1")
+        plain = made.load("numpy")
+        assert plain is made.bridge("numpy").module
+
+
+def test_what_is_loaded_anew_takes_the_place_of_the_old_in_dispatch_too() -> None:
+    made = dispatcher()
+    old = provide(made, "calc", which=lambda: "old")
+    made.register("which", old)
+    made.registry.get("loopback").provide("calc", {"which": lambda: "new"})  # type: ignore[attr-defined]
+    new = made.reload("loopback:calc")
+    assert ("old", "new", "new") == (old.which(), new.which(), made.dispatch("which"))
+    assert made.load("loopback:calc") is new
+    assert [new] == [library.module for library in made.libraries()]

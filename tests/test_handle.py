@@ -11,6 +11,7 @@ import inspect
 import pydoc
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ import pytest
 
 from noodle import _handle
 from noodle._handle import PLAN_SLOTS, Epoch, Handle
+from noodle.deadlines import deadline
+from noodle.errors import DeadlineExceededError
 
 
 class RecordingBinding:
@@ -109,6 +112,50 @@ def test_tells_keywords_with_the_same_values_apart_by_name() -> None:
     assert handle(b=1, a=2) == [("b", 1), ("a", 2)]
     assert handle(**{"".join(["a"]): 3, "".join(["b"]): 4}) == [("a", 3), ("b", 4)]
     assert len(binding.asked) == 2
+
+
+def test_many_arguments_keep_their_order() -> None:
+    handle, _, _ = make(lambda *args, **kwargs: (args, kwargs))
+    values = tuple(object() for _ in range(300))
+    names = {f"key_{index}": object() for index in range(300)}
+    for _ in range(2):
+        assert (values, names) == handle(*values, **names)
+    assert [*names] == [*handle(**names)[1]]
+    assert 2 == _handle.counters(handle)[2]
+
+
+def test_keyword_names_are_compared_by_their_text() -> None:
+    class Name(str):
+        """A text of another class."""
+
+    handle, _, _ = make(lambda **kwargs: sum(kwargs.values()))
+    interned = {"left": 1, "right": 2}
+    built = {"".join(["le", "ft"]): 1, "".join(["ri", "ght"]): 2}
+    own = {Name("left"): 1, Name("right"): 2}
+    for kwargs in (interned, built, own):
+        assert 3 == handle(**kwargs)
+    assert 1 == _handle.counters(handle)[2]
+
+
+def test_an_argument_that_changes_its_class_while_it_is_planned_for_is_planned_for_again() -> None:
+    class Before:
+        """The class at the time of the call."""
+
+    class After:
+        """The class when planning has ended."""
+
+    class Binding(RecordingBinding):
+        """Makes the argument an ``After`` while it plans."""
+
+        def plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool]:
+            kind = type(args[0])
+            args[0].__class__ = After
+            return (lambda value: kind), None, False
+
+    handle = Handle(add, Binding(add), Epoch(), 64)
+    argument = Before()
+    assert [Before, After, After] == [handle(argument) for _ in range(3)]
+    assert 2 == _handle.counters(handle)[2]
 
 
 def test_a_subclass_is_another_type() -> None:
@@ -227,6 +274,62 @@ def test_times_nothing_when_told_so() -> None:
     for _ in range(200):
         handle(1)
     assert _handle.counters(handle)[3:] == (0, 0)
+
+
+@pytest.mark.parametrize("every", [1, 3, 64])
+def test_recursion_through_a_handle_does_not_upset_the_sampling(every: int) -> None:
+    def descend(depth: int) -> int:
+        return 0 if depth == 0 else 1 + handle(depth - 1)
+
+    handle, _, _ = make(descend, sample_every=every)
+    for _ in range(20):
+        assert 9 == handle(9)
+    assert (200, 200 // every) == (calls(handle), _handle.counters(handle)[3])
+
+
+def test_threads_that_call_during_a_timed_call_do_not_upset_the_sampling() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def wait(first: bool) -> None:
+        if first:
+            inside.set()
+            leave.wait(60)
+
+    handle, _, _ = make(wait, sample_every=1)
+    thread = threading.Thread(target=handle, args=(True,))
+    thread.start()
+    inside.wait(60)
+    for _ in range(9):
+        handle(False)
+    leave.set()
+    thread.join(60)
+    assert 10 == _handle.counters(handle)[3]
+
+
+def test_a_deadline_scope_times_no_further_calls() -> None:
+    never, _, _ = make(sample_every=0)
+    seldom, _, _ = make(sample_every=5)
+    with deadline(60):
+        for _ in range(20):
+            never(1)
+            seldom(1)
+    assert (0, 4) == (_handle.counters(never)[3], _handle.counters(seldom)[3])
+
+
+def test_a_passed_deadline_is_not_translated_as_an_error_of_the_function() -> None:
+    translated: list[BaseException] = []
+
+    def remember(error: BaseException, args: Any, kwargs: Any) -> BaseException:
+        translated.append(error)
+        return ValueError("translated")
+
+    handle, binding, _ = make(lambda: time.sleep(0.002))
+    binding.translate = remember
+    with deadline(0.001):
+        for _ in range(2):  # the first one comes back late, the second one is not made
+            with pytest.raises(DeadlineExceededError):
+                handle()
+    assert ([], (2, 2)) == (translated, _handle.counters(handle)[:2])
 
 
 def test_exceptions_pass_as_they_are_without_a_translation() -> None:

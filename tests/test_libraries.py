@@ -9,8 +9,15 @@ import pytest
 
 import noodle
 from noodle._handle import Handle
-from noodle.errors import ArgumentError, ArityError, NameNotFoundError, UnknownBridgeError
+from noodle.errors import (
+    ArgumentError,
+    ArityError,
+    NameNotFoundError,
+    PermissionDeniedError,
+    UnknownBridgeError,
+)
 from noodle.libraries import Library, library_of
+from noodle.settings import resolve
 
 
 def operation(a: int, b: int = 10, *, scale: int = 1) -> tuple[int, int, int]:
@@ -101,6 +108,11 @@ def test_execute_passes_a_dict_by_keyword_or_position_a_sequence_by_position_els
     assert result == library.execute("operation", data)
 
 
+def test_execute_finds_positional_only_parameters_by_their_names() -> None:
+    assert 8.0 == noodle.bridge("math").execute("pow", {"y": 3, "x": 2})
+    assert 8.0 == noodle.bridge("math").execute("pow", {"base": 2, "exponent": 3})
+
+
 def test_execute_by_position_when_the_signature_cannot_be_read(library: Library) -> None:
     assert 3 == library.execute("unreadable", {"a": 1, "b": 3})
 
@@ -110,7 +122,9 @@ def test_execute_gives_any_keyword_to_a_function_that_takes_any(library: Library
     assert {} == library.execute("keywords", {})
 
 
-def test_execute_refuses_a_mixture_of_parameters_and_other_keys() -> None:
+def test_execute_refuses_a_mixture_of_parameters_and_other_keys(library: Library) -> None:
+    with pytest.raises(ArityError, match=r"some keys for box\.operation"):
+        library.execute("operation", {"a": 1, "c": 2})
     bridge = noodle.bridge("statistics")
     with pytest.raises(ArityError) as caught:
         bridge.execute("mean", {"data": [1, 2], "weight": 3})
@@ -151,6 +165,32 @@ def test_executed_calls_are_counted_by_the_functions_handle(
 
 def test_execute_constructs_a_class_too() -> None:
     assert "1.50" == str(noodle.bridge("decimal").execute("Decimal", "1.50"))
+
+
+def test_an_attribute_that_a_function_lacks_is_a_name_that_was_not_found() -> None:
+    with pytest.raises(NameNotFoundError, match=r"numpy has no 'add\.reduc'") as caught:
+        noodle.bridge("numpy").execute("add.reduc", [[1, 2]])
+    assert "reduce" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("library", "operation", "data"),
+    [
+        ("decimal", "Decimal", "1.50"),
+        ("numpy", "add.reduce", [[1, 2]]),
+        ("decimal", "Decimal.from_float", 1.5),
+    ],
+)
+def test_what_has_no_handle_in_the_namespace_passes_the_call_path_too(
+    library: str, operation: str, data: Any
+) -> None:
+    """Classes and methods that are named by data are authorised like functions."""
+    roles = {"user_roles": {"admin": ["json"]}, "bridge_permissions": {library: ["system"]}}
+    settings = resolve(arguments={"security": {"authorization": roles}}, environment={})
+    bridge = noodle.Engine(settings).bridge(library)
+    with pytest.raises(PermissionDeniedError, match=f"may not call {library}"):
+        bridge.execute(operation, data)
+    assert noodle.Engine(resolve(environment={})).bridge(library).execute(operation, data)
 
 
 def test_only_a_loaded_namespace_has_a_library() -> None:

@@ -60,7 +60,8 @@ is_contiguous(const noodle_array *array)
 {
     uint64_t expected = array->itemsize;
     for (uint32_t i = array->dimensions; i-- > 0;) {
-        if (array->shape[i] != 1 && (array->strides[i] < 0 || (uint64_t)array->strides[i] != expected))
+        const int64_t stride = array->strides[i];
+        if (array->shape[i] != 1 && (stride < 0 || (uint64_t)stride != expected))
             return false;
         expected *= array->shape[i];
     }
@@ -73,10 +74,11 @@ sort_by_stride(const noodle_array *array, uint32_t *order)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < array->dimensions; i++) {
+        const uint64_t stride = magnitude(array->strides[i]);
         uint32_t at = count;
         if (array->shape[i] == 1)
             continue;
-        for (; at > 0 && magnitude(array->strides[order[at - 1]]) > magnitude(array->strides[i]); at--)
+        for (; at > 0 && magnitude(array->strides[order[at - 1]]) > stride; at--)
             order[at] = order[at - 1];
         order[at] = i;
         count++;

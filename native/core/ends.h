@@ -21,10 +21,10 @@ struct noodle_link {
     int pidfd;
     int socket;
     int lifeline;                          /* the write end: the worker lives while it is open */
-    int death;                             /* an eventfd of this process; readable for ever once dead */
+    int death;                             /* an eventfd of this process; readable once dead */
     noodle_event event;                    /* wakes the worker */
     noodle_worker_descriptors worker_ends;
-    uint32_t channel_count;                /* private copies: the worker may write the shared ones */
+    uint32_t channel_count;                /* private: the worker may write the shared ones */
     uint32_t ring_bytes;
     noodle_link *next;                     /* among all links of the process */
 };

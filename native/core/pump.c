@@ -230,7 +230,12 @@ noodle_pump_add(noodle_pump *pump, int source_fd, int sink_fd, noodle_pump_callb
         return NOODLE_SYSTEM;
     }
     *source = (noodle_pump_source){
-        .pump = pump, .fd = source_fd, .sink_fd = sink_fd, .callback = callback, .context = context};
+        .pump = pump,
+        .fd = source_fd,
+        .sink_fd = sink_fd,
+        .callback = callback,
+        .context = context,
+    };
     pthread_mutex_lock(&pump->lock);
     source->next = pump->sources;
     pump->sources = source;

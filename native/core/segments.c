@@ -196,8 +196,8 @@ void
 noodle_segment_close(noodle_segment *segment)
 {
     if (segment->address != NULL) {
-        /* A worker's mapping would keep the pages.  Where the kernel refuses (sealed against writing)
-         * they go with that mapping. */
+        /* A worker's mapping would keep the pages.  Where the kernel refuses (sealed against
+         * writing) they go with that mapping. */
         if (has_holder(segment) && !segment->read_only && !segment->frozen)
             madvise(segment->address, segment->bytes, MADV_REMOVE);
         munmap(segment->address, segment->bytes);

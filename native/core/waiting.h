@@ -7,8 +7,8 @@
 
 #include "noodle/channel.h"
 
-/* While a producer lacks space it looks again this often.  The consumer's wake-up has no fence of its
- * own on the hot path, so in a narrow window it comes only with the consumer's next step. */
+/* While a producer lacks space it looks again this often.  The consumer's wake-up has no fence of
+ * its own on the hot path, so in a narrow window it comes only with the consumer's next step. */
 #define NOODLE_SPACE_SLICE_NS UINT64_C(1000000)
 
 /* Wake-ups without a record after which a wait returns SLICE: a peer may write events for ever. */
@@ -18,8 +18,8 @@
 #define NOODLE_PAUSES 32
 #define NOODLE_YIELD_AFTER_NS UINT64_C(2000)
 
-/* Measured: long enough for the kernel to move one of two spinning processes, and for the mean gap to
- * settle; rare enough that parked calls lose a few percent where neither comes about. */
+/* Chosen: long enough for the kernel to move one of two spinning processes, and for the mean gap
+ * to settle; rare enough that parked calls lose a few percent where neither comes about. */
 #define NOODLE_TRIAL_EVERY_NS UINT64_C(134217728)
 #define NOODLE_TRIAL_NS UINT64_C(8388608)
 

@@ -282,8 +282,8 @@ noodle_worker_unpark(noodle_worker *worker)
     noodle_event_drain(&worker->event);
 }
 
-/* One sleep on an event and the lifeline.  Returns NOT_YET (woken), SLICE (time is over, or a signal),
- * PEER_DEAD or SYSTEM. */
+/* One sleep on an event and the lifeline.  Returns NOT_YET (woken), SLICE (time is over, or a
+ * signal), PEER_DEAD or SYSTEM. */
 static noodle_status
 sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns)
 {

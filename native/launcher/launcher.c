@@ -40,7 +40,8 @@ static _Noreturn void
 fail(const char *step, int number, const char *subject)
 {
     char line[NOODLE_LAUNCHER_LINE];
-    int length = snprintf(line, sizeof line, "%s %d %s: %s", step, number, strerror(number), subject);
+    int length =
+        snprintf(line, sizeof line, "%s %d %s: %s", step, number, strerror(number), subject);
     if (length > (int)sizeof line - 2)
         length = sizeof line - 2;
     for (int i = 0; i < length; i++)

@@ -4,7 +4,10 @@
  *                                                           incarnation, name] or undefined
  *     decode(buffer, reference?, shared?)       reference: (owner, kind, sent, id, incarnation, name)
  *     encodeInto(buffer, value) -> length
+ *     encodeArguments(...values) -> Buffer      a list of at most 8
+ *     decodeArguments(buffer, room)             -> an array, or the number of values beyond `room`
  *     measure(value, repetitions)               -> [ns to write, ns to read]
+ *     measureArguments(value, repetitions)      -> the same for the items of an array
  * Ids and incarnations are BigInts. */
 
 #define _POSIX_C_SOURCE 200809L
@@ -192,38 +195,141 @@ set_mean(napi_env env, napi_value pair, uint32_t index, double elapsed, uint32_t
     return 0;
 }
 
+#define ROOM 8
+
+static napi_value
+encode_arguments(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[ROOM];
+    size_t count = ROOM;
+    uint8_t buffer[1024];
+    wire_writer writer;
+    napi_value result;
+
+    TRY_VALUE(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
+    wire_writer_init(&writer, buffer, sizeof buffer, wire_default_limits());
+    if (wire_encode_values(codec, &writer, arguments, count, NULL) < 0)
+        return NULL;
+    TRY_VALUE(env, napi_create_buffer_copy(env, writer.length, buffer, NULL, &result));
+    return result;
+}
+
+static napi_value
+decode_arguments(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[2];
+    napi_value values[ROOM];
+    napi_value result;
+    size_t count = 2;
+    uint32_t room;
+    void *bytes;
+    size_t length;
+    wire_reader reader;
+
+    TRY_VALUE(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
+    TRY_VALUE(env, napi_get_buffer_info(env, arguments[0], &bytes, &length));
+    TRY_VALUE(env, napi_get_value_uint32(env, arguments[1], &room));
+    wire_reader_init(&reader, bytes, length, wire_default_limits(), false);
+    if (!wire_decode_values(codec, &reader, values, room < ROOM ? room : ROOM, &count, NULL)) {
+        bool pending = false;
+        napi_is_exception_pending(env, &pending);
+        if (pending)
+            return NULL;
+        TRY_VALUE(env, napi_create_uint32(env, (uint32_t)count, &result));
+        return result;
+    }
+    TRY_VALUE(env, napi_create_array(env, &result));
+    for (uint32_t index = 0; index < count; index++)
+        TRY_VALUE(env, napi_set_element(env, result, index, values[index]));
+    return result;
+}
+
+/* What is measured: one value, or the items of an array as arguments. */
+typedef struct {
+    napi_value value;
+    napi_value items[ROOM];
+    uint32_t count;
+    bool as_arguments;
+    uint8_t buffer[8192];
+    wire_writer writer;
+} subject;
+
+static void
+write_once(subject *measured)
+{
+    wire_writer_init(&measured->writer, measured->buffer, sizeof measured->buffer,
+                     wire_default_limits());
+    if (measured->as_arguments)
+        wire_encode_values(codec, &measured->writer, measured->items, measured->count, NULL);
+    else
+        wire_encode_value(codec, &measured->writer, measured->value, NULL);
+}
+
+static void
+read_once(subject *measured)
+{
+    wire_reader reader;
+    napi_value values[ROOM];
+    size_t count;
+
+    wire_reader_init(&reader, measured->buffer, measured->writer.length, wire_default_limits(), false);
+    if (measured->as_arguments)
+        wire_decode_values(codec, &reader, values, ROOM, &count, NULL);
+    else
+        wire_decode_value(codec, &reader, NULL);
+}
+
+static napi_value
+measure_subject(napi_env env, subject *measured, uint32_t repetitions)
+{
+    void (*const steps[])(subject *) = {write_once, read_once};
+    napi_value pair;
+
+    TRY_VALUE(env, napi_create_array(env, &pair));
+    for (uint32_t step = 0; step < 2; step++) {
+        double start = now();
+        for (uint32_t index = 0; index < repetitions; index++) {
+            napi_handle_scope scope;
+            TRY_VALUE(env, napi_open_handle_scope(env, &scope));
+            steps[step](measured);
+            TRY_VALUE(env, napi_close_handle_scope(env, scope));
+        }
+        if (set_mean(env, pair, step, now() - start, repetitions) < 0)
+            return NULL;
+    }
+    return pair;
+}
+
 static napi_value
 measure(napi_env env, napi_callback_info info)
 {
     napi_value arguments[2];
-    napi_value pair;
     size_t count = 2;
     uint32_t repetitions;
-    uint8_t buffer[4096];
-    wire_writer writer;
+    subject measured = {.as_arguments = false};
 
     TRY_VALUE(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
     TRY_VALUE(env, napi_get_value_uint32(env, arguments[1], &repetitions));
-    TRY_VALUE(env, napi_create_array(env, &pair));
-    for (uint32_t reading = 0; reading < 2; reading++) {
-        double start = now();
-        for (uint32_t index = 0; index < repetitions; index++) {
-            napi_handle_scope scope;
-            wire_reader reader;
-            TRY_VALUE(env, napi_open_handle_scope(env, &scope));
-            if (!reading) {
-                wire_writer_init(&writer, buffer, sizeof buffer, wire_default_limits());
-                wire_encode_value(codec, &writer, arguments[0], NULL);
-            } else {
-                wire_reader_init(&reader, buffer, writer.length, wire_default_limits(), false);
-                wire_decode_value(codec, &reader, NULL);
-            }
-            TRY_VALUE(env, napi_close_handle_scope(env, scope));
-        }
-        if (set_mean(env, pair, reading, now() - start, repetitions) < 0)
-            return NULL;
-    }
-    return pair;
+    measured.value = arguments[0];
+    return measure_subject(env, &measured, repetitions);
+}
+
+static napi_value
+measure_arguments(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[2];
+    size_t count = 2;
+    uint32_t repetitions;
+    subject measured = {.as_arguments = true};
+
+    TRY_VALUE(env, napi_get_cb_info(env, info, &count, arguments, NULL, NULL));
+    TRY_VALUE(env, napi_get_value_uint32(env, arguments[1], &repetitions));
+    TRY_VALUE(env, napi_get_array_length(env, arguments[0], &measured.count));
+    if (measured.count > ROOM)
+        measured.count = ROOM;
+    for (uint32_t index = 0; index < measured.count; index++)
+        TRY_VALUE(env, napi_get_element(env, arguments[0], index, &measured.items[index]));
+    return measure_subject(env, &measured, repetitions);
 }
 
 static void
@@ -238,6 +344,9 @@ NAPI_MODULE_INIT()
         {"encode", NULL, encode, NULL, NULL, NULL, napi_default, NULL},
         {"decode", NULL, decode, NULL, NULL, NULL, napi_default, NULL},
         {"encodeInto", NULL, encode_into, NULL, NULL, NULL, napi_default, NULL},
+        {"encodeArguments", NULL, encode_arguments, NULL, NULL, NULL, napi_default, NULL},
+        {"decodeArguments", NULL, decode_arguments, NULL, NULL, NULL, napi_default, NULL},
+        {"measureArguments", NULL, measure_arguments, NULL, NULL, NULL, napi_default, NULL},
         {"measure", NULL, measure, NULL, NULL, NULL, napi_default, NULL},
     };
 

@@ -56,6 +56,39 @@ hold(napi_env env, const char *name, const char *property, napi_ref *reference)
     return napi_create_reference(env, value, 1, reference) == napi_ok;
 }
 
+/* Make the functions and the memory that long lists of numbers go through. */
+static bool
+make_numbers(napi_env env, wire_node_codec *codec)
+{
+    static const char *const copy =
+        "(list, into, start, count) => {"
+        "  for (let index = 0; index < count; index++) {"
+        "    const item = list[start + index];"
+        "    if (typeof item !== 'number') return index;"
+        "    into[index] = item;"
+        "  }"
+        "  return count; }";
+    static const char *const append =
+        "(list, start, from, count) => {"
+        "  for (let index = 0; index < count; index++) list[start + index] = from[index]; }";
+    napi_value value;
+    napi_value buffer;
+    void *memory;
+
+    if (napi_create_string_utf8(env, copy, NAPI_AUTO_LENGTH, &value) != napi_ok ||
+        napi_run_script(env, value, &value) != napi_ok ||
+        napi_create_reference(env, value, 1, &codec->copy_numbers) != napi_ok ||
+        napi_create_string_utf8(env, append, NAPI_AUTO_LENGTH, &value) != napi_ok ||
+        napi_run_script(env, value, &value) != napi_ok ||
+        napi_create_reference(env, value, 1, &codec->append_numbers) != napi_ok)
+        return false;
+    if (napi_create_arraybuffer(env, NUMBERS_MAX * sizeof(double), &memory, &buffer) != napi_ok ||
+        napi_create_typedarray(env, napi_float64_array, NUMBERS_MAX, buffer, 0, &value) != napi_ok)
+        return false;
+    codec->memory = memory;
+    return napi_create_reference(env, value, 1, &codec->numbers) == napi_ok;
+}
+
 wire_node_codec *
 wire_node_codec_new(napi_env env)
 {
@@ -72,7 +105,7 @@ wire_node_codec_new(napi_env env)
         hold(env, "Set", NULL, &codec->set_constructor) &&
         hold(env, "Array", NULL, &codec->array_constructor) &&
         hold(env, "Array", "from", &codec->array_from) &&
-        hold(env, "Object", "entries", &codec->object_entries))
+        hold(env, "Object", "entries", &codec->object_entries) && make_numbers(env, codec))
         return codec;
     wire_node_fail(env);
     wire_node_codec_free(codec);
@@ -85,7 +118,8 @@ wire_node_codec_free(wire_node_codec *codec)
     napi_ref references[] = {codec->object_prototype, codec->buffer_prototype,
                              codec->map_constructor,  codec->set_constructor,
                              codec->array_constructor, codec->array_from,
-                             codec->object_entries};
+                             codec->object_entries,  codec->copy_numbers,
+                             codec->append_numbers,  codec->numbers};
 
     for (size_t index = 0; index < sizeof references / sizeof *references; index++)
         if (references[index] != NULL)

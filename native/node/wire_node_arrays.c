@@ -40,9 +40,8 @@ dtype_of(napi_typedarray_type type)
     }
 }
 
-/* Return false for a dtype without a typed array. */
-static bool
-typed_array_of(uint8_t dtype, napi_typedarray_type *type)
+bool
+wire_node_typed_array_of(uint8_t dtype, napi_typedarray_type *type)
 {
     static const int types[] = {
         [WIRE_DTYPE_BOOL] = napi_uint8_array,   [WIRE_DTYPE_I8] = napi_int8_array,
@@ -130,9 +129,8 @@ wire_node_encode_memory(wire_node_encoder *to, napi_value value, napi_value prot
     return 0;
 }
 
-/* Set the property `shape` of an array that has not exactly one dimension. */
-static int
-set_shape(napi_env env, napi_value typed_array, const wire_array *array)
+int
+wire_node_set_shape(napi_env env, napi_value typed_array, const wire_array *array)
 {
     napi_value shape;
     napi_value length;
@@ -146,9 +144,8 @@ set_shape(napi_env env, napi_value typed_array, const wire_array *array)
     return 0;
 }
 
-/* Make a typed array of its own memory, packed in C order. */
-static napi_value
-copy_inline(napi_env env, const wire_array *array)
+napi_value
+wire_node_copy_array(napi_env env, const wire_array *array)
 {
     napi_typedarray_type type;
     napi_value buffer;
@@ -156,7 +153,7 @@ copy_inline(napi_env env, const wire_array *array)
     void *memory;
     size_t length = (size_t)array->elements * array->item_size;
 
-    if (!typed_array_of(array->dtype, &type)) {
+    if (!wire_node_typed_array_of(array->dtype, &type)) {
         wire_throw(env, WIRE_UNREADABLE, "an array whose dtype has no typed array in JavaScript");
         return NULL;
     }
@@ -168,7 +165,7 @@ copy_inline(napi_env env, const wire_array *array)
     if (!wire_items_valid(array->dtype, memory, length))
         return wire_node_throw(env, WIRE_BAD_ARRAY);
     TRY_VALUE(env, napi_create_typedarray(env, type, (size_t)array->elements, buffer, 0, &result));
-    if (array->dimensions != 1 && set_shape(env, result, array) < 0)
+    if (array->dimensions != 1 && wire_node_set_shape(env, result, array) < 0)
         return NULL;
     return result;
 }
@@ -190,7 +187,7 @@ wire_node_decode_array(const wire_node_decoder *from, wire_reader *reader, const
             return value;
     }
     if (array.placement == WIRE_INLINE)
-        return copy_inline(from->env, &array);
+        return wire_node_copy_array(from->env, &array);
     wire_throw(from->env, WIRE_UNREADABLE, "an array in a segment");
     return NULL;
 }

@@ -127,29 +127,6 @@ make_text_from_copy(napi_env env, const wire_token *token)
 
 /* --------------------------------------------------------------------------------- Containers */
 
-static int
-read_elements(const wire_node_decoder *from, wire_reader *reader, napi_value array, uint32_t count)
-{
-    napi_handle_scope scope = NULL;
-    int result = 0;
-
-    for (uint32_t index = 0; index < count && result == 0; index++) {
-        if (index % HANDLES_A_SCOPE == HANDLES_A_SCOPE - 1) {
-            if (scope != NULL)
-                napi_close_handle_scope(from->env, scope);
-            TRY(from->env, napi_open_handle_scope(from->env, &scope));
-        }
-        napi_value item = wire_node_decode(from, reader);
-        if (UNLIKELY(item == NULL))
-            result = -1;
-        else if (UNLIKELY(napi_set_element(from->env, array, index, item) != napi_ok))
-            result = wire_node_fail(from->env);
-    }
-    if (scope != NULL)
-        napi_close_handle_scope(from->env, scope);
-    return result;
-}
-
 static napi_value
 decode_list(const wire_node_decoder *from, wire_reader *reader, uint32_t count)
 {
@@ -158,7 +135,7 @@ decode_list(const wire_node_decoder *from, wire_reader *reader, uint32_t count)
     if (wire_descend(reader) != WIRE_OK)
         return wire_node_throw(from->env, reader->status);
     TRY_VALUE(from->env, napi_create_array_with_length(from->env, count, &array));
-    if (read_elements(from, reader, array, count) < 0)
+    if (wire_node_decode_elements(from, reader, array, count) < 0)
         return NULL;
     wire_ascend(reader);
     return array;
@@ -209,9 +186,6 @@ is_proto(const wire_token *key)
     return key->length == 9 && memcmp(key->bytes, "__proto__", 9) == 0;
 }
 
-static napi_value decode_token(const wire_node_decoder *from, wire_reader *reader,
-                               const wire_token *token);
-
 /* What a map is read into: an object until a key is no text. */
 typedef struct {
     napi_value target; /* a handle of the scope around all pairs */
@@ -246,7 +220,7 @@ read_pair(const wire_node_decoder *from, wire_reader *reader, const map_target *
     int result = -1;
 
     TRY(from->env, napi_open_handle_scope(from->env, &scope));
-    napi_value key = decode_token(from, reader, token);
+    napi_value key = wire_node_decode_token(from, reader, token);
     if (key != NULL)
         result = read_value(from, reader, into, token, key);
     napi_close_handle_scope(from->env, scope);
@@ -348,8 +322,8 @@ decode_extension(const wire_node_decoder *from, wire_reader *reader, const wire_
     }
 }
 
-static napi_value
-decode_token(const wire_node_decoder *from, wire_reader *reader, const wire_token *token)
+napi_value
+wire_node_decode_token(const wire_node_decoder *from, wire_reader *reader, const wire_token *token)
 {
     napi_env env = from->env;
     napi_value value;
@@ -392,7 +366,7 @@ wire_node_decode(const wire_node_decoder *from, wire_reader *reader)
 
     if (UNLIKELY(wire_read(reader, &token) != WIRE_OK))
         return wire_node_throw(from->env, reader->status);
-    return decode_token(from, reader, &token);
+    return wire_node_decode_token(from, reader, &token);
 }
 
 napi_value
@@ -404,4 +378,34 @@ wire_decode_value(wire_node_codec *codec, wire_reader *reader, const wire_node_h
         .hooks = hooks != NULL ? hooks : &wire_node_no_hooks,
     };
     return wire_node_decode(&from, reader);
+}
+
+bool
+wire_decode_values(wire_node_codec *codec, wire_reader *reader, napi_value *values, size_t room,
+                   size_t *count, const wire_node_hooks *hooks)
+{
+    wire_node_decoder from = {
+        .env = codec->env,
+        .codec = codec,
+        .hooks = hooks != NULL ? hooks : &wire_node_no_hooks,
+    };
+    wire_reader start = *reader;
+    wire_token list;
+
+    *count = 0;
+    if (wire_read(reader, &list) != WIRE_OK || list.kind != WIRE_LIST ||
+        wire_descend(reader) != WIRE_OK) {
+        wire_node_throw(from.env, reader->status != WIRE_OK ? reader->status : WIRE_INVALID);
+        return false;
+    }
+    *count = list.count;
+    if (list.count > room) {
+        *reader = start;
+        return false;
+    }
+    for (uint32_t index = 0; index < list.count; index++)
+        if (UNLIKELY((values[index] = wire_node_decode(&from, reader)) == NULL))
+            return false;
+    wire_ascend(reader);
+    return true;
 }

@@ -12,20 +12,32 @@
 /* -------------------------------------------------------------------------- Numbers and strings */
 
 static inline int
+write_number(wire_writer *writer, double number)
+{
+    if (fabs(number) <= SAFE_INTEGER_MAX) {
+        int64_t integer = (int64_t)number;
+        if ((double)integer == number && (integer != 0 || !signbit(number))) {
+            wire_write_int(writer, integer);
+            return 0;
+        }
+    }
+    wire_write_float(writer, number);
+    return 0;
+}
+
+int
+wire_node_write_number(wire_writer *writer, double number)
+{
+    return write_number(writer, number);
+}
+
+static inline int
 encode_number(wire_node_encoder *to, napi_value value)
 {
     double number;
 
     TRY(to->env, napi_get_value_double(to->env, value, &number));
-    if (fabs(number) <= SAFE_INTEGER_MAX) {
-        int64_t integer = (int64_t)number;
-        if ((double)integer == number && (integer != 0 || !signbit(number))) {
-            wire_write_int(to->writer, integer);
-            return 0;
-        }
-    }
-    wire_write_float(to->writer, number);
-    return 0;
+    return write_number(to->writer, number);
 }
 
 static COLD int
@@ -167,39 +179,13 @@ wire_node_climb(wire_node_encoder *to, napi_value container)
     return -1;
 }
 
-/* Write `count` elements. Each makes a handle or more, so scopes are renewed in batches. */
-static int
-encode_elements(wire_node_encoder *to, napi_value array, uint32_t count)
-{
-    napi_handle_scope scope = NULL;
-    int result = 0;
-
-    for (uint32_t index = 0; index < count && result == 0; index++) {
-        napi_value item;
-        if (index % HANDLES_A_SCOPE == HANDLES_A_SCOPE - 1) {
-            if (scope != NULL)
-                napi_close_handle_scope(to->env, scope);
-            TRY(to->env, napi_open_handle_scope(to->env, &scope));
-        }
-        if (UNLIKELY(napi_get_element(to->env, array, index, &item) != napi_ok))
-            result = wire_node_fail(to->env);
-        else
-            result = wire_node_encode(to, item);
-        if (wire_node_failed(to))
-            result = -1;
-    }
-    if (scope != NULL)
-        napi_close_handle_scope(to->env, scope);
-    return result;
-}
-
 static int
 encode_array(wire_node_encoder *to, napi_value array)
 {
     uint32_t count;
 
     TRY(to->env, napi_get_array_length(to->env, array, &count));
-    if (wire_enter_list(to->writer, count) > WIRE_FULL || encode_elements(to, array, count) < 0)
+    if (wire_enter_list(to->writer, count) > WIRE_FULL || wire_node_encode_elements(to, array, count) < 0)
         return wire_node_climb(to, array);
     wire_leave(to->writer);
     return 0;
@@ -312,7 +298,7 @@ encode_set(wire_node_encoder *to, napi_value set)
     if (members_of(to, set, &members, &count) < 0)
         return -1;
     if (wire_enter_extension(to->writer, WIRE_SET, &start) > WIRE_FULL ||
-        wire_enter_list(to->writer, count) > WIRE_FULL || encode_elements(to, members, count) < 0)
+        wire_enter_list(to->writer, count) > WIRE_FULL || wire_node_encode_elements(to, members, count) < 0)
         return wire_node_climb(to, set);
     wire_leave(to->writer);
     wire_leave_extension(to->writer, start);
@@ -391,10 +377,13 @@ encode_object(wire_node_encoder *to, napi_value object)
     if (is)
         return encode_array(to, object);
     TRY(to->env, napi_get_prototype(to->env, object, &prototype));
-    TRY(to->env, napi_strict_equals(to->env, prototype, to->object_prototype, &is));
+    TRY(to->env, napi_strict_equals(to->env, prototype,
+                                    wire_node_get(to->codec, to->codec->object_prototype), &is));
     if (!is) {
         TRY(to->env, napi_typeof(to->env, prototype, &type));
         is = type == napi_null;
+        if (is && to->hooks->claim != NULL && to->hooks->claim(to->hooks->context, to->env, object))
+            return wire_node_encode_reference(to, object);
     }
     return is ? encode_plain_object(to, object) : encode_special_object(to, object, prototype);
 }
@@ -449,19 +438,38 @@ fail_writing(wire_node_encoder *to)
     return -1;
 }
 
-int
-wire_encode_value(wire_node_codec *codec, wire_writer *writer, napi_value value,
-                  const wire_node_hooks *hooks)
+static wire_node_encoder
+encoder_of(wire_node_codec *codec, wire_writer *writer, const wire_node_hooks *hooks)
 {
-    wire_node_encoder to = {
+    return (wire_node_encoder){
         .env = codec->env,
         .codec = codec,
         .writer = writer,
         .hooks = hooks != NULL ? hooks : &wire_node_no_hooks,
-        .object_prototype = wire_node_get(codec, codec->object_prototype),
     };
+}
+
+int
+wire_encode_value(wire_node_codec *codec, wire_writer *writer, napi_value value,
+                  const wire_node_hooks *hooks)
+{
+    wire_node_encoder to = encoder_of(codec, writer, hooks);
 
     if (UNLIKELY(wire_node_encode(&to, value) < 0 || writer->status > WIRE_FULL))
         return fail_writing(&to);
     return 0;
+}
+
+int
+wire_encode_values(wire_node_codec *codec, wire_writer *writer, const napi_value *values,
+                   size_t count, const wire_node_hooks *hooks)
+{
+    wire_node_encoder to = encoder_of(codec, writer, hooks);
+
+    wire_enter_list(writer, count);
+    for (size_t index = 0; index < count; index++)
+        if (UNLIKELY(wire_node_encode(&to, values[index]) < 0))
+            return fail_writing(&to);
+    wire_leave(writer);
+    return writer->status > WIRE_FULL ? fail_writing(&to) : 0;
 }

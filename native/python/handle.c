@@ -193,7 +193,7 @@ same_names(PyObject *left, PyObject *right)
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *a = PyTuple_GET_ITEM(left, i);
         PyObject *b = PyTuple_GET_ITEM(right, i);
-        /* Keyword names are nearly always interned; two equal but distinct strings merely miss. */
+        /* Nearly always interned, so that one comparison of addresses decides. */
         if (a != b && PyUnicode_Compare(a, b) != 0)
             return false;
     }
@@ -311,57 +311,76 @@ keyword_dict(PyObject *const *values, PyObject *names)
     return dict;
 }
 
+/* The guard of a plan that is not decided yet, and is unknown to the collector until it is. */
 static Plan *
-new_plan(PyObject *decision, int64_t epoch, PyObject *const *args, Py_ssize_t positional,
-         PyObject *keyword_names)
+new_plan(int64_t epoch, PyObject *const *args, Py_ssize_t positional, PyObject *keyword_names)
 {
-    if (!PyTuple_Check(decision) || PyTuple_GET_SIZE(decision) != 3
-        || !PyCallable_Check(PyTuple_GET_ITEM(decision, 0))) {
-        PyErr_SetString(PyExc_TypeError, "binding.plan must return (callable, translate, generic)");
-        return NULL;
-    }
-    int generic = PyObject_IsTrue(PyTuple_GET_ITEM(decision, 2));
-    if (generic < 0)
-        return NULL;
     Py_ssize_t count = positional + (keyword_names ? PyTuple_GET_SIZE(keyword_names) : 0);
     Plan *plan = PyObject_GC_NewVar(Plan, plan_type, count);
     if (plan == NULL)
         return NULL;
-    PyObject *translate = PyTuple_GET_ITEM(decision, 1);
-    plan->callable = Py_NewRef(PyTuple_GET_ITEM(decision, 0));
-    plan->translate = translate == Py_None ? NULL : Py_NewRef(translate);
+    plan->callable = NULL;
+    plan->translate = NULL;
     plan->keyword_names = Py_XNewRef(keyword_names);
     plan->positional = positional;
     plan->epoch = epoch;
-    plan->generic = generic;
+    plan->generic = false;
     plan->any_types = false;
     for (Py_ssize_t i = 0; i < count; i++)
         plan->types[i] = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(args[i]));
-    PyObject_GC_Track((PyObject *)plan);
     return plan;
 }
 
-/* Returns a new reference, or NULL with an exception: then nothing was called.  The epoch is read
- * before planning begins, so that a change during planning makes the plan stale at once. */
-static Plan *
-make_plan(Handle *handle, PyObject *const *args, Py_ssize_t positional, PyObject *keyword_names)
+static int
+decide_plan(Plan *plan, PyObject *decision)
 {
-    int64_t epoch = handle->epoch->value;
-    Plan *plan = NULL;
+    if (!PyTuple_Check(decision) || PyTuple_GET_SIZE(decision) != 3
+        || !PyCallable_Check(PyTuple_GET_ITEM(decision, 0))) {
+        PyErr_SetString(PyExc_TypeError, "binding.plan must return (callable, translate, generic)");
+        return -1;
+    }
+    int generic = PyObject_IsTrue(PyTuple_GET_ITEM(decision, 2));
+    if (generic < 0)
+        return -1;
+    PyObject *translate = PyTuple_GET_ITEM(decision, 1);
+    plan->callable = Py_NewRef(PyTuple_GET_ITEM(decision, 0));
+    plan->translate = translate == Py_None ? NULL : Py_NewRef(translate);
+    plan->generic = generic;
+    PyObject_GC_Track((PyObject *)plan);
+    return 0;
+}
+
+static PyObject *
+ask_binding(Handle *handle, PyObject *const *args, Py_ssize_t positional, PyObject *keyword_names)
+{
     PyObject *decision = NULL;
     PyObject *kwargs = NULL;
     PyObject *tuple = positional_tuple(args, positional);
-    handle->misses++;
     if (tuple != NULL && (kwargs = keyword_dict(args + positional, keyword_names)) != NULL)
         decision = PyObject_CallMethodObjArgs(handle->binding, name_plan, tuple, kwargs, NULL);
-    if (decision != NULL && (plan = new_plan(decision, epoch, args, positional, keyword_names)) != NULL) {
-        if (plan->generic && all_slots_share(handle, plan))
-            plan->any_types = true;
+    Py_XDECREF(kwargs);
+    Py_XDECREF(tuple);
+    return decision;
+}
+
+/* Returns a new reference, or NULL with an exception: then nothing was called.  The epoch and the
+ * types are read before planning begins: a change of the epoch during it makes the plan stale at
+ * once, and an argument that changes its class meanwhile finds no plan that was not made for it. */
+static Plan *
+make_plan(Handle *handle, PyObject *const *args, Py_ssize_t positional, PyObject *keyword_names)
+{
+    handle->misses++;
+    Plan *plan = new_plan(handle->epoch->value, args, positional, keyword_names);
+    if (plan == NULL)
+        return NULL;
+    PyObject *decision = ask_binding(handle, args, positional, keyword_names);
+    if (decision == NULL || decide_plan(plan, decision) < 0) {
+        Py_CLEAR(plan);
+    } else {
+        plan->any_types = plan->generic && all_slots_share(handle, plan);
         keep_plan(handle, plan);
     }
     Py_XDECREF(decision);
-    Py_XDECREF(kwargs);
-    Py_XDECREF(tuple);
     return plan;
 }
 
@@ -386,7 +405,7 @@ take_exception(void)
     return value;
 }
 
-/* The call failed and its plan has a translation: put the translated exception in place. */
+/* The callable failed and its plan has a translation: put the translated exception in place. */
 static void
 translate_failure(Handle *handle, Plan *plan, PyObject *const *args, Py_ssize_t positional,
                   PyObject *keyword_names)
@@ -414,7 +433,9 @@ translate_failure(Handle *handle, Plan *plan, PyObject *const *args, Py_ssize_t 
 static int
 check_deadline(Handle *handle)
 {
-    PyObject *checked = PyObject_CallOneArg(deadline_check, (PyObject *)handle);
+    PyObject *check = Py_NewRef(deadline_check);
+    PyObject *checked = PyObject_CallOneArg(check, (PyObject *)handle);
+    Py_DECREF(check);
     Py_XDECREF(checked);
     return checked == NULL ? -1 : 0;
 }
@@ -427,23 +448,44 @@ nanoseconds_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A call that is timed, or that runs within a deadline scope. */
+static inline PyObject *
+call_plan(Handle *handle, Plan *plan, PyObject *const *args, size_t nargsf, PyObject *keyword_names)
+{
+    PyObject *result = PyObject_Vectorcall(plan->callable, args, nargsf, keyword_names);
+    if (UNLIKELY(result == NULL) && plan->translate != NULL)
+        translate_failure(handle, plan, args, PyVectorcall_NARGS(nargsf), keyword_names);
+    return result;
+}
+
+/* A call that is timed, or that runs within a deadline scope.  An error of the deadline is not the
+ * callable's, and is not translated. */
 static PyObject *
-observed_call(Handle *handle, Plan *plan, PyObject *const *args, size_t nargsf, PyObject *keyword_names)
+observed_call(Handle *handle, Plan *plan, bool timed, PyObject *const *args, size_t nargsf,
+              PyObject *keyword_names)
 {
     bool limited = deadline_scopes > 0;
     if (limited && check_deadline(handle) < 0)
         return NULL;
-    uint64_t start = nanoseconds_now();
-    PyObject *result = PyObject_Vectorcall(plan->callable, args, nargsf, keyword_names);
-    if (handle->until_sample == 0) {
+    uint64_t start = timed ? nanoseconds_now() : 0;
+    PyObject *result = call_plan(handle, plan, args, nargsf, keyword_names);
+    if (timed) {
         handle->timed_calls++;
         handle->timed_nanoseconds += nanoseconds_now() - start;
-        handle->until_sample = handle->sample_every;
     }
     if (limited && result != NULL && check_deadline(handle) < 0)
         Py_CLEAR(result);
     return result;
+}
+
+/* Whether this call is the one in N.  Counting begins anew at once, because the call may come back
+ * to this handle, or let other threads call it, before it ends. */
+static inline bool
+is_sample(Handle *handle)
+{
+    if (handle->sample_every == 0 || --handle->until_sample != 0)
+        return false;
+    handle->until_sample = handle->sample_every;
+    return true;
 }
 
 static PyObject *
@@ -465,16 +507,13 @@ handle_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject
         Py_INCREF(plan);
     }
     PyObject *result;
-    bool timed = handle->sample_every != 0 && --handle->until_sample == 0;
+    bool timed = is_sample(handle);
     if (UNLIKELY(timed || deadline_scopes > 0))
-        result = observed_call(handle, plan, args, nargsf, keyword_names);
+        result = observed_call(handle, plan, timed, args, nargsf, keyword_names);
     else
-        result = PyObject_Vectorcall(plan->callable, args, nargsf, keyword_names);
-    if (UNLIKELY(result == NULL)) {
+        result = call_plan(handle, plan, args, nargsf, keyword_names);
+    if (UNLIKELY(result == NULL))
         handle->errors++;
-        if (plan->translate != NULL)
-            translate_failure(handle, plan, args, positional, keyword_names);
-    }
     Py_DECREF(plan);
     return result;
 }
@@ -524,7 +563,7 @@ handle_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 /* Only the plans and the binding are cleared: the function stays for attribute access by whatever
- * the collector still runs, and the binding refuses to be None. */
+ * the collector still runs, and a call then fails with the AttributeError of None. */
 static int
 handle_clear(PyObject *self)
 {

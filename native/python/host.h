@@ -44,11 +44,13 @@ enum host_policy {
     POLICY_REFUSED,            /* (link, name, status name, errno) -> exception */
     POLICY_FORKED,             /* (link, name) -> exception */
     POLICY_TOO_DEEP,           /* (link, name, depth) -> exception */
+    POLICY_RELEASED,           /* (name, why) -> exception */
     POLICY_STUCK,              /* (link, name, chain, seconds) -> exception or None */
     POLICY_REMOTE_ERROR,       /* (link, fields) -> exception */
     POLICY_ARRAY,              /* (memory, dtype, item size, unit, units, shape, strides, offset,
                                 * read only) -> array */
     POLICY_PERFORM,            /* (link, operation, object, arguments) -> result */
+    POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
     POLICY_SETTLE,             /* (awaitable) -> result */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */
@@ -110,17 +112,21 @@ typedef struct Link {
     PyObject *exports_by_object;   /* address -> Export, which keeps the object alive */
     PyObject *proxies;             /* id -> address of the live Reference */
     PyObject *loans;               /* segment -> Loan */
+    PyObject *own_segments;        /* of the worker, received and not named yet: number -> Loan */
     uint64_t grace_ns;
     uint64_t spin_ns;
     uint64_t calls;
     uint64_t callbacks;
     uint64_t late_replies;
     uint64_t sent_releases;
-    uint64_t copied_bytes;         /* of arrays, in either direction */
+    uint64_t copies;               /* of arrays, in either direction */
+    uint64_t copied_bytes;
+    uint64_t shared_bytes;         /* of arrays that crossed without a copy */
     uint32_t in_flight;            /* calls without an answer, retired ones included */
     uint64_t last_used_ns;         /* kept by the serving thread, from `calls` */
     uint64_t last_calls;
-    PyObject *last_function;       /* what was called last: for crash reports */
+    uint64_t last_kept_ns;         /* of the serving thread's last round */
+    PyObject *dropped;             /* segments that the worker need not map any more */
     PyObject *weak_references;
 } Link;
 
@@ -149,11 +155,13 @@ struct host_lane {
     host_thread *owner;
     host_lane *next_of_thread;
     host_lane *next_of_link;
+    bool takes_calls;           /* of its thread; not an event loop's lane, nor an adopted one */
     uint32_t open;              /* calls that somebody waits for */
     uint32_t retired_count;
     uint32_t retired_capacity;
     host_retired *retired;      /* calls that nobody waits for any more */
     PyObject *futures;          /* of an event loop's lane: call id -> future, else NULL */
+    struct LoopChannel *loop_channel;   /* borrowed; it forgets the lane when this goes */
 };
 
 struct host_thread {
@@ -165,6 +173,8 @@ struct host_thread {
     uint64_t chain;             /* of what this thread is doing now; 0: nothing */
     uint64_t deadline_ns;       /* of the callback that it serves; 0: none */
     bool is_main;
+    bool parked;                /* under an event loop's poll: nothing of the waiter may be used */
+    uint32_t loop_lanes;        /* lanes of event loops on this thread */
 };
 
 struct host_call {
@@ -201,7 +211,7 @@ static inline host_lane *
 host_lane_here(host_thread *thread, Link *link, PyObject *name)
 {
     host_lane *lane = thread->lanes;
-    if (LIKELY(lane != NULL && lane->link == link && lane->futures == NULL))
+    if (LIKELY(lane != NULL && lane->link == link && lane->takes_calls))
         return lane;
     return host_lane_open(thread, link, name);
 }
@@ -209,6 +219,7 @@ host_lane_here(host_thread *thread, Link *link, PyObject *name)
 /* Takes a lane from its thread, whose depth is 0 or which is this one, and gives the channel back; one
  * with retired calls goes to the link's orphans. */
 void host_lane_drop(host_lane *lane);
+noodle_channel *host_channel_open(host_thread *thread, Link *link, PyObject *name);
 host_lane *host_lane_new(host_thread *thread, Link *link, noodle_channel *core);
 /* The end of a thread's outermost call: gives up lanes that others wait for, or that have ended. */
 void host_thread_settle(host_thread *thread);
@@ -257,6 +268,8 @@ host_message_write(host_message *message, PyObject *object)
     return wire_encode_object(&message->writer, object, &message->hooks);
 }
 
+/* Moves a payload that no ring can hold to a segment; the message becomes the span. */
+int host_message_to_segment(host_message *message, noodle_record *record);
 /* Sends a message on a lane; waits for space, serving what comes meanwhile. */
 int host_message_send(host_thread *thread, host_lane *lane, host_message *message,
                       noodle_record *record, host_call *call);
@@ -271,6 +284,13 @@ typedef struct host_pace {
     bool calls_back;
 } host_pace;
 
+int host_write_request(host_message *message, int operation, uint64_t id, PyObject *const *args,
+                       Py_ssize_t count, PyObject *keyword_names);
+/* Reads the answer to a call that nobody waits for any more, for the references in it. */
+int host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload);
+/* Tells the worker that nobody waits for a call; until it answers, its id stays on the lane. */
+void host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns);
+
 /* Calls into a worker and waits for the answer. */
 PyObject *host_call_worker(Link *link, int operation, uint64_t id, PyObject *name,
                            PyObject *const *args, Py_ssize_t count, PyObject *keyword_names,
@@ -284,12 +304,17 @@ int host_take_all(host_thread *thread, host_call *call);
 noodle_status host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns,
                          uint64_t slice_ns, uint64_t spin_ns);
 uint64_t host_deadline(host_thread *thread);
+/* Replaces the exception of an answer that could not be read. */
+void host_unreadable(Link *link, PyObject *name);
 
 /* ------------------------------------------------------------------------------------ Serving */
 
 /* Handles any record that is no answer.  Returns 0, or -1 with an exception that ends the wait. */
 int host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *record,
                       const unsigned char *payload);
+/* Has nested calls of a callback go on the lane that it came on, where its worker waits.  Returns what
+ * `takes_calls` was. */
+bool host_prefer_lane(host_lane *lane);
 /* Does what a request [operation, id, argument...] asks. */
 PyObject *host_perform(Link *link, PyObject *request);
 /* Answers a request with a result, or with the exception that is set.  Returns as above. */
@@ -323,6 +348,9 @@ PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unkn
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
 void host_export_undo(Link *link, uint64_t id);
 extern PyObject *host_engine;
+
+/* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */
+PyObject *host_function_reference(PyObject *function);
 
 int host_links_init(PyObject *module);
 int host_references_init(PyObject *module);
@@ -359,6 +387,10 @@ int host_future_answered(host_lane *lane, const noodle_record *record,
 /* A callback on an event loop's lane. */
 int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *record,
                     const unsigned char *payload);
+/* Takes the thread's waiter back from the event loop's poll; and gives it to it. */
+void host_loop_unpark(host_thread *thread);
+void host_loop_park(host_thread *thread);
+void host_loop_forget(struct LoopChannel *channel);
 int host_loops_init(PyObject *module);
 
 #endif

@@ -79,9 +79,8 @@ broke_protocol(Link *link, const char *reason)
     return host_raise(POLICY_CRASHED, "OO", link, Py_None);
 }
 
-/* A call that nobody waits for any more was answered: reads it for the references in it. */
-static COLD int
-drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
+COLD int
+host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
 {
     PyObject *type, *value, *traceback;
     if (!host_lane_forget(lane, record->call_id))
@@ -117,12 +116,13 @@ answered(host_thread *thread, host_lane *lane, const noodle_record *record,
     host_call *call = own;
     if (lane->futures != NULL) {
         const int taken = host_future_answered(lane, record, payload);
-        return taken != 0 ? taken : drop_late(lane, record, payload);
+        if (taken != 0)
+            return taken;
     }
     if (UNLIKELY(own == NULL || own->id != record->call_id || own->lane != lane || own->answered)) {
         call = find_call(thread, lane, record->call_id);
         if (call == NULL)
-            return drop_late(lane, record, payload);
+            return host_drop_late(lane, record, payload);
     }
     if (call == own && payload == own->small)
         call->payload = own->small;
@@ -321,25 +321,20 @@ await_answer(host_thread *thread, host_call *call, host_pace *pace)
     return wait_slowly(thread, call, pace);
 }
 
-/* Nobody waits for the call any more: tells the worker, and keeps its id until it answers. */
-static COLD void
-retire(host_call *call)
+COLD void
+host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns)
 {
     PyObject *type, *value, *traceback;
-    host_lane *const lane = call->lane;
     const noodle_record record = {
-        .kind = NOODLE_KIND_CANCEL, .call_id = call->id, .chain_id = call->chain};
-    uint64_t kill_at_ns = 0;
+        .kind = NOODLE_KIND_CANCEL, .call_id = call_id, .chain_id = chain_id};
+    if (link_is_dead(lane->link))
+        return;
     PyErr_Fetch(&type, &value, &traceback);
-    if (!link_is_dead(lane->link)) {
-        noodle_channel_send(lane->core, &record, "");
-        if (call->deadline_ns != 0)
-            kill_at_ns = call->deadline_ns + lane->link->grace_ns;
-        if (host_lane_retire(lane, call->id, kill_at_ns) < 0)
-            host_link_condemn(lane->link, "there was no memory to keep track of its calls");
-    }
-    if (type == NULL)
+    noodle_channel_send(lane->core, &record, "");
+    if (host_lane_retire(lane, call_id, deadline_ns == 0 ? 0 : deadline_ns + lane->link->grace_ns) < 0) {
         PyErr_Clear();
+        host_link_condemn(lane->link, "there was no memory to keep track of its calls");
+    }
     PyErr_Restore(type, value, traceback);
 }
 
@@ -359,6 +354,18 @@ raise_answer(PyObject *error)
     return NULL;
 }
 
+COLD void
+host_unreadable(Link *link, PyObject *name)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    host_raise(POLICY_UNREADABLE, "OOO", link, name, value);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
 static PyObject *
 read_answer(host_call *call)
 {
@@ -366,6 +373,8 @@ read_answer(host_call *call)
     PyObject *value = host_read(link, call->flags, call->payload, call->length);
     if (UNLIKELY(call->payload != call->small))
         free(call->payload);
+    if (UNLIKELY(value == NULL))
+        host_unreadable(link, call->name);
     return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(value);
 }
 
@@ -382,8 +391,8 @@ write_keywords(host_message *message, PyObject *const *values, PyObject *names)
     return 0;
 }
 
-static inline int
-write_request(host_message *message, int operation, uint64_t id, PyObject *const *args,
+int
+host_write_request(host_message *message, int operation, uint64_t id, PyObject *const *args,
               Py_ssize_t count, PyObject *keyword_names)
 {
     const bool named = UNLIKELY(keyword_names != NULL) && PyTuple_GET_SIZE(keyword_names) > 0;
@@ -414,7 +423,7 @@ send_request(host_thread *thread, host_call *call, int operation, uint64_t id,
     };
     int result;
     host_message_init(&message, call->lane->link);
-    result = write_request(&message, operation, id, args, count, keyword_names);
+    result = host_write_request(&message, operation, id, args, count, keyword_names);
     if (LIKELY(result == 0))
         result = host_message_send(thread, call->lane, &message, &record, call);
     host_message_end(&message, result == 0);
@@ -433,7 +442,7 @@ make_call(host_thread *thread, host_call *call, int operation, uint64_t id, PyOb
     link->in_flight++;
     if (UNLIKELY(await_answer(thread, call, pace) < 0)) {
         if (!call->answered)
-            retire(call);
+            host_retire(call->lane, call->id, call->chain, call->deadline_ns);
         else if (call->payload != call->small)
             free(call->payload);
         return NULL;
@@ -457,6 +466,8 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
         host_raise(POLICY_TOO_DEEP, "OOI", link, name, thread->depth);
         return NULL;
     }
+    if (UNLIKELY(thread->parked))
+        host_loop_unpark(thread);
     call.lane = lane;
     call.name = name;
     call.id = host_next_id();
@@ -476,5 +487,7 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     if (UNLIKELY(thread->depth == 0
                  && (lane->retired_count > 0 || link->turns != NULL || link_is_dead(link))))
         host_thread_settle(thread);
+    if (UNLIKELY(thread->loop_lanes > 0) && thread->depth == 0)
+        host_loop_park(thread);
     return result;
 }

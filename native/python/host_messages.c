@@ -90,9 +90,8 @@ host_message_end_slowly(host_message *message, bool sent)
 
 /* ------------------------------------------------------------------------------------ Sending */
 
-/* Moves a payload that no ring can hold to a segment; the message becomes the span. */
-static COLD int
-move_to_segment(host_message *message, noodle_record *record)
+COLD int
+host_message_to_segment(host_message *message, noodle_record *record)
 {
     Link *const link = message->link;
     noodle_lease lease;
@@ -164,7 +163,7 @@ host_message_send(host_thread *thread, host_lane *lane, host_message *message,
                 return 0;
         }
         if (status == NOODLE_TOO_LARGE) {
-            if (move_to_segment(message, record) < 0)
+            if (host_message_to_segment(message, record) < 0)
                 return -1;
         } else if (status != NOODLE_FULL) {
             return raise_unsent(message, status, call);

@@ -165,6 +165,20 @@ perform_record(Link *link, const noodle_record *record, const unsigned char *pay
     return result;
 }
 
+bool
+host_prefer_lane(host_lane *lane)
+{
+    const bool before = lane->takes_calls;
+    host_lane **at = &lane->owner->lanes;
+    while (*at != lane)
+        at = &(*at)->next_of_thread;
+    *at = lane->next_of_thread;
+    lane->next_of_thread = lane->owner->lanes;
+    lane->owner->lanes = lane;
+    lane->takes_calls = true;
+    return before;
+}
+
 static int
 serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record,
                const unsigned char *payload)
@@ -173,6 +187,7 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
     host_serving serving = {
         .next = link->serving, .chain = record->chain_id, .since_ns = noodle_now()};
+    const bool took_calls = host_prefer_lane(lane);
     PyObject *result = NULL;
     if (link->core != NULL)
         serving.progress = noodle_link_progress(link->core);
@@ -190,6 +205,7 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     const int status = host_answer(thread, lane, record, result);
     Py_XDECREF(result);
     lane->open--;
+    lane->takes_calls = took_calls;
     thread->depth--;
     thread->chain = chain;
     thread->deadline_ns = deadline_ns;

@@ -83,7 +83,7 @@ host_thread_settle(host_thread *thread)
     host_lane *next;
     for (host_lane *lane = thread->lanes; lane != NULL; lane = next) {
         next = lane->next_of_thread;
-        if (lane->futures == NULL && lane->open == 0
+        if (lane->takes_calls && lane->open == 0
             && (lane->retired_count > 0 || lane->link->turns != NULL || link_is_dead(lane->link)))
             host_lane_drop(lane);
     }
@@ -104,6 +104,7 @@ host_lane_new(host_thread *thread, Link *link, noodle_channel *core)
     lane->core = core;
     lane->link = (Link *)Py_NewRef((PyObject *)link);
     lane->owner = thread;
+    lane->takes_calls = true;
     lane->next_of_thread = thread->lanes;
     thread->lanes = lane;
     lane->next_of_link = link->lanes;
@@ -150,6 +151,12 @@ void
 host_lane_drop(host_lane *lane)
 {
     Link *const link = lane->link;
+    if (lane->loop_channel != NULL) {
+        lane->owner->loop_lanes--;
+        host_loop_forget(lane->loop_channel);
+        lane->loop_channel = NULL;
+        Py_CLEAR(lane->futures);
+    }
     leave_thread(lane);
     leave_link(lane);
     if (lane->retired_count > 0 && !link_is_dead(link)) {
@@ -158,7 +165,6 @@ host_lane_drop(host_lane *lane)
         return;
     }
     noodle_link_close(lane->core);
-    Py_XDECREF(lane->futures);
     free(lane->retired);
     free(lane);
     grant_turn(link);
@@ -199,7 +205,7 @@ static host_lane *
 idle_lane_of_another(const Link *link)
 {
     for (host_lane *lane = link->lanes; lane != NULL; lane = lane->next_of_link)
-        if (lane->owner != NULL && lane->owner->depth == 0 && lane->futures == NULL
+        if (lane->owner != NULL && lane->owner->depth == 0 && lane->takes_calls
             && lane->open == 0)
             return lane;
     return NULL;
@@ -271,7 +277,7 @@ existing_lane(host_thread *thread, const Link *link)
 {
     for (host_lane **at = &thread->lanes; *at != NULL; at = &(*at)->next_of_thread) {
         host_lane *const lane = *at;
-        if (lane->link == link && lane->futures == NULL) {
+        if (lane->link == link && lane->takes_calls) {
             *at = lane->next_of_thread;
             lane->next_of_thread = thread->lanes;
             thread->lanes = lane;
@@ -291,13 +297,11 @@ raise_unopened(Link *link, PyObject *name, noodle_status status)
     return host_raise(POLICY_REFUSED, "OOsi", link, name, noodle_status_name(status), errno);
 }
 
-COLD host_lane *
-host_lane_open(host_thread *thread, Link *link, PyObject *name)
+/* Opens a channel for this thread, once it is its turn. */
+COLD noodle_channel *
+host_channel_open(host_thread *thread, Link *link, PyObject *name)
 {
     bool queued = false;
-    host_lane *lane = existing_lane(thread, link);
-    if (lane != NULL)
-        return lane;
     host_reap_threads();
     for (;;) {
         noodle_channel *core;
@@ -307,18 +311,28 @@ host_lane_open(host_thread *thread, Link *link, PyObject *name)
         else if (queued || link->turns == NULL)
             status = noodle_link_open(link->core, false, &core);
         if (status == NOODLE_OK)
-            return host_lane_new(thread, link, core);
+            return core;
         if (status != NOODLE_LIMIT) {
             raise_unopened(link, name, status);
             return NULL;
         }
-        lane = link->turns == NULL || queued ? idle_lane_of_another(link) : NULL;
+        host_lane *const idle = link->turns == NULL || queued ? idle_lane_of_another(link) : NULL;
         queued = true;
-        if (lane != NULL)
-            host_lane_drop(lane);
+        if (idle != NULL)
+            host_lane_drop(idle);
         else if (queue_for_lane(thread, link, name) < 0)
             return NULL;
     }
+}
+
+COLD host_lane *
+host_lane_open(host_thread *thread, Link *link, PyObject *name)
+{
+    host_lane *const lane = existing_lane(thread, link);
+    noodle_channel *const core = lane == NULL ? host_channel_open(thread, link, name) : NULL;
+    if (core == NULL)
+        return lane;
+    return host_lane_new(thread, link, core);
 }
 
 /* ----------------------------------------------------------------------------------- Analysis */

@@ -96,6 +96,15 @@ wire_python_init(PyObject *error)
 bool
 wire_python_knows_numpy(void)
 {
+    static const struct {
+        const char *name;
+        PyObject **type;
+    } wanted[] = {
+        {"bool_", &wire_state.numpy_bool},         {"integer", &wire_state.numpy_integer},
+        {"floating", &wire_state.numpy_floating},  {"ndarray", &wire_state.numpy_array},
+        {"memmap", &wire_state.numpy_memmap},      {"generic", &wire_state.numpy_generic},
+    };
+
     if (wire_state.numpy_generic != NULL)
         return true;
     PyObject *modules = PyImport_GetModuleDict();
@@ -103,24 +112,17 @@ wire_python_knows_numpy(void)
     if (numpy == NULL)
         return false;
     Py_INCREF(numpy);
-    PyObject *generic = PyObject_GetAttrString(numpy, "generic");
-    PyObject *boolean = PyObject_GetAttrString(numpy, "bool_");
-    PyObject *integer = PyObject_GetAttrString(numpy, "integer");
-    PyObject *floating = PyObject_GetAttrString(numpy, "floating");
-    Py_DECREF(numpy);
-    if (generic != NULL && boolean != NULL && integer != NULL && floating != NULL &&
-        PyType_Check(generic) && PyType_Check(boolean) && PyType_Check(integer) &&
-        PyType_Check(floating)) {
-        wire_state.numpy_bool = boolean;
-        wire_state.numpy_integer = integer;
-        wire_state.numpy_floating = floating;
-        wire_state.numpy_generic = generic;
-        return true;
+    /* "generic" is the last one, and says that all are there. */
+    for (size_t index = 0; index < sizeof wanted / sizeof *wanted; index++) {
+        PyObject *type = PyObject_GetAttrString(numpy, wanted[index].name);
+        if (type == NULL || !PyType_Check(type)) {
+            PyErr_Clear();
+            Py_XDECREF(type);
+            break;
+        }
+        Py_XDECREF(*wanted[index].type);
+        *wanted[index].type = type;
     }
-    PyErr_Clear();
-    Py_XDECREF(generic);
-    Py_XDECREF(boolean);
-    Py_XDECREF(integer);
-    Py_XDECREF(floating);
-    return false;
+    Py_DECREF(numpy);
+    return wire_state.numpy_generic != NULL;
 }

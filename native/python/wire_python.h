@@ -11,7 +11,9 @@
  *                                           LOCAL_TIME when naive: nobody guesses a zone
  *   BaseException                           ERROR, with frames, notes and at most 32 causes
  *   exporters of the buffer protocol        ARRAY, through `write_array`; a format that is none of
- *   (NumPy arrays, bytearray, array.array)  wire_dtype by reference
+ *   (NumPy arrays, bytearray, array.array)  wire_dtype by reference, and so do subclasses of ndarray
+ *                                           (masked arrays, quantities) other than memmap. NumPy arrays
+ *                                           of the other byte order are written as a swapped copy
  *   `hooks.undefined`                       UNDEFINED
  *   anything else                           through `write_reference`
  *

@@ -200,16 +200,42 @@ encode_without_buffer(wire_python_encoder *to, PyObject *object)
     return result;
 }
 
+/* Write a NumPy array of the other byte order as a copy in this machine's. */
+static COLD int
+encode_swapped(wire_python_encoder *to, PyObject *object)
+{
+    PyObject *dtype = PyObject_GetAttrString(object, "dtype");
+    PyObject *native = dtype != NULL ? PyObject_CallMethod(dtype, "newbyteorder", "s", "=") : NULL;
+    PyObject *copy = native != NULL ? PyObject_CallMethod(object, "astype", "O", native) : NULL;
+    Py_buffer view;
+    int result;
+
+    Py_XDECREF(native);
+    Py_XDECREF(dtype);
+    if (copy == NULL || PyObject_GetBuffer(copy, &view, PyBUF_RECORDS_RO) < 0) {
+        PyErr_Clear();
+        Py_XDECREF(copy);
+        return wire_python_encode_reference(to, object);
+    }
+    result = encode_view(to, copy, &view, NULL);
+    PyBuffer_Release(&view);
+    Py_DECREF(copy);
+    return result;
+}
+
 COLD int
 wire_python_encode_exporter(wire_python_encoder *to, PyObject *object)
 {
     Py_buffer view;
+    int result;
 
     if (PyObject_GetBuffer(object, &view, PyBUF_RECORDS_RO) < 0) {
         PyErr_Clear();
         return encode_without_buffer(to, object);
     }
-    int result = encode_view(to, object, &view, NULL);
+    bool swapped = view.itemsize > 1 && view.format != NULL &&
+                   (*view.format == '>' || *view.format == '!');
+    result = swapped ? encode_swapped(to, object) : encode_view(to, object, &view, NULL);
     PyBuffer_Release(&view);
     return result;
 }

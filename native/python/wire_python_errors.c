@@ -246,13 +246,14 @@ decode_error_fields(wire_reader *reader, const wire_python_hooks *hooks)
     return fields;
 }
 
-COLD PyObject *
-wire_python_decode_error(wire_reader *reader, const wire_token *token, const wire_python_hooks *hooks)
+static PyObject *
+decode_payload(wire_reader *reader, const wire_token *token, const wire_python_hooks *hooks)
 {
     wire_reader inner;
 
     if (wire_open(reader, token, &inner) != WIRE_OK)
         return wire_python_raise(reader->status);
+    inner.shared = false;
     PyObject *fields = decode_error_fields(&inner, hooks);
     PyObject *error = NULL;
     if (fields == NULL)
@@ -264,5 +265,23 @@ wire_python_decode_error(wire_reader *reader, const wire_token *token, const wir
     else
         wire_raise(WIRE_UNREADABLE, "no errors are taken here");
     Py_DECREF(fields);
+    return error;
+}
+
+/* The cause is looked at before it is read, so the payload may not change in between. */
+COLD PyObject *
+wire_python_decode_error(wire_reader *reader, const wire_token *token,
+                         const wire_python_hooks *hooks)
+{
+    wire_token copied = *token;
+
+    if (!reader->shared)
+        return decode_payload(reader, token, hooks);
+    PyObject *copy = PyBytes_FromStringAndSize((const char *)token->bytes, (Py_ssize_t)token->length);
+    if (copy == NULL)
+        return NULL;
+    copied.bytes = (const uint8_t *)BYTES_DATA(copy);
+    PyObject *error = decode_payload(reader, &copied, hooks);
+    Py_DECREF(copy);
     return error;
 }

@@ -36,7 +36,9 @@ typedef struct {
     PyObject *timedelta;
     PyObject *epoch;       /* 1970-01-01, naive */
     PyObject *epoch_utc;   /* the same, aware */
-    PyObject *numpy_generic, *numpy_bool, *numpy_integer, *numpy_floating; /* NULL until needed */
+    /* NULL until needed. */
+    PyObject *numpy_generic, *numpy_bool, *numpy_integer, *numpy_floating;
+    PyObject *numpy_array, *numpy_memmap;
 } wire_python_state;
 
 extern wire_python_state wire_state;

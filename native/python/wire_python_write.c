@@ -308,6 +308,15 @@ encode_numpy_scalar(wire_python_encoder *to, PyObject *scalar)
     return result;
 }
 
+/* Masks, units and the like: a subclass of ndarray has more to it than its buffer shows. */
+static bool
+means_more_than_its_memory(PyObject *object)
+{
+    return wire_python_is(object, wire_state.numpy_array) &&
+           (PyObject *)Py_TYPE(object) != wire_state.numpy_array &&
+           (PyObject *)Py_TYPE(object) != wire_state.numpy_memmap;
+}
+
 static COLD int
 encode_rare(wire_python_encoder *to, PyObject *object)
 {
@@ -335,8 +344,12 @@ encode_rare(wire_python_encoder *to, PyObject *object)
         return encode_datetime(to, object);
     if (wire_python_is(object, PyExc_BaseException))
         return wire_python_encode_error(to, object);
-    if (wire_python_knows_numpy() && wire_python_is(object, wire_state.numpy_generic))
-        return encode_numpy_scalar(to, object);
+    if (wire_python_knows_numpy()) {
+        if (wire_python_is(object, wire_state.numpy_generic))
+            return encode_numpy_scalar(to, object);
+        if (means_more_than_its_memory(object))
+            return wire_python_encode_reference(to, object);
+    }
     return wire_python_encode_exporter(to, object);
 }
 

@@ -1,8 +1,11 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 static test_case *cases;
 
@@ -18,6 +21,19 @@ setting(const char *name, uint64_t standard)
 {
     const char *const text = getenv(name);
     return text == NULL ? standard : strtoull(text, NULL, 10);
+}
+
+pid_t
+fork_child(void)
+{
+    const pid_t parent = getpid(), child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+    }
+    return child;
 }
 
 uint64_t

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 typedef struct test_case {
     const char *name;
@@ -45,8 +46,11 @@ void add_case(test_case *entry);
         }                                                                                         \
     } while (0)
 
-/* Random numbers of this run (xorshift64*); the seed is printed, and can be given as NOODLE_SEED. */
+/* Random numbers (xorshift64*); the seed is printed, and can be given as NOODLE_SEED. */
 uint64_t random_number(void);
+
+/* fork(), but the child does not outlive a parent whose case has failed. */
+pid_t fork_child(void);
 
 /* A number from the environment, for the long versions of tests. */
 uint64_t setting(const char *name, uint64_t standard);

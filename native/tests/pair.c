@@ -67,8 +67,7 @@ pair
 pair_with_child(uint32_t ring_bytes, bool trusted, void (*serve)(pair *pair))
 {
     pair made = {.link = make_link(ring_bytes, trusted)};
-    made.child = fork();
-    CHECK(made.child >= 0);
+    made.child = fork_child();
     if (made.child == 0) {
         attach(&made);
         noodle_link_destroy(made.link);

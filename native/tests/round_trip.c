@@ -1,6 +1,8 @@
 /* Measures a call to another process that does nothing but answer.
  *
- *     round_trip CALLS BYTES SPIN_NS    prints "p50 p99" in ns, host and worker with that spin
+ *     NOODLE_CALLS=N NOODLE_BYTES=N NOODLE_SPIN_NS=N NOODLE_TRUSTED=0|1 round_trip round_trip
+ *
+ * prints its p50, p90 and p99 in ns.  With NOODLE_SPIN_NS=0 both sides always park.
  */
 #define _GNU_SOURCE
 #include "check.h"

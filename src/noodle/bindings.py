@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from noodle import _handle
 from noodle._handle import Handle
 from noodle.bridges.python import prototype_of as python_prototype
 from noodle.calls import CallOptions, Function, Plan, Signature, Translate
-from noodle.deadlines import deadline, finish_in_time
+from noodle.deadlines import deadline, finish_in_time, remaining_seconds
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype
@@ -52,6 +52,7 @@ class Binding:
     """What a handle asks when it does not know; one for each handle, see ``make_handle``."""
 
     __slots__ = (
+        "_awaited",
         "_chosen",
         "_function",
         "_name",
@@ -78,6 +79,7 @@ class Binding:
         self._chosen = options
         self._sample_every = sample_every
         self._plans: dict[Signature, Plan] = {}
+        self._awaited: Handle | None = None
         self.handle = Handle(function.raw, self, planner.epoch, sample_every)
 
     def __repr__(self) -> str:
@@ -149,7 +151,9 @@ class Binding:
         if chosen.deadline is not None:
             deadline(chosen.deadline)
         if chosen.placement not in (None, self._origin.placement):
-            raise placement_refused(self._origin.library, str(chosen.placement))
+            raise placement_refused(
+                self._origin.library, str(chosen.placement), [self._origin.placement]
+            )
         return make_handle(
             self._planner,
             self._origin,
@@ -159,13 +163,35 @@ class Binding:
             sample_every=self._sample_every,
         )
 
-    async def aio(self, /, *args: Any, **kwargs: Any) -> Any:
+    @property
+    def awaited(self) -> Handle | None:
+        """The handle that calls for asyncio go through; None before the first, or without one."""
+        return self._awaited
+
+    def aio(self, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """Call without blocking the asyncio event loop.
 
-        A coroutine function is awaited, and cancelled at the deadline; any other runs in the loop's
-        default executor, within the caller's context, so that deadlines hold there too. Cancelling
-        the task abandons such a call, which ends on its own.
+        A function in a worker gives a future of the running loop; cancelling that cancels the call.
+        Of others, a coroutine function is awaited, and cancelled at the deadline; any other runs in
+        the loop's default executor, within the caller's context, so that deadlines hold there too.
+        Cancelling the task abandons such a call, which ends on its own.
         """
+        if self._awaited is None:
+            function = self._function.awaitable
+            if function is None:
+                return self._aio(args, kwargs)
+            self._awaited = make_handle(
+                self._planner,
+                self._origin,
+                self._name,
+                function,
+                options=self._chosen,
+                sample_every=self._sample_every,
+            )
+        result: Awaitable[Any] = self._awaited(*args, **kwargs)
+        return result if remaining_seconds() is None else finish_in_time(result, self.handle)
+
+    async def _aio(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if inspect.iscoroutinefunction(self._function.raw):
             result = self.handle(*args, **kwargs)
         else:
@@ -275,14 +301,21 @@ def _array_of(results: Sequence[Any], shape: tuple[int, ...]) -> Any:
     return array.reshape(shape)
 
 
-def placement_refused(library: str, placement: str) -> PlacementError:
-    """Return the error for a placement that this installation cannot give."""
+def placement_refused(library: str, placement: str, possible: Sequence[str]) -> PlacementError:
+    """Return the error for a placement that a library cannot have.
+
+    Args:
+        library: The library's name.
+        placement: What was asked for.
+        possible: The placements that it can have, the usual one first.
+    """
+    reason = ": its runtime is a process of its own" if placement == "inprocess" else ""
     return PlacementError(
-        f"{library} cannot run {placement}",
-        expected="placement inprocess",
+        f"{library} cannot run {placement}{reason}",
+        expected=f"placement {' or '.join(possible)}",
         received=placement,
         where=library,
-        remedy='leave the placement out, or write "inprocess"',
+        remedy=f'leave the placement out, or write "{possible[0]}"',
     )
 
 
@@ -312,7 +345,9 @@ def statistics(handle: Handle) -> Statistics:
         ArgumentTypeError: The argument is no handle.
     """
     _require_handle(handle, "stats")
-    calls, errors, misses, timed, nanoseconds = _handle.counters(handle)
+    awaited = _handle.binding(handle).awaited
+    counted = [_handle.counters(one) for one in (handle, awaited) if one is not None]
+    calls, errors, misses, timed, nanoseconds = map(sum, zip(*counted, strict=True))
     return Statistics(calls, errors, misses, timed, nanoseconds / timed / 1e9 if timed else None)
 
 

@@ -216,7 +216,11 @@ class Stage(Protocol):
         """The stage's name in ``explain``."""
 
     def admit(self, call: Call) -> None:
-        """Raise when such calls must not happen; asked before the bridge learns of the call."""
+        """Raise when such calls must not happen; asked before the bridge learns of the call.
+
+        A function whose callable does not depend on the types is planned for a few signatures, and
+        then called with all others: what depends on the arguments belongs into ``compile``.
+        """
 
     def compile(self, call: Call, inner: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
         """Return the callable to go through and the reason in one line.
@@ -243,6 +247,14 @@ class Function(ABC):
     @abstractmethod
     def raw(self) -> Callable[..., Any]:
         """The library's own function; its name, docstring and attributes are the handle's."""
+
+    @property
+    def awaitable(self) -> Function | None:
+        """The same function with results for asyncio to await; None where calls can only block.
+
+        Calls of what it binds return at once, and need a running event loop.
+        """
+        return None
 
     @abstractmethod
     def bind(self, call: Call) -> BoundFunction:
@@ -324,6 +336,8 @@ class LoadRequest:
         prototypes: C prototypes as text, or prototypes already read; None where there are none.
         directory: The directory against which a relative location is resolved.
         options: Further options of this load, checked by the bridge.
+        interpreter: A specifier of the interpreter's version (PEP 440), or ``""`` for any.
+        kind: What the location names, in the words of ``targets.Target``.
     """
 
     library: str
@@ -332,6 +346,8 @@ class LoadRequest:
     prototypes: str | Sequence[Prototype] | None = None
     directory: str = "."
     options: Mapping[str, Any] = field(default_factory=dict)
+    interpreter: str = ""
+    kind: str = "package"
 
 
 class Bridge(Protocol):
@@ -344,6 +360,10 @@ class Bridge(Protocol):
     @property
     def option_names(self) -> frozenset[str]:
         """The load options that this bridge understands."""
+
+    @property
+    def placements(self) -> tuple[str, ...]:
+        """Where its libraries can run, the usual place first; ``inprocess`` when it has no such."""
 
     def missing(self) -> str | None:
         """Say what this bridge needs and lacks, with the command to type, or return None."""

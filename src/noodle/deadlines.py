@@ -19,13 +19,13 @@ from collections.abc import Awaitable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from noodle import _handle
 from noodle.errors import DeadlineExceededError, SettingsError
 from noodle.values import describe
 
-__all__ = ["check_deadline", "deadline", "finish_in_time", "remaining_seconds"]
+__all__ = ["check_deadline", "deadline", "finish_in_time", "remaining_seconds", "scope_variable"]
 
 Result = TypeVar("Result")
 
@@ -116,6 +116,11 @@ def remaining_seconds() -> float | None:
     """Return the seconds until the current deadline (negative when it has passed), or None."""
     current = _current()
     return None if current is None else current.end - time.monotonic()
+
+
+def scope_variable() -> ContextVar[Any]:
+    """Return the variable that is None while no deadline is set, for callers that only ask that."""
+    return _innermost
 
 
 def check_deadline(function: object = None) -> None:

@@ -27,6 +27,8 @@
     │   ├── ForkedProcessError     a call on something that belongs to the parent process
     │   ├── DeadlockError          a cycle of calls that wait for each other
     │   ├── WorkerBlockedError     a worker busy in another chain's callback
+    │   ├── CallDepthError         calls and callbacks nested too deeply
+    │   ├── ReferenceReleasedError a use of a worker's object that was let go
     │   └── LanguageError          a Noodle program that cannot be compiled
     │       ├── NoodleSyntaxError
     │       ├── NoodleNameError
@@ -35,6 +37,7 @@
     │       └── ImportCycleError
     ├── ForeignError               a foreign library or its runtime failed
     │   ├── LibraryLoadError       found, but it does not load
+    │   │   └── InstallationError  a package that cannot be downloaded or installed
     │   ├── CompilationError       a compiler rejected the source
     │   ├── InstanceUnavailableError
     │   ├── WorkerCrashedError
@@ -49,7 +52,8 @@ Exceptions raised by a foreign function that runs in process keep their own type
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 __all__ = [
     "AmbiguousTargetError",
@@ -57,6 +61,7 @@ __all__ = [
     "ArgumentRangeError",
     "ArgumentTypeError",
     "ArityError",
+    "CallDepthError",
     "CompilationError",
     "DeadlineExceededError",
     "DeadlockError",
@@ -64,6 +69,7 @@ __all__ = [
     "ForkedProcessError",
     "ImportCycleError",
     "InputLimitError",
+    "InstallationError",
     "InstanceUnavailableError",
     "InternalError",
     "LanguageError",
@@ -82,6 +88,7 @@ __all__ = [
     "PermissionDeniedError",
     "PlacementError",
     "PrototypeError",
+    "ReferenceReleasedError",
     "RemoteCallError",
     "SettingsError",
     "SourceError",
@@ -245,6 +252,14 @@ class WorkerBlockedError(UsageError, RuntimeError):
     """A worker is blocked in another chain's callback, so that this call cannot start."""
 
 
+class CallDepthError(UsageError, RecursionError):
+    """Calls into workers and callbacks from them are nested too deeply; most likely without end."""
+
+
+class ReferenceReleasedError(UsageError, ReferenceError):
+    """An object of a worker was released, or its worker has ended. Ask for it again."""
+
+
 class LanguageError(UsageError):
     """A Noodle program cannot be compiled; carries the place, and the source line to show.
 
@@ -349,6 +364,10 @@ class LibraryLoadError(ForeignError, ImportError):
     """A library or package was found, but raised or was refused while it was loaded."""
 
 
+class InstallationError(LibraryLoadError):
+    """A package could not be downloaded or installed; the message has the installer's own words."""
+
+
 class CompilationError(ForeignError):
     """A compiler rejected the source; the message has its own diagnostics."""
 
@@ -362,7 +381,17 @@ class WorkerCrashedError(ForeignError):
 
 
 class RemoteCallError(ForeignError):
-    """A foreign function raised an error that has no equivalent type on this side."""
+    """A foreign function raised an error; its class also derives from the builtin of that meaning.
+
+    ``language``, ``type_name`` and ``message`` say what was raised; ``frames`` has file, line,
+    column and function of each call, the outermost first; ``extra`` anything else it carried.
+    """
+
+    language: str = ""
+    type_name: str = ""
+    message: str = ""
+    frames: tuple[tuple[str | None, int | None, int | None, str | None], ...] = ()
+    extra: Mapping[str, object] = MappingProxyType({})
 
 
 class DeadlineExceededError(ForeignError, TimeoutError):

@@ -7,8 +7,8 @@ was given, and the configuration says what a name means; all are handed in when 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -18,24 +18,21 @@ from noodle._handle import Handle
 from noodle.bindings import make_handle, placement_refused, prototype_of
 from noodle.bridges.registry import BridgeRegistry
 from noodle.calls import Bridge, Function, LoadRequest
+from noodle.candidates import UNAVAILABLE, Candidate, Offer, nobody_accepts
 from noodle.errors import (
+    AmbiguousTargetError,
     InstanceUnavailableError,
-    NameNotFoundError,
-    NoMatchingSignatureError,
+    MissingToolError,
     NoodleError,
-    SettingsError,
     UnknownBridgeError,
     did_you_mean,
 )
 from noodle.libraries import Library, library_of
+from noodle.library_requests import LibraryRequest, check_options
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype, parse_prototype
 
-__all__ = ["Candidate", "Configuration", "FfiDispatcher", "LoadDefaults"]
-
-UNAVAILABLE = "its instance is unavailable"
-
-COMMON_OPTIONS = ("prototypes", "placement", "version", "name")
+__all__ = ["Configuration", "FfiDispatcher", "LoadDefaults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +80,6 @@ class NoConfiguration:
         return LoadDefaults()
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One library that offers an operation, as seen by a dispatch.
-
-    Args:
-        library: The library's name.
-        prototype: What its function declares.
-        function: The function; None when the library could not be loaded.
-        refusal: Why it cannot take these arguments now; None when it can.
-    """
-
-    library: str
-    prototype: Prototype
-    function: Callable[..., Any] | None
-    refusal: str | None
-
-    def __str__(self) -> str:
-        return f"{self.library}.{self.prototype}: {self.refusal or 'accepts the arguments'}"
-
-
 class FfiDispatcher:
     """Routes calls to libraries.
 
@@ -129,8 +106,8 @@ class FfiDispatcher:
         self._admit = admit
         self._sample_every = sample_every
         self._lock = threading.Lock()
-        self._libraries: dict[Any, Library] = {}
-        self._offers: dict[str, list[tuple[str, str, Prototype | None]]] = {}
+        self._libraries: dict[Hashable, Library] = {}
+        self._offers: dict[str, list[Offer]] = {}
 
     # ------------------------------------------------------------------------------ loading
 
@@ -140,8 +117,8 @@ class FfiDispatcher:
         Args:
             text: A target, or the name of a configured library.
             directory: Against which a relative path in the target is resolved.
-            options: ``placement``, ``version``, ``prototypes`` (native libraries), ``name``, and
-                those of the bridge.
+            options: ``placement``, ``version``, ``prototypes`` (native libraries), and those of
+                the bridge.
 
         Returns:
             A module whose functions are handles.
@@ -156,31 +133,57 @@ class FfiDispatcher:
         return self.library(text, directory=directory, **options).module
 
     def library(self, text: str, *, directory: str | Path = ".", **options: Any) -> Library:
-        """Load a target like ``load`` and return the library itself."""
-        key = (text, str(directory), _frozen(options))
-        library = self._libraries.get(key)
+        """Load a target like ``load`` and return the library itself.
+
+        Threads that load it at the same time may both ask the bridge, and get the same library.
+        """
+        request = self._request(text, Path(directory), options)
+        library = self._libraries.get(request.key)
         if library is None:
-            library = self._load(text, Path(directory), options)
+            library = self._load(request)
             with self._lock:
-                library = self._libraries.setdefault(key, library)
+                library = self._libraries.setdefault(request.key, library)
         return library
 
-    def _load(self, text: str, directory: Path, options: Mapping[str, Any]) -> Library:
-        configured = self._configuration.target(text)
+    def reload(self, text: str, *, directory: str | Path = ".", **options: Any) -> ModuleType:
+        """Load a target like ``load``, in place of what the same request gave before.
+
+        Handles of the old library keep calling what they called; what it offered for ``dispatch``
+        is offered by the new one.
+        """
+        request = self._request(text, Path(directory), options)
+        library = self._load(request)
+        with self._lock:
+            old = self._libraries.get(request.key)
+            self._libraries[request.key] = library
+            for offers in self._offers.values():
+                offers[:] = [replace(o, library=library) if o.library is old else o for o in offers]
+        return library.module
+
+    def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
+        configured = self._configuration.target(text) if isinstance(text, str) else None
         target = self._target(configured or text, directory)
+        name = text if configured else target.location
+        return LibraryRequest(name, target, directory, options)
+
+    def _load(self, request: LibraryRequest) -> Library:
+        name, target, options = request.name, request.target, request.options
         bridge = self._bridge(target)
-        _refuse_unknown_options(bridge, options, target.text)
-        defaults = self._configuration.defaults(text, target)
+        check_options(bridge, options, where=target.text)
+        defaults = self._configuration.defaults(name, target)
         given = {**defaults.options, **options}
-        name = given.pop("name", None) or (text if configured else target.location)
-        placement = self._placement(name, given.pop("placement", None) or defaults.placement)
+        placement = self._placement(
+            bridge, name, given.pop("placement", None) or defaults.placement
+        )
         loaded = bridge.load(
             LoadRequest(
                 library=name,
                 location=target.location,
+                kind=target.kind,
                 requirement=given.pop("version", None) or target.requirement or defaults.version,
+                interpreter=target.interpreter,
                 prototypes=given.pop("prototypes", None),
-                directory=str(directory),
+                directory=str(request.directory),
                 options=given,
             )
         )
@@ -194,26 +197,27 @@ class FfiDispatcher:
         )
         return Library(origin, loaded, self._new_handle)
 
-    def _target(self, text: str, directory: Path) -> targets.Target:
+    def _target(self, text: Any, directory: Path) -> targets.Target:
         # Entry points are scanned only for a text that can name a plug-in at all.
-        schemes = self.registry.names() if ":" in text else ()
+        schemes = self.registry.names() if isinstance(text, str) and ":" in text else ()
         return targets.parse(text, directory=directory, schemes=schemes)
 
     def _bridge(self, target: targets.Target) -> Bridge:
         bridge = self.registry.get(target.bridge)
         missing = bridge.missing()
         if missing:
-            raise UnknownBridgeError(
+            raise MissingToolError(
                 f"the {bridge.name} bridge cannot be used: {missing}", received=target.text
             )
         return bridge
 
-    def _placement(self, name: str, asked: str | None) -> str:
-        placement = asked or "inprocess"
+    def _placement(self, bridge: Bridge, name: str, asked: str | None) -> str:
+        possible: Sequence[str] = getattr(bridge, "placements", ("inprocess",))
+        placement = asked or possible[0]
         if self._admit:
             self._admit(name, placement)
-        if placement != "inprocess":
-            raise placement_refused(name, placement)
+        if placement not in possible:
+            raise placement_refused(name, placement, possible)
         return placement
 
     def _new_handle(self, origin: Origin, name: str, function: Function) -> Handle:
@@ -221,24 +225,42 @@ class FfiDispatcher:
 
     # ---------------------------------------------------------------------- loaded libraries
 
-    def bridge(self, name: str) -> Library:
+    def bridge(self, name: str | ModuleType) -> Library:
         """Return a loaded or configured library; one that is neither is loaded by that name.
 
+        Where several loaded ones have the name, it is the one that ``load(name)`` gave.
+
+        Args:
+            name: Its name, its target with the version, or its namespace.
+
         Raises:
+            AmbiguousTargetError: Several have that name, all loaded with options or versions.
             UsageError: It cannot be loaded.
         """
-        return self._loaded(name) or self.library(name)
-
-    def _loaded(self, name: str) -> Library | None:
-        return next((lib for lib in self.libraries() if name in (lib.name, str(lib))), None)
+        if isinstance(name, ModuleType):
+            return library_of(name)
+        loaded = [library for library in self.libraries() if name in (library.name, str(library))]
+        if len(loaded) < 2:
+            return loaded[0] if loaded else self.library(name)
+        plain = self._libraries.get(self._request(name, Path(), {}).key)
+        if plain is None:
+            raise AmbiguousTargetError(
+                f"{len(loaded)} loaded libraries are called {name!r}",
+                expected="the name of one",
+                received=", ".join(map(str, loaded)),
+                remedy="pass the namespace that was loaded, or configure a name for each",
+            )
+        return plain
 
     def libraries(self) -> list[Library]:
         """Return the loaded libraries: the configured ones in their order, then the others."""
-        order = list(self._configuration.names)
-        loaded = list(dict.fromkeys(self._libraries.values()))
-        return sorted(
-            loaded, key=lambda lib: order.index(lib.name) if lib.name in order else len(order)
-        )
+        with self._lock:
+            loaded = list(self._libraries.values())
+        return sorted(loaded, key=lambda library: self._preference(library.name))
+
+    def _preference(self, name: str) -> int:
+        names = list(self._configuration.names)
+        return names.index(name) if name in names else len(names)
 
     def invalidate(self) -> None:
         """Make every plan stale: a policy, a route or a library has changed."""
@@ -268,12 +290,10 @@ class FfiDispatcher:
         """
         if isinstance(library, ModuleType):
             library = library_of(library)
-        if isinstance(library, Library):
-            with self._lock:
-                self._libraries.setdefault((library.name, "registered", id(library)), library)
-            library = library.name
         declared = parse_prototype(prototype) if isinstance(prototype, str) else prototype
-        self._offers.setdefault(name, []).append((library, operation or name, declared))
+        with self._lock:
+            offers = self._offers.setdefault(name, [])
+            offers.append(Offer(library, operation or name, declared))
 
     def candidates(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -290,7 +310,7 @@ class FfiDispatcher:
         """
         offers = self._offers.get(name)
         if offers is None:
-            offers = [(lib.name, name, None) for lib in self.libraries() if _offers(lib, name)]
+            offers = [Offer(library, name) for library in self.libraries() if library.offers(name)]
         if not offers:
             raise UnknownBridgeError(
                 f"no bridge offers {name!r}",
@@ -298,27 +318,20 @@ class FfiDispatcher:
                 received=name,
                 remedy=did_you_mean(name, self._offers) or f'register("{name}", library)',
             )
-        order = list(self._configuration.names)
-        ranked = sorted(offers, key=lambda o: order.index(o[0]) if o[0] in order else len(order))
-        return [self._candidate(*offer, args, kwargs) for offer in ranked]
+        ranked = sorted(offers, key=lambda offer: self._preference(offer.library_name))
+        return [self._candidate(offer, args, kwargs) for offer in ranked]
 
-    def _candidate(
-        self,
-        library_name: str,
-        operation: str,
-        declared: Prototype | None,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Candidate:
+    def _candidate(self, offer: Offer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Candidate:
+        library = offer.library
         try:
-            library = self.bridge(library_name)
-            function = library.member(operation)
-            prototype = declared or prototype_of(function, operation)
+            library = self.bridge(library) if isinstance(library, str) else library
+            function = library.function(offer.function)
         except NoodleError as error:
-            unknown = declared or Prototype(operation, readable=False)
-            return Candidate(library_name, unknown, None, error.summary)
+            unknown = offer.prototype or Prototype(offer.function, readable=False)
+            return Candidate(offer.library_name, unknown, None, error.summary)
+        prototype = offer.prototype or prototype_of(function, offer.function)
         why = None if library.available() else UNAVAILABLE
-        return Candidate(library_name, prototype, function, why or prototype.refusal(args, kwargs))
+        return Candidate(library.name, prototype, function, why or prototype.refusal(args, kwargs))
 
     def dispatch(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Run an operation on the first library whose signature accepts the arguments.
@@ -349,53 +362,14 @@ class FfiDispatcher:
             except InstanceUnavailableError as error:
                 lost.append(f"{candidate.library}: {error.summary}")
                 self.invalidate()
-        raise _nobody(name, candidates, lost)
+        raise nobody_accepts(name, candidates, lost)
 
-    def execute(self, library: str, operation: str, data: Any) -> Any:
+    def execute(self, library: str | ModuleType, operation: str, data: Any) -> Any:
         """Run an operation of one library with arguments given as data; see ``Library.execute``."""
         return self.bridge(library).execute(operation, data)
-
-
-def _nobody(name: str, candidates: Sequence[Candidate], lost: Sequence[str]) -> NoodleError:
-    refusals = [str(candidate) for candidate in candidates if candidate.refusal is not None]
-    if lost or any(candidate.refusal == UNAVAILABLE for candidate in candidates):
-        return InstanceUnavailableError(
-            f"no instance that can run {name!r} is available",
-            expected="a running instance",
-            received="; ".join([*lost, *refusals]),
-        )
-    return NoMatchingSignatureError(
-        f"no bridge accepts these arguments for {name!r}",
-        expected=" or ".join(f"{c.library}.{c.prototype}" for c in candidates),
-        received="; ".join(refusals),
-    )
-
-
-def _offers(library: Library, name: str) -> bool:
-    try:
-        return callable(library.member(name))
-    except NameNotFoundError:
-        return False
-
-
-def _refuse_unknown_options(bridge: Bridge, options: Mapping[str, Any], target: str) -> None:
-    known = {*COMMON_OPTIONS, *bridge.option_names}
-    for option in options:
-        if option not in known:
-            raise SettingsError(
-                f"the {bridge.name} bridge has no option {option!r}",
-                expected=f"one of {', '.join(sorted(known))}",
-                received=option,
-                where=target,
-                remedy=did_you_mean(option, known),
-            )
 
 
 def _with_version(target: targets.Target, version: str | None) -> str:
     if target.bridge == "python" and version:
         return f"{target.location}=={version}"
     return f"{target.location} {version}" if version else target.location
-
-
-def _frozen(options: Mapping[str, Any]) -> Any:
-    return tuple(sorted((key, repr(value)) for key, value in options.items()))

@@ -15,13 +15,24 @@ from typing import Any
 
 from noodle._handle import Handle
 from noodle.bindings import prototype_of
+from noodle.bridges.python import PythonFunction
 from noodle.calls import Function, LoadedLibrary, Submodule
-from noodle.errors import ArgumentError, ArityError, NameNotFoundError, UnknownBridgeError
+from noodle.errors import (
+    ArgumentError,
+    ArityError,
+    NameNotFoundError,
+    NoodleError,
+    UnknownBridgeError,
+    did_you_mean,
+)
 from noodle.planner import Origin
 
 __all__ = ["Library", "LibraryInstance", "library_of"]
 
 _LIBRARY = "__noodle_library__"
+
+_BY_POSITION = ("native", "javascript")
+"""Bridges of languages without keyword arguments (conformance S15)."""
 
 HandleFactory = Callable[[Origin, str, Function], Handle]
 
@@ -135,17 +146,61 @@ class Library:
                     expected="a public name, dotted for submodules",
                     received=operation,
                 )
-            value = getattr(value, part)
+            value = self._attribute(value, part, operation)
         return value
+
+    def _attribute(self, value: Any, name: str, operation: str) -> Any:
+        try:
+            return getattr(value, name)
+        except NameNotFoundError:
+            raise
+        except AttributeError as error:
+            raise NameNotFoundError(
+                f"{self.name} has no {operation!r}",
+                expected=f"an attribute of a {type(value).__name__}",
+                received=name,
+                remedy=did_you_mean(name, dir(value)),
+            ) from error
+
+    def function(self, operation: str) -> Handle:
+        """Return the handle of an operation.
+
+        A class, or a method of a value, has none in the namespace. Here it gets one, so that what
+        is named by data passes the call path like everything else.
+
+        Args:
+            operation: The function's dotted name; see ``member``.
+
+        Raises:
+            NameNotFoundError: There is none, or a part is private.
+            ArgumentError: The member is not a function.
+        """
+        member = self.member(operation)
+        if isinstance(member, Handle):
+            return member
+        if not callable(member):
+            raise ArgumentError(
+                f"{self.name}.{operation} cannot be called",
+                expected="a function",
+                received=type(member).__name__,
+            )
+        return self._new_handle(self.origin, operation, PythonFunction(operation, member))
+
+    def offers(self, operation: str) -> bool:
+        """Return whether there is such a function."""
+        try:
+            return callable(self.member(operation))
+        except NoodleError:
+            return False
 
     def execute(self, operation: str, data: Any) -> Any:
         """Call a function of the library with arguments given as data (conformance S15).
 
         Args:
             operation: The function's name, dotted for submodules.
-            data: A dict whose keys are all keyword parameters: by keyword; whose keys are none of
-                them: by position, in the dict's order. A list or tuple: by position. Anything else:
-                one argument.
+            data: A dict whose keys are all keyword parameters: by keyword; whose keys are the
+                positional-only parameters: each to its own; whose keys are neither: by position,
+                in the dict's order. A list or tuple: by position. Anything else: one argument.
 
         Returns:
             What the function returns.
@@ -155,30 +210,25 @@ class Library:
             ArityError: Some keys of the dict are parameters and some are not.
             ArgumentError: The member is not a function.
         """
-        function = self.member(operation)
-        if not callable(function):
-            raise ArgumentError(
-                f"{self.name}.{operation} cannot be called",
-                expected="a function",
-                received=type(function).__name__,
-            )
+        function = self.function(operation)
         if isinstance(data, Mapping):
             return self._execute_mapping(operation, function, data)
         if isinstance(data, (list, tuple)):
             return function(*data)
         return function(data)
 
-    def _execute_mapping(
-        self, operation: str, function: Callable[..., Any], data: Mapping[Any, Any]
-    ) -> Any:
+    def _execute_mapping(self, operation: str, function: Handle, data: Mapping[Any, Any]) -> Any:
         prototype = prototype_of(function, operation)
+        leading = [p.name for p in prototype.parameters if not p.keyword and p.name]
+        if leading and data.keys() == set(leading):
+            return function(*(data[name] for name in leading))
         keywords = {p.name for p in prototype.parameters if p.keyword and p.name}
         given = [key for key in data if isinstance(key, str)]
         matching = [key for key in given if key in keywords]
         all_named = len(given) == len(data)
         if all_named and (len(matching) == len(data) or prototype.any_keyword):
             return function(**data)
-        if not matching or self.origin.bridge != "python":
+        if not matching or self.origin.bridge in _BY_POSITION:
             return function(*data.values())
         raise ArityError(
             f"some keys for {self.name}.{operation} are its parameters and some are not",

@@ -7,7 +7,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from inspect import iscoroutine
 from typing import Any
 
@@ -111,13 +111,13 @@ class DeadlineStage:
         def limited(*args: Any, **kwargs: Any) -> Any:
             with deadline(seconds):
                 result = inner(*args, **kwargs)
-                if iscoroutine(result):
+                if iscoroutine(result) or hasattr(result, "_asyncio_future_blocking"):
                     return awaited(result)
                 check_deadline(inner)
                 return result
 
-        async def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        async def awaited(awaitable: Awaitable[Any]) -> Any:
             with deadline(seconds):
-                return await finish_in_time(coroutine, inner)
+                return await finish_in_time(awaitable, inner)
 
         return limited, f"{seconds:g} s a call, checked before and after"

@@ -4,7 +4,7 @@ import inspect
 import pydoc
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from noodle.errors import (
     VersionError,
 )
 from noodle.libraries import library_of
+from noodle.runtime.engine import default_engine
 from tests.bridges.conformance import BridgeConformance
 
 SOURCE = '''
@@ -84,7 +85,7 @@ class TestPython(BridgeConformance):
     @pytest.fixture
     def loading(self, tmp_path: Path) -> tuple[str, dict[str, Any]]:
         (tmp_path / "own_library.py").write_text(SOURCE)
-        return f"{tmp_path}/own_library.py", {"name": "own_library"}
+        return f"{tmp_path}/own_library.py", {}
 
     def test_classes_and_constants_are_the_librarys_own(self, library: ModuleType) -> None:
         assert 10 == library.LIMIT
@@ -264,3 +265,59 @@ def test_a_builtin_without_a_signature_accepts_every_call() -> None:
     prototype = prototype_of("iter", iter)
     assert not prototype.readable
     assert prototype.refusal((1, 2, 3), {"x": 1}) is None
+
+
+def load_file(directory: Path, source: str, name: str = "own_file.py") -> ModuleType:
+    (directory / name).write_text(source)
+    return default_engine().load(f"./{name}", directory=directory)
+
+
+@pytest.fixture(autouse=True)
+def restored_modules() -> Iterator[None]:
+    """Let the files of one test not be the modules of the next."""
+    before = dict(sys.modules)
+    yield
+    for name in sys.modules.keys() - before.keys():
+        if name.startswith("own_"):
+            del sys.modules[name]
+
+
+def test_an_attribute_that_raises_when_it_is_looked_into_is_a_value(tmp_path: Path) -> None:
+    library = load_file(
+        tmp_path,
+        "class Proxy:\n"
+        "    def __call__(self): return 'called'\n"
+        "    def __getattr__(self, name): raise RuntimeError('nothing behind it yet')\n"
+        "proxy = Proxy()\n",
+    )
+    assert "called" == library.proxy()
+
+
+def test_wrapped_functions_keep_what_they_offer(tmp_path: Path) -> None:
+    library = load_file(
+        tmp_path,
+        "import functools\n"
+        "binary = functools.partial(int, base=2)\n"
+        "@functools.lru_cache\n"
+        "def cached(x): return x\n"
+        "@functools.singledispatch\n"
+        "def kind(x): return 'object'\n"
+        "@kind.register\n"
+        "def _(x: int): return 'int'\n",
+    )
+    assert (5, 7, 7) == (library.binary("101"), library.cached(7), library.cached(7))
+    assert 1 == library.cached.cache_info().hits
+    library.kind.register(str, lambda x: "str")
+    assert ("object", "int", "str") == tuple(map(library.kind, (1.5, 1, "x")))
+
+
+def test_what_a_library_has_loaded_through_noodle_is_governed_once(tmp_path: Path) -> None:
+    library = load_file(
+        tmp_path,
+        "import noodle\nmath = noodle.load('math')\nroot = math.sqrt\n",
+    )
+    own = noodle.load("math").sqrt
+    before = noodle.stats(own).calls
+    assert (3.0, 3.0) == (library.root(9.0), library.math.sqrt(9.0))
+    assert library.root is library.math.sqrt is own
+    assert before + 2 == noodle.stats(own).calls

@@ -22,13 +22,13 @@ def create_bridge():
 
 
 def test_noodles_own_bridges_are_known() -> None:
-    assert {"loopback", "native", "python"} <= set(BridgeRegistry().names())
+    assert {"javascript", "loopback", "native", "python"} <= set(BridgeRegistry().names())
 
 
 def test_an_unknown_bridge_lists_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(UnknownBridgeError) as caught:
         BridgeRegistry(entry_points=False).get("pyton")
-    assert "loopback, native, python" == caught.value.expected.removeprefix("one of ")  # type: ignore[union-attr]
+    assert "javascript, loopback, native, python" == caught.value.expected.removeprefix("one of ")  # type: ignore[union-attr]
     assert "python" == caught.value.remedy
 
 
@@ -89,5 +89,35 @@ def test_an_entry_point_wins_over_a_search_path(
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: r-installed\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[noodle.bridges]\nr = r_installed:create_bridge\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert BridgeRegistry(search_paths=[tmp_path]).get("r").missing() is None
+    registry = BridgeRegistry(search_paths=[tmp_path])
+    with pytest.warns(BridgeWarning, match=r"noodle_bridge_r.py\) is hidden by .* r-installed"):
+        assert registry.get("r").missing() is None
+    assert BridgeStatus("r", "entry point of r-installed", None) in registry.statuses()
     sys.modules.pop("r_installed", None)
+
+
+def test_a_plugin_cannot_take_the_place_of_noodles_own_bridge(tmp_path: Path) -> None:
+    (tmp_path / "noodle_bridge_python.py").write_text(WORKING)
+    registry = BridgeRegistry(search_paths=[tmp_path], entry_points=False)
+    with pytest.warns(BridgeWarning, match="hidden by that of noodle"):
+        statuses = registry.statuses()
+    assert BridgeStatus("python", "noodle", None) in statuses
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("def create_bridge(): return None", "NoneType is no bridge: it has no name, option_names"),
+        (WORKING + "    bridge.missing = lambda: 1 / 0\n    return bridge\n", "division by zero"),
+    ],
+)
+def test_a_plugin_that_is_no_bridge_or_cannot_tell_what_it_needs_is_listed_with_its_problem(
+    tmp_path: Path, source: str, problem: str
+) -> None:
+    (tmp_path / "noodle_bridge_r.py").write_text(source.replace("    return bridge\n", "", 1))
+    registry = BridgeRegistry(search_paths=[tmp_path], entry_points=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BridgeWarning)
+        problems = {status.name: status.problem for status in registry.statuses()}
+    assert problem in str(problems["r"])
+    assert problems["python"] is None

@@ -60,6 +60,8 @@ def test_the_version_names_noodle_language_and_python():
     [
         (["rnu", "x.noodle"], "Did you mean 'run'?"),
         (["hello.noodle"], "Did you mean 'noodle run hello.noodle'?"),
+        (["help"], "Did you mean 'noodle --help'?"),
+        (["version"], "Did you mean 'noodle --version'?"),
         (["run"], "FILE"),
         (["run", "--confg", "x", "y.noodle"], "--config"),
         (["run", "a.noodle", "b.noodle"], "b.noodle"),

@@ -1361,7 +1361,7 @@ MISTAKES: list[Mistake] = [
     (
         "%",
         [
-            (1, 1, "`%` does not fit here"),
+            (1, 1, "a line begins with an operator"),
         ],
     ),
     (

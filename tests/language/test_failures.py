@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from noodle.language import Failure, ProgramLoader, describe_failure
 
 from .hosts import CollectingHost
+
+NAME_EACH_VALUE = "write a name for each value; a map gives its pairs as `m.items()`"
 
 
 def failure(folder: Path, source: str) -> tuple[Failure, BaseException]:
@@ -109,8 +112,32 @@ def test_endless_recursion_shows_both_ends(tmp_path: Path) -> None:
         ),
         ("let x = [null][0]\n1 in x", "`in` does not work on null", None),
         ('let x = [1][0]\nx < "a"', "`<` does not work on int and str", None),
-        ("let a, b = [1]", "expected 2 values, got 1", None),
-        ("let a, b = [1, 2, 3]", "expected 2 values, got more", None),
+        ("let a, b = [1]", "expected 2 values, got 1", NAME_EACH_VALUE),
+        ("let a, b = [1, 2, 3]", "expected 2 values, got more", NAME_EACH_VALUE),
+        ("for k, v in {a: 1} { }", "expected 2 values, got 1", NAME_EACH_VALUE),
+        ("len(5)", "int has no length", "use a list, a map or a string"),
+        ('int("x")', "'x' is no int", 'pass digits, such as `int("42")`'),
+        ('float("x")', "'x' is no float", 'pass a number, such as `float("2.5")`'),
+        ("max([])", "`max` got nothing to choose from", "test it before with `len(…)`"),
+        ('abs("x")', "`abs` does not work on str", None),
+        ('round("x")', "`round` does not work on str", None),
+        ("len()", "`len` takes 1 argument, got 0", None),
+        ("str(1, 2)", "`str` takes 1 argument, got 2", "leave out the others"),
+        ('"".join([1])', "`join` joins strings, got int", "convert with `str(…)`"),
+        ("let xs = []\nxs.pop()", "the list is empty", "test it before with `len(…)`"),
+        ("[1].index(2)", "the list does not hold 2", "test it before: `if x in xs { … }`"),
+        ('[1][0:"a"]', "the ends of a slice are ints", "convert them with `int(…)`"),
+        ("int(1e400)", "infinity has no int", None),
+        ("10 ** 400 / 3", "the int is too large for a float", "use `div(a, b)` for ints"),
+        ("2.0 ** 5000", "the result is too large for a float", None),
+        ("1 << -1", "a shift is by 0 bits or more", None),
+        (
+            "let x = 1\nx.name = 2",
+            "int has no member `name` to assign to",
+            'keep values in a map: `m["name"] = …`',
+        ),
+        ("let f = () => 1\nf.name", "function has no member `name`", None),
+        ("expect(1 == 2)", "what is expected does not hold", None),
         ("let x = [[1]][0]\nx.length", "list has no member `length`", "use `len(…)`"),
         ("let x = [[1]][0]\nx.apend(1)", "list has no member `apend`", "use `append`"),
         ('let x = [[1]][0]\nx["a"]', "an index of list is an int, got str", None),
@@ -132,7 +159,34 @@ def test_words(tmp_path: Path, source: str, summary: str, remedy: str | None) ->
     assert (summary, remedy) == (told.summary, told.remedy)
 
 
-def test_errors_of_libraries_keep_their_words(tmp_path: Path) -> None:
-    """Noodle does not reword what a foreign function says."""
-    told, _ = failure(tmp_path, 'import ffi "math" as m\nm.sqrt(-1)')
-    assert ("ValueError: math domain error", "ValueError") == (told.summary, told.kind)
+@pytest.mark.parametrize(
+    ("source", "summary"),
+    [
+        ("m.sqrt(-1)", "ValueError: math domain error"),
+        ("m.hypot()\nm.gcd(2.5)", "TypeError: 'float' object cannot be interpreted as an integer"),
+        ("let f = m.gcd\nf(2.5)", "TypeError: 'float' object cannot be interpreted as an integer"),
+        ("m.cos(1, 2)", "TypeError: math.cos() takes exactly one argument (2 given)"),
+        ('m.cos("a")', "TypeError: must be real number, not str"),
+        ("m.cosine(1)", "AttributeError: module 'math' has no attribute 'cosine'"),
+        ("m()", "import cannot be called"),
+    ],
+)
+def test_errors_of_libraries_keep_their_words(tmp_path: Path, source: str, summary: str) -> None:
+    """Noodle does not reword what a foreign function says, also where it has no frame."""
+    told, _ = failure(tmp_path, f'import ffi "math" as m\n{source}')
+    assert summary == told.summary
+
+
+def test_an_error_that_cannot_be_shown(tmp_path: Path) -> None:
+    """An exception whose own code raises is told by its class."""
+    (tmp_path / "unshowable.py").write_text(
+        "class Unshowable(Exception):\n"
+        "    def __str__(self):\n        return None.text\n"
+        "def fail():\n    raise Unshowable\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        told, _ = failure(tmp_path, 'import ffi "unshowable" as u\nu.fail()')
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert "Unshowable: its message cannot be shown: AttributeError" == told.summary

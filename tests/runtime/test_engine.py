@@ -89,6 +89,26 @@ def test_relative_targets_are_relative_to_the_working_directory(
     assert 1 == noodle.configure().load("./helpers.py", directory=tmp_path).one()
 
 
+def test_what_is_provided_again_replaces_what_was_provided_before() -> None:
+    old = noodle.provide("answers", {"answer": lambda: 41}, version="1")
+    new = noodle.provide("answers", {"answer": lambda: 42}, version="2")
+    assert (41, 42) == (old.answer(), new.answer())
+    assert noodle.load("loopback:answers") is new
+    assert "answers 2" == str(noodle.bridge("answers"))
+
+
+def test_two_engines_do_not_know_each_others_libraries() -> None:
+    first = noodle.Engine(noodle.configure(sample_every=1).settings)
+    second = noodle.Engine(noodle.configure(sample_every=10).settings)
+    one, two = first.load("math").sqrt, second.load("math").sqrt
+    for _ in range(20):
+        assert one(4) == two(4) == 2.0
+    assert (20, 2) == (noodle.stats(one).timed_calls, noodle.stats(two).timed_calls)
+    first.dispatcher.invalidate()
+    assert one(4) == two(4) == 2.0
+    assert (2, 1) == (noodle.stats(one).plan_misses, noodle.stats(two).plan_misses)
+
+
 SECURITY = {
     "authorization": {
         "bridge_permissions": {"math": ["read", "system"], "json": ["read", "write"]},
@@ -117,6 +137,12 @@ def test_a_library_that_the_role_may_not_call_is_refused_when_it_is_called() -> 
     noodle.configure(security={"authorization": permissions})
     with pytest.raises(PermissionDeniedError, match="role admin may not call math"):
         noodle.load("math").sqrt(4)
+
+
+def test_a_caller_cannot_choose_the_name_that_permissions_are_looked_up_by() -> None:
+    noodle.configure(security=SECURITY)
+    with pytest.raises(SettingsError, match="has no option 'name'"):
+        noodle.load("math", name="json")
 
 
 def test_stages_may_be_given_in_place_of_noodles_own() -> None:

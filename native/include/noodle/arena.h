@@ -1,28 +1,28 @@
 /* The arena: the host's pool of shared memory for arrays.  Version 1.
  *
- * Words.  A segment is one memfd with one array (arrays below 64 KiB travel inside records).  A lease
- * keeps a segment alive and its bytes unchanged by recycling.  A holder is a worker that a segment
- * was sent to; it is taken to keep its mapping until it ends.
+ * Words.  A segment is one memfd with one array (arrays below 64 KiB travel inside records).  A
+ * lease keeps a segment alive and its bytes unchanged by recycling.  A holder is a worker that a
+ * segment was sent to; it is taken to keep its mapping until it ends.
  *
  * Guarantees.
- *   - Every segment is sealed SHRINK|GROW|SEAL before anybody else sees it: no access to it can raise
- *     SIGBUS.
- *   - The table, the counts and the holders are private memory of the host.  A worker names a segment
- *     by number, and the number is looked up among what was granted to that worker.
- *   - Memory is never unmapped while a lease on it lives: not by trimming, not when a worker dies, not
- *     by noodle_arena_destroy().
- *   - A recycled segment shows no worker what it has not been shown before: it goes to workers that
- *     held it, or it is zeroed first.  One that a hostile worker holds goes to exactly that worker or
- *     to nobody, as its old mapping would show it everything new.  One that a killed worker held is
- *     never used again.
+ *   - Every segment is sealed SHRINK|GROW|SEAL before anybody else sees it: no access to it can
+ *     raise SIGBUS.
+ *   - The table, the counts and the holders are private memory of the host.  A worker names a
+ *     segment by number, and the number is looked up among what was granted to that worker.
+ *   - Memory is never unmapped while a lease on it lives: not by trimming, not when a worker dies,
+ *     not by noodle_arena_destroy().
+ *   - A recycled segment shows no worker what it has not been shown before: it goes to workers
+ *     that held it, or it is zeroed first.  One that a hostile worker holds goes to exactly that
+ *     worker or to nobody, as its old mapping would show it everything new.  One that a killed
+ *     worker held is never used again.
  *   - In a child of fork() leases stay readable, and their release does nothing.
  *
  * Read-only is real twice over: a descriptor for reading only stops a worker that is correct or
- * sandboxed; NOODLE_SEGMENT_FROZEN stops everybody, as the kernel refuses any later writable mapping
- * (a process of the same user may otherwise reopen /proc/self/fd/N for writing).
+ * sandboxed; NOODLE_SEGMENT_FROZEN stops everybody, as the kernel refuses any later writable
+ * mapping (a process of the same user may otherwise reopen /proc/self/fd/N for writing).
  *
- * Threads.  Every function may be called from any thread.  Retaining and releasing a lease is atomic
- * and takes a lock only for the last one; everything else takes the arena's lock.
+ * Threads.  Every function may be called from any thread.  Retaining and releasing a lease is
+ * atomic and takes a lock only for the last one; everything else takes the arena's lock.
  *
  * Ownership.  The arena owns descriptors and mappings.  A lease is owned by whoever holds it.
  */
@@ -53,7 +53,7 @@ typedef struct noodle_lease {
 typedef struct noodle_arena_options {
     uint64_t most_bytes;         /* of all segments together; 0: no limit */
     uint64_t high_water_bytes;   /* free segments above it are dropped at once; 0: 1 GiB */
-    uint64_t idle_ns;            /* free segments are dropped when nothing happened so long; 0: 5 s */
+    uint64_t idle_ns;            /* free segments are dropped after so long without use; 0: 5 s */
     uint32_t most_segments;      /* descriptors; 0: a quarter of RLIMIT_NOFILE */
 } noodle_arena_options;
 
@@ -85,8 +85,8 @@ noodle_arena_stats noodle_arena_statistics(noodle_arena *arena);
 /* Numbers a worker for the holders' bitmaps.  Returns OK, or LIMIT. */
 noodle_status noodle_arena_add_worker(noodle_arena *arena, bool trusted, uint32_t *worker);
 
-/* The worker has ended.  Its segments lose it as a holder; `killed` says that it ended in the middle
- * of something, so none of them is used again. */
+/* The worker has ended.  Its segments lose it as a holder; `killed` says that it ended in the
+ * middle of something, so none of them is used again. */
 void noodle_arena_remove_worker(noodle_arena *arena, uint32_t worker, bool killed);
 
 /* --------------------------------------------------------------------------------- Segments */
@@ -98,8 +98,8 @@ enum noodle_segment_flag {
 
 /* Leases a segment of at least `bytes`, page-aligned, writable here.
  *
- * `worker` is who it is for, or NOODLE_ANY_WORKER: then it can be granted to every worker that exists
- * now.  Contents are undefined without NOODLE_SEGMENT_ZEROED.
+ * `worker` is who it is for, or NOODLE_ANY_WORKER: then it can be granted to every worker that
+ * exists now.  Contents are undefined without NOODLE_SEGMENT_ZEROED.
  *
  * Returns OK, LIMIT, FORKED, INVALID or SYSTEM. */
 noodle_status noodle_arena_allocate(noodle_arena *arena, uint64_t bytes, uint32_t worker,
@@ -164,16 +164,16 @@ typedef struct noodle_message {
 
 _Static_assert(sizeof(noodle_message) == 24, "a message has 24 bytes");
 
-/* Makes a worker a holder of the leased segment; sends it the first time, and once more when a reader
- * becomes a writer.  When this returns OK, a record that names the segment may follow.
+/* Makes a worker a holder of the leased segment; sends it the first time, and once more when a
+ * reader becomes a writer.  When this returns OK, a record that names the segment may follow.
  *
- * Returns OK, REFUSED (recycled memory that this worker must not see, or a private copy: copy into a
- * segment of its own), TIMEOUT, PEER_DEAD, FORKED, INVALID or SYSTEM. */
+ * Returns OK, REFUSED (recycled memory that this worker must not see, or a private copy: copy into
+ * a segment of its own), TIMEOUT, PEER_DEAD, FORKED, INVALID or SYSTEM. */
 noodle_status noodle_arena_grant(noodle_arena *arena, noodle_lease lease, uint32_t worker,
                                  int socket, bool read_only);
 
-/* Sends one descriptor, waiting at most a second for a peer that does not read.  Returns OK, TIMEOUT,
- * PEER_DEAD or SYSTEM.  Segments of the arena are sent by noodle_arena_grant(). */
+/* Sends one descriptor, waiting at most a second for a peer that does not read.  Returns OK,
+ * TIMEOUT, PEER_DEAD or SYSTEM.  Segments of the arena are sent by noodle_arena_grant(). */
 noodle_status noodle_send_segment(int socket, const noodle_message *message, int fd);
 
 /* Receives one descriptor, close-on-exec.  A segment's has been checked: a memfd of exactly
@@ -188,8 +188,8 @@ noodle_status noodle_receive_segment(int socket, bool wait, noodle_message *mess
 noodle_status noodle_segment_map(const noodle_message *message, int fd, void **address);
 void noodle_segment_unmap(const noodle_message *message, void *address);
 
-/* A worker's side: makes a memfd that noodle_arena_adopt() will take, mapped writable here.  To give
- * it away: unmap it, then send the descriptor. */
+/* A worker's side: makes a memfd that noodle_arena_adopt() will take, mapped writable here.  To
+ * give it away: unmap it, then send the descriptor. */
 noodle_status noodle_segment_make(uint64_t bytes, int *fd, void **address);
 
 /* --------------------------------------------------------------------------- Array layouts */

@@ -2,8 +2,8 @@
  *
  * Words.  The host is the process that loads foreign code elsewhere; a worker is the child process
  * in which it runs.  A link is the host's end of the memory shared with one worker, and a
- * noodle_worker the worker's end.  Each link has up to 64 channels; a channel is two byte rings, one
- * each way, and belongs to one thread of the host at a time.
+ * noodle_worker the worker's end.  Each link has up to 64 channels; a channel is two byte rings,
+ * one each way, and belongs to one thread of the host at a time.
  *
  * Memory.  One memfd a worker, made and sealed (SHRINK, GROW, SEAL) by the host before the worker
  * sees it, so that no truncation can raise SIGBUS here:
@@ -17,33 +17,35 @@
  *
  * Rings.  A cursor counts bytes since the beginning and never wraps; its place in the ring is the
  * cursor modulo ring_bytes.  A record is a 32-byte header and a payload, padded to 32 bytes; a
- * header never crosses the end of the ring, a payload may.  The producer owns the head, the consumer
- * the tail.  The cursors that count are private to each side; those in shared memory are hints that
- * are checked against them.
+ * header never crosses the end of the ring, a payload may.  The producer owns the head, the
+ * consumer the tail.  The cursors that count are private to each side; those in shared memory are
+ * hints that are checked against them.
  *
- * Trust.  The peer may write anything at any time.  This side never reads or writes outside a ring,
- * never loops because of what the peer wrote, reads each header word once, and copies a record out
- * before anything looks at it.  A hint or a length that cannot be is NOODLE_PROTOCOL and condemns the
- * ring: every later use returns NOODLE_PROTOCOL.  What a caller encodes straight into a ring it must
- * never read back.
+ * Trust.  The peer may write anything at any time.  This side never reads or writes outside a
+ * ring, never loops because of what the peer wrote, reads each header word once, and copies a
+ * record out before anything looks at it.  A hint or a length that cannot be is NOODLE_PROTOCOL
+ * and condemns the ring: every later use returns NOODLE_PROTOCOL.  What a caller encodes straight
+ * into a ring it must never read back.
  *
- * Waiting.  Each side that can sleep has a state word.  The waker publishes, passes a seq_cst fence
- * and reads the peer's state; the sleeper stores PARKED, passes a seq_cst fence and looks again.  So
- * either the waker sees PARKED or the sleeper sees the record; weaker orders lose wake-ups.
+ * Waiting.  Each side that can sleep has a state word.  The waker publishes, passes a seq_cst
+ * fence and reads the peer's state; the sleeper stores PARKED, passes a seq_cst fence and looks
+ * again.  So either the waker sees PARKED or the sleeper sees the record; weaker orders lose
+ * wake-ups.
  *
  * Spinning.  A side spins only while its peer is awake and last waited on another processor, and a
  * worker only while the mean gap between calls is below its limit.  By themselves these rules can
- * lock two processes into parking: woken on the same processor they stay there, and a wake-up makes
- * every gap long.  So in 8 of every 128 ms of CLOCK_MONOTONIC, the same ones for both, each side
- * spins whenever its peer is awake, and a worker for four times as long: the kernel spreads the two
- * over processors, or the hot path begins, or nothing is gained and little is lost.
+ * lock two processes into parking: woken on the same processor they stay there, and a wake-up
+ * makes every gap long.  So in 8 of every 128 ms of CLOCK_MONOTONIC, the same ones for both, each
+ * side spins whenever its peer is awake, and a worker for four times as long: the kernel spreads
+ * the two over processors, or the hot path begins, or nothing is gained and little is lost.
  *
- * Threads.  A channel, with both its rings, is used by one thread at a time; a link's functions may
- * be called from any thread, and so may noodle_link_mark_dead() while others wait.  A noodle_worker
- * belongs to the worker's serving thread; only beat and progress may be raised from elsewhere.
+ * Threads.  A channel, with both its rings, is used by one thread at a time; a link's functions
+ * may be called from any thread, and so may noodle_link_mark_dead() while others wait.  A
+ * noodle_worker belongs to the worker's serving thread; only beat and progress may be raised from
+ * elsewhere.
  *
- * Ownership.  A link owns its descriptors, its mapping and its channels.  noodle_link_destroy() needs
- * all channels closed.  In a child of fork() every function of a link returns NOODLE_FORKED.
+ * Ownership.  A link owns its descriptors, its mapping and its channels.  noodle_link_destroy()
+ * needs all channels closed.  In a child of fork() every function of a link returns NOODLE_FORKED.
  */
 #ifndef NOODLE_CHANNEL_H
 #define NOODLE_CHANNEL_H
@@ -326,10 +328,10 @@ noodle_ring_take(noodle_ring_reader *ring, noodle_record *record, void *buffer, 
         return noodle_ring_condemn(ring);
     if (record->length > capacity)
         return NOODLE_TOO_SMALL;
-    if (__builtin_expect(begin + NOODLE_RECORD_BYTES + record->length <= ring->mask + 1, 1))
-        memcpy(buffer, ring->data + begin + NOODLE_RECORD_BYTES, record->length);
-    else
+    if (__builtin_expect(begin + NOODLE_RECORD_BYTES + record->length > ring->mask + 1, 0))
         noodle_ring_copy_out(ring, buffer, record->length);
+    else if (record->length != 0)   /* else there may be no buffer */
+        memcpy(buffer, ring->data + begin + NOODLE_RECORD_BYTES, record->length);
     /* What is decoded is the copy, whatever happens to the ring from here on. */
     __asm__ __volatile__("" ::: "memory");
     ring->position += span;
@@ -491,9 +493,9 @@ void noodle_link_destroy(noodle_link *link);
 
 /* ---------------------------------------------------------------------------- Host: waiting
  *
- * A waiter stands for one thread (or one event loop) and the channels it owns: it serves every chain
- * of its thread, so a record on any of them ends its waits.  Which one it is, the caller sees from
- * noodle_channel_ready() or noodle_waiter_next(). */
+ * A waiter stands for one thread (or one event loop) and the channels it owns: it serves every
+ * chain of its thread, so a record on any of them ends its waits.  Which one it is, the caller
+ * sees from noodle_channel_ready() or noodle_waiter_next(). */
 typedef struct noodle_waiter noodle_waiter;
 
 noodle_status noodle_waiter_create(noodle_waiter **waiter);
@@ -504,26 +506,27 @@ void noodle_waiter_destroy(noodle_waiter *waiter);
 /* The next channel that is ready, in turn, or NULL. */
 noodle_channel *noodle_waiter_next(noodle_waiter *waiter);
 
-/* Spins until a channel of the waiter is ready, at most until `until_ns`, while the worker of
- * `channel` is awake.  Makes no system call in the first 2 us, and yields the processor after them.
+/* Spins until a channel of the waiter that `channel` belongs to is ready, at most until `until_ns`,
+ * while the worker of `channel` is awake.  Makes no system call in the first 2 us, and yields the processor after them.
  *
  * Returns READY, PEER_PARKED, or NOT_YET (also at once where spinning is not allowed). */
 noodle_status noodle_wait_spin(noodle_channel *channel, uint64_t until_ns);
 
 /* Parks until a channel of the waiter is ready.
  *
- * Args: deadline_ns, CLOCK_MONOTONIC, 0 for none; slice_ns, after which to return anyway, 0 for none.
- * Returns READY, TIMEOUT, SLICE (over, or a signal came), PEER_DEAD (the worker of any channel of the
- * waiter; ready channels come first), FORKED or SYSTEM. */
+ * Args: deadline_ns, CLOCK_MONOTONIC, 0 for none; slice_ns, after which to return anyway, 0 for
+ * none. Returns READY, TIMEOUT, SLICE (over, or a signal came), PEER_DEAD (the worker of any
+ * channel of the waiter; ready channels come first), FORKED or SYSTEM. */
 noodle_status noodle_wait_block(noodle_channel *channel, uint64_t deadline_ns, uint64_t slice_ns);
 
 /* Spins for at most `spin_ns`, then parks: both of the above. */
 noodle_status noodle_channel_wait(noodle_channel *channel, uint64_t deadline_ns, uint64_t slice_ns,
                                   uint64_t spin_ns);
 
-/* For a waiter under somebody else's poll (asyncio): poll own_event.wait_fd of each of its channels.
- * noodle_waiter_park() before polling returns READY if it must not sleep; noodle_waiter_unpark()
- * after it drains the events.  Between them nothing else of the waiter is used. */
+/* For a waiter under somebody else's poll (asyncio): poll own_event.wait_fd of each of its
+ * channels. noodle_waiter_park() before polling returns READY if it must not sleep;
+ * noodle_waiter_unpark() after it drains the events.  Between them nothing else of the waiter is
+ * used. */
 noodle_status noodle_waiter_park(noodle_waiter *waiter);
 void noodle_waiter_unpark(noodle_waiter *waiter);
 
@@ -542,7 +545,7 @@ typedef struct noodle_worker {
     noodle_event event;
     int lifeline_fd;
     uint64_t spin_ns;               /* 0: never spin */
-    uint64_t mean_gap_ns;           /* between the end of a call and the next; decides on spinning */
+    uint64_t mean_gap_ns;           /* from the end of a call to the next; decides on spinning */
 } noodle_worker;
 
 /* Maps and checks the control memory: its seals, sizes, magic and ABI.  The worker takes the
@@ -553,15 +556,15 @@ noodle_status noodle_worker_attach(noodle_worker *worker, int control_fd, int ev
                                    int lifeline_fd);
 void noodle_worker_detach(noodle_worker *worker);
 
-/* Gives a channel the event that wakes its host thread, as received over the socket.  The host sends
- * it before the first record; until it is here the channel must not be served. */
+/* Gives a channel the event that wakes its host thread, as received over the socket.  The host
+ * sends it before the first record; until it is here the channel must not be served. */
 noodle_status noodle_worker_set_event(noodle_worker *worker, uint32_t index, int wake_fd);
 
 /* The next channel that is ready, in turn, or NULL. */
 noodle_channel *noodle_worker_next(noodle_worker *worker);
 
-/* Waits until a channel is ready: spins while the mean gap between calls is below spin_ns, then parks.
- * Returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
+/* Waits until a channel is ready: spins while the mean gap between calls is below spin_ns, then
+ * parks. Returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
 noodle_status noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_ns);
 
 /* The two parts of it, for a worker that must release an interpreter's lock between them. */
@@ -574,8 +577,8 @@ noodle_status noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, u
 noodle_status noodle_worker_park(noodle_worker *worker);
 void noodle_worker_unpark(noodle_worker *worker);
 
-/* For the thread of a dedicated channel: the event that wakes it, as received over the socket, and its
- * wait. */
+/* For the thread of a dedicated channel: the event that wakes it, as received over the socket, and
+ * its wait. */
 noodle_status noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd);
 noodle_status noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel,
                                     uint64_t deadline_ns, uint64_t slice_ns);
@@ -586,8 +589,8 @@ noodle_worker_progress(noodle_worker *worker)
     atomic_fetch_add_explicit(&worker->control->progress, 1, memory_order_relaxed);
 }
 
-/* Starts the native thread that raises the beat every `beat_ms` and, when the host is gone, kills the
- * worker's whole process group: the launcher has given it one of its own. */
+/* Starts the native thread that raises the beat every `beat_ms` and, when the host is gone, kills
+ * the worker's whole process group: the launcher has given it one of its own. */
 noodle_status noodle_worker_watch(noodle_worker *worker, int beat_ms);
 
 #endif

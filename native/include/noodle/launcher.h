@@ -11,8 +11,8 @@
  *     --stdout=FD           becomes descriptor 1; without it /dev/null
  *     --stderr=FD           becomes descriptor 2; without it /dev/null
  *     --env=NAME=VALUE      one variable; nothing else is in the worker's environment
- *     --env=NAME            one whose value is the launcher's own: for what others must not read, as
- *                           command lines are public
+ *     --env=NAME            one whose value is the launcher's own: for what others must not read,
+ *                           as command lines are public
  *     --directory=PATH      the working directory; without it "/"
  *     --limit-data=BYTES    RLIMIT_DATA
  *     --limit-files=N       RLIMIT_NOFILE
@@ -21,14 +21,14 @@
  *
  * Guarantees for the program, in the order in which they come about:
  *   - it leads a session and a process group of its own, without a terminal;
- *   - it is killed when the thread that started it ends: start it from a thread that lives as long as
- *     the host;
+ *   - it is killed when the thread that started it ends: start it from a thread that lives as long
+ *     as the host;
  *   - every signal has its default disposition and none is blocked; core files have size 0;
- *   - descriptor 0 is /dev/null, 1 to 6 are the ones above, or closed where not given, and there are
- *     no others;
- *   - the environment is exactly the --env list, in its order.
- * The host's descriptors must not be open in any other way: the launcher does not share the open file
- * descriptions of the host's own stdin, stdout and stderr with the worker.
+ *   - descriptor 0 is /dev/null, 1 to 6 are the ones above, or closed where not given, and there
+ *     are no others;
+ *   - the environment is exactly the --env list, in its order. The host's descriptors must not be
+ *     open in any other way: the launcher does not share the open file descriptions of the host's
+ *     own stdin, stdout and stderr with the worker.
  *
  * A failure is one line on the status descriptor, "STEP ERRNO MESSAGE\n", e.g.
  *     exec 2 No such file or directory: /opt/node/bin/node

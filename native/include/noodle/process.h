@@ -27,12 +27,12 @@ noodle_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* --------------------------------------------------------------------------------- Spinning
- * At most half of the CPUs this process may use, rounded down, are spent on spinning.  CPUs are
- * min(CPUs of the affinity mask, quota of the cgroup and of every cgroup above it, v1 or v2).  Below
- * two whole CPUs nobody spins, nor in the second after the kernel throttled the cgroup.  The facts
- * are read again when they are older than a second: by a waiting thread, or before it by one that
- * calls noodle_processors_refresh() and so keeps the reading off the calls. */
+/* --------------------------------------------------------------------------------- Spinning At
+ * most half of the CPUs this process may use, rounded down, are spent on spinning.  CPUs are
+ * min(CPUs of the affinity mask, quota of the cgroup and of every cgroup above it, v1 or v2).
+ * Below two whole CPUs nobody spins, nor in the second after the kernel throttled the cgroup.  The
+ * facts are read again when they are older than a second: by a waiting thread, or before it by one
+ * that calls noodle_processors_refresh() and so keeps the reading off the calls. */
 typedef struct noodle_processors {
     double usable;        /* CPUs, e.g. 1.5 under a quota of 150 ms in 100 ms */
     uint64_t throttled;   /* nr_throttled of the cgroup; 0 where there is none */
@@ -43,8 +43,8 @@ typedef struct noodle_processors {
 noodle_processors noodle_processors_refresh(void);
 
 /* Reads the facts anew from a process's cgroup membership file, a table of mounts and a CPU count,
- * without touching what this process uses.  The paths are /proc/self/cgroup and /proc/self/mountinfo
- * but for tests. */
+ * without touching what this process uses.  The paths are /proc/self/cgroup and
+ * /proc/self/mountinfo but for tests. */
 noodle_processors noodle_processors_read(const char *cgroup, const char *mounts, unsigned cpus);
 
 /* Reads the facts again if they are older than a second. */

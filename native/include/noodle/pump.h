@@ -1,18 +1,18 @@
 /* The pump: carries what workers print to where the host wants it.
  *
  * One native thread serves all workers, so that output flows while the host holds an interpreter's
- * lock or computes.  Each source is the read end of a worker's stdout or stderr pipe.  Its bytes go to
- * a descriptor of the host, or to a callback where the host has replaced its own stream; the last ones
- * are kept for crash reports.
+ * lock or computes.  Each source is the read end of a worker's stdout or stderr pipe.  Its bytes
+ * go to a descriptor of the host, or to a callback where the host has replaced its own stream; the
+ * last ones are kept for crash reports.
  *
  * Guarantees.  Bytes of one source keep their order and none is lost; a sink that blocks holds the
- * pump, and with it the workers, as a full terminal would.  The host's descriptor is never switched to
- * non-blocking: others share its open file description.  A sink that fails (EPIPE) is no longer
- * written to; its source is still drained.  SIGPIPE is blocked in the pump's thread.
+ * pump, and with it the workers, as a full terminal would.  The host's descriptor is never
+ * switched to non-blocking: others share its open file description.  A sink that fails (EPIPE) is
+ * no longer written to; its source is still drained.  SIGPIPE is blocked in the pump's thread.
  *
  * Threads.  Any function from any thread.  Callbacks run on the pump's thread, one at a time; they
- * must not call into the pump.  After noodle_pump_remove() returns, the callback is not running and is
- * not called again.
+ * must not call into the pump.  After noodle_pump_remove() returns, the callback is not running
+ * and is not called again.
  */
 #ifndef NOODLE_PUMP_H
 #define NOODLE_PUMP_H
@@ -40,7 +40,7 @@ noodle_status noodle_pump_add(noodle_pump *pump, int source_fd, int sink_fd,
                               noodle_pump_callback callback, void *context,
                               noodle_pump_source **source);
 
-/* Waits until the source has reached its end of file, at most timeout_ms.  Returns OK or TIMEOUT. */
+/* Waits for the source's end of file, at most timeout_ms.  Returns OK or TIMEOUT. */
 noodle_status noodle_pump_finish(noodle_pump_source *source, int timeout_ms);
 
 /* Copies the last bytes of the source, at most `capacity`, and returns how many. */

@@ -28,6 +28,7 @@ class LoopbackBridge:
 
     name = "loopback"
     option_names: frozenset[str] = frozenset()
+    placements = ("inprocess",)
 
     def __init__(self) -> None:
         self._libraries: dict[str, LoopbackLibrary] = {}

@@ -9,40 +9,33 @@ too.
 from __future__ import annotations
 
 import functools
-import importlib
-import importlib.util
 import inspect
-import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any
 
+from noodle._handle import Handle
+from noodle.bridges.python_imports import (
+    check_interpreter,
+    check_version,
+    import_file,
+    import_module,
+    import_name,
+    submodule_names,
+    version_of,
+)
 from noodle.calls import BoundFunction, Call, Function, LoadedLibrary, LoadRequest, Submodule
 from noodle.errors import (
-    LibraryLoadError,
-    MissingPackageError,
     NameNotFoundError,
     TargetError,
-    VersionError,
     did_you_mean,
 )
 from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, ValueType, qualified_name
 
 __all__ = ["PythonBridge", "PythonFunction", "PythonLibrary", "prototype_of"]
-
-DISTRIBUTION_NAMES = {
-    "PIL": "pillow",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "sklearn": "scikit-learn",
-    "yaml": "PyYAML",
-}
-"""Distributions whose name differs from their import name, for the commands in messages."""
-
 
 _ABSENT = object()
 
@@ -52,6 +45,7 @@ class PythonBridge:
 
     name = "python"
     option_names: frozenset[str] = frozenset()
+    placements = ("inprocess",)
 
     def missing(self) -> str | None:
         """Return None: this interpreter is always there."""
@@ -62,11 +56,11 @@ class PythonBridge:
 
         Args:
             request: The location is an import name, a distribution's name, or a path to a ``.py``
-                file.
+                file or to a directory with ``__init__.py``.
 
         Raises:
             MissingPackageError: No such package in this interpreter.
-            VersionError: The installed version does not satisfy the requirement.
+            VersionError: The installed version, or the interpreter's, is not what was asked for.
             LibraryLoadError: Importing it raised.
             TargetError: Prototypes were given; Python functions declare themselves.
         """
@@ -77,154 +71,14 @@ class PythonBridge:
                 received="prototypes",
                 remedy="leave the prototypes out",
             )
-        if request.location.endswith(".py"):
-            return PythonLibrary(_import_file(Path(request.directory, request.location)))
-        name = _import_name(request.location)
-        _check_version(name, request.requirement)
-        return PythonLibrary(_import(name, request.location))
-
-
-def _import_name(location: str) -> str:
-    """Return the import name for what may be a distribution's name (``scikit-learn``)."""
-    if all(part.isidentifier() for part in location.split(".")) and _exists(location):
-        return location
-    for import_name, distribution in DISTRIBUTION_NAMES.items():
-        if distribution.casefold() == location.casefold():
-            return import_name
-    from importlib import metadata
-
-    try:
-        files = metadata.distribution(location).read_text("top_level.txt") or ""
-    except (metadata.PackageNotFoundError, ValueError):
-        return location
-    candidates = [*files.split(), location.replace("-", "_")]
-    return next((c for c in candidates if not c.startswith("_") and _exists(c)), location)
-
-
-def _exists(name: str) -> bool:
-    top = name.partition(".")[0]
-    if top in sys.modules:
-        return True
-    try:
-        return importlib.util.find_spec(top) is not None
-    except (ImportError, ValueError):
-        return False
-
-
-def _import(name: str, written: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise _missing_package(name, written, error.name) from None
-        raise LibraryLoadError(
-            f"importing {name} failed: it needs {error.name}, which is not installed",
-            expected=f"the package {error.name}",
-            received="no such package",
-            remedy=f"{_pip_install(error.name or '')}",
-        ) from error
-    except Exception as error:
-        raise LibraryLoadError(
-            f"importing {name} failed: {type(error).__name__}: {error}",
-            where=name,
-            remedy=f'python -c "import {name}" shows the whole traceback',
-        ) from error
-
-
-def _missing_package(name: str, written: str, absent: str) -> Exception:
-    top = name.partition(".")[0]
-    if absent != top:
-        parent = absent.rpartition(".")[0]
-        return NameNotFoundError(
-            f"{parent} has no module {absent.rpartition('.')[2]!r}",
-            expected=f"a module of {parent}",
-            received=absent,
-            remedy=did_you_mean(absent.rpartition(".")[2], _submodule_names(parent)),
-        )
-    near = did_you_mean(top, _installed_modules())
-    install = _pip_install(written.partition(".")[0])
-    return MissingPackageError(
-        f"no Python package {written!r}",
-        expected="a package or module that this interpreter can import",
-        received=written,
-        remedy=f"{near}, or {install}" if near else install,
-    )
-
-
-def _pip_install(name: str, requirement: str = "") -> str:
-    wanted = DISTRIBUTION_NAMES.get(name, name) + requirement
-    return f"python -m pip install {wanted!r}" if requirement else f"python -m pip install {wanted}"
-
-
-def _installed_modules() -> set[str]:
-    import pkgutil
-
-    return {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())}
-
-
-def _submodule_names(package: str) -> list[str]:
-    import pkgutil
-
-    path = getattr(sys.modules.get(package), "__path__", None)
-    return [module.name for module in pkgutil.iter_modules(path)] if path else []
-
-
-def _import_file(path: Path) -> ModuleType:
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise MissingPackageError(
-            f"no Python file {path.name!r}", expected="an existing .py file", received=path.name
-        )
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise LibraryLoadError(
-            f"running {path.name} failed: {type(error).__name__}: {error}", where=path.name
-        ) from error
-    return module
-
-
-def _check_version(name: str, requirement: str) -> None:
-    if not requirement:
-        return
-    from packaging.specifiers import SpecifierSet
-    from packaging.version import InvalidVersion
-
-    # A plain version, as the configuration gives it, is an exact pin.
-    pin = requirement if requirement[0] in "<>=!~" else f"=={requirement}"
-    top = name.partition(".")[0]
-    found = _version(top)
-    if found is None and not _exists(top):
-        return
-    try:
-        satisfied = found is not None and SpecifierSet(pin).contains(found, prereleases=True)
-    except InvalidVersion:
-        satisfied = False
-    if not satisfied:
-        raise VersionError(
-            f"{top} {pin} is not what this interpreter has",
-            expected=f"{top}{pin}",
-            received=f"{top} {found}" if found else f"{top}, whose version is unknown",
-            remedy=_pip_install(top, pin),
-        )
-
-
-def _version(top: str) -> str | None:
-    from importlib import metadata
-
-    for distribution in (top, DISTRIBUTION_NAMES.get(top)):
-        try:
-            if distribution:
-                return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            continue
-    version = getattr(sys.modules.get(top), "__version__", None)
-    if version is None and top in sys.modules and top not in sys.stdlib_module_names:
-        owners = metadata.packages_distributions().get(top, [])
-        return metadata.version(owners[0]) if owners else None
-    return str(version) if version is not None else None
+        if request.interpreter:
+            check_interpreter(request.location, request.interpreter)
+        if "/" in request.location:
+            file = import_file(Path(request.directory, request.location))
+            return PythonLibrary(file, packaged=False)
+        name = import_name(request.location)
+        check_version(name, request.requirement)
+        return PythonLibrary(import_module(name, request.location))
 
 
 class PythonLibrary:
@@ -232,12 +86,14 @@ class PythonLibrary:
 
     Args:
         module: The module.
+        packaged: Whether it may belong to an installed distribution, which tells its version.
     """
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: ModuleType, *, packaged: bool = True) -> None:
         self._module = module
+        self._packaged = packaged
 
     @property
     def name(self) -> str:
@@ -246,8 +102,11 @@ class PythonLibrary:
 
     @property
     def version(self) -> str | None:
-        """The version of the distribution that it belongs to, or None."""
-        return _version(self.name.partition(".")[0])
+        """The version of the distribution that it belongs to, or what a file states, or None."""
+        if not self._packaged:
+            stated = getattr(self._module, "__version__", None)
+            return stated if isinstance(stated, str) else None
+        return version_of(self.name.partition(".")[0])
 
     @property
     def documentation(self) -> str | None:
@@ -272,14 +131,16 @@ class PythonLibrary:
         value: Any = getattr(self._module, name, _ABSENT)
         if value is _ABSENT:
             value = self._submodule(name)
+        if isinstance(value, Handle):
+            return value  # of a library that the module has loaded itself: governed already
         if isinstance(value, ModuleType):
             return Submodule(PythonLibrary(value))
         return PythonFunction(name, value) if is_function(value) else value
 
     def _submodule(self, name: str) -> ModuleType:
         full = f"{self.name}.{name}"
-        if not name.startswith("_") and name in _submodule_names(self.name):
-            return _import(full, full)
+        if not name.startswith("_") and name in submodule_names(self.name):
+            return import_module(full, full)
         raise NameNotFoundError(
             f"{self.name} has no {name!r}",
             expected=f"a name of {self.name}",
@@ -292,7 +153,11 @@ def is_function(value: object) -> bool:
     """Return whether a value is called through a handle: a callable with a name, but no class."""
     if isinstance(value, type) or not callable(value):
         return False
-    return isinstance(value, functools.partial) or isinstance(getattr(value, "__name__", None), str)
+    try:
+        name = getattr(value, "__name__", None)
+    except Exception:  # a proxy may have nothing behind it yet, and raise anything
+        return False
+    return isinstance(value, functools.partial) or isinstance(name, str)
 
 
 class PythonFunction(Function):

@@ -12,13 +12,14 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from noodle.calls import Bridge
-from noodle.errors import NoodleError, UnknownBridgeError, did_you_mean
+from noodle.errors import UnknownBridgeError, did_you_mean
 
 __all__ = ["ENTRY_POINT_GROUP", "BridgeRegistry", "BridgeStatus", "BridgeWarning"]
 
@@ -29,11 +30,15 @@ FILE_PREFIX = "noodle_bridge_"
 BUILTIN_BRIDGES = {
     "python": ("noodle.bridges.python", "PythonBridge"),
     "native": ("noodle.bridges.native", "NativeBridge"),
+    "javascript": ("noodle.bridges.javascript", "JavaScriptBridge"),
     "loopback": ("noodle.bridges.loopback", "LoopbackBridge"),
 }
 """Module and class of each bridge that is part of Noodle; loaded when first needed."""
 
 BridgeFactory = Callable[[], Bridge]
+
+_PARTS = ("name", "option_names", "missing", "load")
+"""What every bridge has; see ``noodle.calls.Bridge``."""
 
 
 class BridgeWarning(UserWarning):
@@ -74,6 +79,7 @@ class BridgeRegistry:
         self._problems: dict[str, str] = {}
         self._sources: dict[str, str] = dict.fromkeys(BUILTIN_BRIDGES, "noodle")
         self._plugins: dict[str, BridgeFactory] | None = None
+        self._lock = threading.RLock()
 
     def register(self, name: str, bridge: Bridge) -> None:
         """Add a bridge, in place of any other of that name.
@@ -98,6 +104,7 @@ class BridgeRegistry:
         """
         bridge = self._bridges.get(name)
         if bridge is None:
+            # Without the lock, because making one may import code that asks for another.
             bridge = self._bridges.setdefault(name, self._create(name))
         return bridge
 
@@ -110,14 +117,15 @@ class BridgeRegistry:
         plugin = self._discovered().get(name)
         if plugin is not None:
             try:
-                return plugin()
+                return _checked(plugin())
             except Exception as error:
                 self._report(name, f"{type(error).__name__}: {error}")
+        usable = [known for known in self.names() if known not in self._problems]
         raise UnknownBridgeError(
             f"no bridge {name!r}",
-            expected=f"one of {', '.join(n for n in self.names() if n not in self._problems)}",
+            expected=f"one of {', '.join(usable)}",
             received=f"{name} ({self._problems[name]})" if name in self._problems else name,
-            remedy=did_you_mean(name, self.names()) or "noodle bridges",
+            remedy=did_you_mean(name, usable) or "noodle bridges",
         )
 
     def statuses(self) -> list[BridgeStatus]:
@@ -130,44 +138,60 @@ class BridgeRegistry:
     def _problem(self, name: str) -> str | None:
         try:
             return self.get(name).missing()
-        except NoodleError:
-            return self._problems.get(name, "cannot be created")
+        except Exception as error:  # a plug-in's own code may raise anything
+            return self._problems.get(name) or f"{type(error).__name__}: {error}"
 
     def _discovered(self) -> dict[str, BridgeFactory]:
-        if self._plugins is None:
-            found = dict(self._from_search_paths())
-            found.update(self._from_entry_points() if self._entry_points else ())
-            self._plugins = found
+        hidden: list[str] = []
+        with self._lock:
+            if self._plugins is None:
+                found: dict[str, BridgeFactory] = {}
+                for name, source, factory in self._found():
+                    winner = self._sources.setdefault(name, source)
+                    if name in BUILTIN_BRIDGES or name in found:
+                        hidden.append(f"{name!r} ({source}) is hidden by that of {winner}")
+                    found.setdefault(name, factory)
+                self._plugins = found
+        for plugin in hidden:
+            _warn(f"the bridge plug-in {plugin}")
         return self._plugins
 
-    def _from_entry_points(self) -> Iterable[tuple[str, BridgeFactory]]:
-        from importlib.metadata import entry_points
-
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-            owner = entry_point.dist.name if entry_point.dist else "an unknown distribution"
-            self._sources.setdefault(entry_point.name, f"entry point of {owner}")
-
-            def load(entry: object = entry_point) -> Bridge:
-                created: Bridge = entry.load()()  # type: ignore[attr-defined]
-                return created
-
-            yield entry_point.name, load
-
-    def _from_search_paths(self) -> Iterable[tuple[str, BridgeFactory]]:
+    def _found(self) -> Iterator[tuple[str, str, BridgeFactory]]:
+        """Yield name, source and factory of each plug-in, those that win first."""
+        if self._entry_points:
+            yield from _from_entry_points()
         for directory in self._search_paths:
             for file in sorted(directory.glob(f"{FILE_PREFIX}*.py")):
-                name = file.stem.removeprefix(FILE_PREFIX)
-                self._sources.setdefault(name, f"search path, {file.name}")
-                yield name, functools.partial(_bridge_from_file, file)
+                factory = functools.partial(_bridge_from_file, file)
+                yield file.stem.removeprefix(FILE_PREFIX), f"search path, {file.name}", factory
 
     def _report(self, name: str, problem: str) -> None:
-        if name not in self._problems:
-            self._problems[name] = problem
-            warnings.warn(
-                f"the bridge plug-in {name!r} is broken and left out: {problem}",
-                BridgeWarning,
-                stacklevel=4,
-            )
+        if self._problems.setdefault(name, problem) is problem:
+            _warn(f"the bridge plug-in {name!r} is broken and left out: {problem}")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, BridgeWarning, stacklevel=4)
+
+
+def _checked(bridge: Bridge) -> Bridge:
+    lacking = [part for part in _PARTS if not hasattr(bridge, part)]
+    if lacking:
+        raise TypeError(f"{type(bridge).__name__} is no bridge: it has no {', '.join(lacking)}")
+    return bridge
+
+
+def _from_entry_points() -> Iterator[tuple[str, str, BridgeFactory]]:
+    from importlib.metadata import entry_points
+
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        owner = entry_point.dist.name if entry_point.dist else "an unknown distribution"
+
+        def load(entry: object = entry_point) -> Bridge:
+            created: Bridge = entry.load()()  # type: ignore[attr-defined]
+            return created
+
+        yield entry_point.name, f"entry point of {owner}", load
 
 
 def _bridge_from_file(path: Path) -> Bridge:

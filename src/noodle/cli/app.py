@@ -17,11 +17,14 @@ PROGRAM_SUFFIX = ".noodle"
 
 
 class _Commands(TyperGroup):
-    """The commands; a program's name in the place of one gets a hint."""
+    """The commands; a program's name or an option's in the place of one gets a hint."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0].endswith(PROGRAM_SUFFIX) and args[0] not in self.commands:
-            ctx.fail(f"{args[0]!r} is a program, no command. Did you mean 'noodle run {args[0]}'?")
+        word = args[0] if args else ""
+        if word.endswith(PROGRAM_SUFFIX):
+            ctx.fail(f"{word!r} is a program, no command. Did you mean 'noodle run {word}'?")
+        if word in ("help", "version"):
+            ctx.fail(f"{word!r} is an option, no command. Did you mean 'noodle --{word}'?")
         return super().resolve_command(ctx, args)
 
 
@@ -91,7 +94,7 @@ def _run(file: Program, config: Config = None, debug: Debug = False) -> None:
 
 @app.command("check")
 def _check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Noodle programs.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Noodle programs.")],
     config: Config = None,
     debug: Debug = False,
 ) -> None:
@@ -129,7 +132,7 @@ def _repl(config: Config = None, debug: Debug = False) -> None:
 def _bridges(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[TARGET]", help="A library, a configured name, or a bridge."),
+        typer.Argument(metavar="TARGET", help="A library, a configured name, or a bridge."),
     ] = None,
     config: Config = None,
     debug: Debug = False,

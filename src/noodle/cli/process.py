@@ -5,12 +5,15 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import warnings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["guarded"]
+
+_format_as_python_does = warnings.formatwarning
 
 
 def guarded(action: Callable[[], int], *, debug: bool = False) -> int:
@@ -26,6 +29,7 @@ def guarded(action: Callable[[], int], *, debug: bool = False) -> int:
     # A crash inside a library then shows the line of the program that called it.
     if sys.__stderr__ is not None:
         faulthandler.enable(sys.__stderr__)
+    warnings.formatwarning = _format_warning
     debug = debug or os.environ.get("NOODLE_DEBUG", "0") not in ("", "0", "false")
     try:
         code = action()
@@ -38,6 +42,19 @@ def guarded(action: Callable[[], int], *, debug: bool = False) -> int:
     except BaseException as error:
         return _failed(error, debug)
     return code if _flushed() else _output_lost()
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return the text of a warning; Noodle's own need no place in its code."""
+    if category.__module__.startswith("noodle."):
+        return f"noodle: {message}\n"
+    return _format_as_python_does(message, category, filename, lineno, line)
 
 
 def _failed(error: BaseException, debug: bool) -> int:

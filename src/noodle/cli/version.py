@@ -5,11 +5,9 @@ from __future__ import annotations
 import platform
 
 from noodle import __version__
+from noodle.language import LANGUAGE_VERSION
 
-__all__ = ["LANGUAGE_VERSION", "version_text"]
-
-LANGUAGE_VERSION = "0.1"
-"""Which programs are understood: the second number grows with what the language can express."""
+__all__ = ["version_text"]
 
 
 def version_text() -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from noodle.language.source_files import read_source_file
 
 LANGUAGE_VERSION = "0.1"
-"""The version of the language; programs of one version keep their meaning in it."""
+"""The version of the language; its second number grows with what the language can express."""
 
 __all__ = [
     "LANGUAGE_VERSION",

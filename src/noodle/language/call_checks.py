@@ -82,7 +82,6 @@ class CallChecks:
         function = self.types.function(callee)
         if function is None:
             return self.types.prototype(callee)
-        name = function.name.text if isinstance(function, tree.Function) else "the function"
         variable = self.types.variable(callee)
         parameters = tuple(
             Parameter(
@@ -90,7 +89,7 @@ class CallChecks:
             )
             for p in function.parameters
         )
-        return Prototype(variable.name if variable else name, parameters)
+        return Prototype(variable.name if variable else "", parameters)
 
     def _against(self, prototype: Prototype, node: tree.Call) -> None:
         positional = [a.value for a in node.arguments if a.name is None]
@@ -101,11 +100,11 @@ class CallChecks:
             expected, _, received = bound.removeprefix("expected ").partition(", got ")
             self._error(
                 NoodleTypeError,
-                f"`{prototype.name}` does not take these arguments",
+                f"{_named(prototype)} does not take these arguments",
                 node,
                 expected=expected,
                 received=received,
-                remedy=f"call it as `{prototype.name}({parameters})`",
+                remedy=f"call it as `{prototype.name or 'f'}({parameters})`",
             )
             return
         declared = {parameter.name: parameter for parameter in prototype.parameters}
@@ -118,9 +117,13 @@ class CallChecks:
             expected, _, received = why.removeprefix("expected ").partition(", got ")
             self._error(
                 NoodleTypeError,
-                f"`{prototype.name}` does not take this as `{parameter.name}`",
+                f"{_named(prototype)} does not take this as `{parameter.name}`",
                 argument,
                 expected=expected,
                 received=received,
                 remedy=f"pass {parameter.type}",
             )
+
+
+def _named(prototype: Prototype) -> str:
+    return f"`{prototype.name}`" if prototype.name else "the function"

@@ -74,7 +74,7 @@ class _Checker:
         known = simple(declared) or self.types.of(node.value)
         variables = self.types.names.declared.get(node, [])
         if len(variables) == 1:
-            self.types.learn(variables[0], known)
+            self.types.learn(variables[0], known, self.types.certainly(node.value))
 
     def _function(self, node: tree.Function) -> None:
         self.types.annotation(node, node.returns)
@@ -164,6 +164,9 @@ class _Checker:
                 received=f"`{self._text(node.iterable)}`, {known}",
                 remedy=_NO_ITEMS[known],
             )
+        variables = self.types.names.declared.get(node, [])
+        if len(variables) == 1 and self.types.certainly(node.iterable) == "range":
+            self.types.learn(variables[0], "int", "int")
 
     # --- expressions --------------------------------------------------------------------------
 

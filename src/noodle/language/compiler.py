@@ -103,7 +103,9 @@ def compile_analysis(analysis: Analysis, *, keep_result: bool = False) -> Compil
     """
     source = analysis.source
     try:
-        module = lower(source, analysis.program, analysis.names, keep_result=keep_result)
+        module = lower(
+            source, analysis.program, analysis.names, analysis.types, keep_result=keep_result
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             code = compile(module, source.path, "exec", dont_inherit=True)

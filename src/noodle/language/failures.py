@@ -14,7 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from noodle.errors import NoodleError
+from noodle.language.callees import calls_foreign_code
+from noodle.language.program import belongs_to_program
 from noodle.language.runtime_messages import Message, reworded
+from noodle.language.source_text import SourceText
 
 __all__ = ["Failure", "Frame", "describe_failure"]
 
@@ -108,7 +111,8 @@ def describe_failure(error: BaseException) -> Failure:
     ours = [frame for frame in frames if not frame.foreign]
     place = ours[-1] if ours else None
     in_noodle = bool(frames) and not frames[-1].foreign
-    message = _message(error, place, in_noodle=in_noodle)
+    ours_to_say = in_noodle and not calls_foreign_code(error.__traceback__, frames[-1].text)
+    message = _message(error, place, reword=ours_to_say or isinstance(error, RecursionError))
     shown, skipped = frames, 0
     if len(frames) > MAX_FRAMES:
         half = MAX_FRAMES // 2
@@ -117,21 +121,24 @@ def describe_failure(error: BaseException) -> Failure:
     return Failure(message.summary, place, tuple(shown), message.remedy, kind, skipped)
 
 
-def _message(error: BaseException, place: Frame | None, *, in_noodle: bool) -> Message:
+def _message(error: BaseException, place: Frame | None, *, reword: bool) -> Message:
     if isinstance(error, NoodleError):
         return Message(error.summary, error.remedy)
-    message = reworded(error, place.text if place else "") if in_noodle else None
+    message = reworded(error, place.text if place else "") if reword else None
     if message:
         return message
-    text = str(error)
     kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as trouble:  # a foreign exception's own code
+        text = f"its message cannot be shown: {type(trouble).__name__}"
     return Message(f"{kind}: {text}" if text else kind, None)
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[Frame]:
     while traceback:
         frame = traceback.tb_frame
-        noodle = "'foreign" in frame.f_globals
+        noodle = belongs_to_program(frame.f_globals)
         path = frame.f_code.co_filename
         if noodle or not (path.startswith(_PACKAGE) or path.startswith("<frozen")):
             yield _frame(traceback, foreign=not noodle)
@@ -161,12 +168,9 @@ def _line(path: str, line: int, namespace: dict[str, Any]) -> str:
     keeper = namespace.get("__loader__")
     entry = linecache.cache.get(path, ())
     registered = len(entry) == 4 and entry[1] is None  # a snippet of a session
-    if "'foreign" in namespace and keeper is not None and not registered:
-        lines = (
-            keeper.get_source(path).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-        )
-        found = lines.split("\n")
-        return found[line - 1] if 0 < line <= len(found) else ""
+    if belongs_to_program(namespace) and keeper is not None and not registered:
+        lines = SourceText(keeper.get_source(path), path).lines
+        return lines[line - 1] if 0 < line <= len(lines) else ""
     return linecache.getline(path, line).rstrip("\n")
 
 

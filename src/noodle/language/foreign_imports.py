@@ -8,6 +8,7 @@ from typing import Any
 
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError, PrototypeError
 from noodle.language import tree
+from noodle.language.mistakes import FOREIGN_TYPES
 from noodle.language.source_text import SourceText
 from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, VOID, ValueType, parse_type
@@ -123,7 +124,7 @@ def read_type(
     try:
         return parse_type(text)
     except PrototypeError as error:
-        start = source.text.rfind(text.split("<")[0], node.start, node.end)
+        start = source.text.rfind(text, node.start, node.end)
         place = (start, start + len(text)) if start >= 0 else (node.start, node.end)
         errors.append(
             source.error(
@@ -132,10 +133,15 @@ def read_type(
                 *place,
                 expected=error.expected,
                 received=error.received,
-                remedy=error.remedy,
+                remedy=error.remedy or _type_meant(text),
             )
         )
         return ANY
+
+
+def _type_meant(text: str) -> str | None:
+    meant = FOREIGN_TYPES.get(text)
+    return f"write `{meant}`" if meant else None
 
 
 def _options(

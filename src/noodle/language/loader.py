@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from noodle.errors import LanguageError
+    from noodle.errors import SourceError
     from noodle.language.host import Host
     from noodle.language.program import CompiledProgram
 
@@ -56,7 +56,7 @@ class ProgramLoader:
         Raises:
             LanguageError: It or a file that it imports cannot be read or compiled.
         """
-        return self._module(_Import(os.path.realpath(path), path, "", 0, 0))
+        return self._module(_Import(os.path.realpath(path), path))
 
     def compile(self, path: str) -> CompiledProgram:
         """Return a program compiled, from the cache where possible.
@@ -111,7 +111,7 @@ class ProgramLoader:
         namespace["here"] = os.path.dirname(os.path.abspath(path))
         namespace["'foreign"] = lambda index: self._foreign(namespace["'program"], index)
         namespace["'module"] = lambda request, line, column: self._import(
-            path, request, line, column
+            namespace["'program"], request, line, column
         )
 
     def _foreign(self, program: CompiledProgram, index: int) -> Any:
@@ -119,8 +119,10 @@ class ProgramLoader:
 
         return self._host.load_foreign(from_plain(program.plain_imports[index], program.path))
 
-    def _import(self, importer: str, request: str, line: int, column: int) -> ModuleType:
-        path = os.path.normpath(os.path.join(os.path.dirname(importer), request))
+    def _import(
+        self, importer: CompiledProgram, request: str, line: int, column: int
+    ) -> ModuleType:
+        path = os.path.normpath(os.path.join(os.path.dirname(importer.path), request))
         wanted = _Import(os.path.realpath(path), path, importer, line, column)
         from noodle.errors import SourceError
 
@@ -129,7 +131,7 @@ class ProgramLoader:
         except SourceError as error:
             if error.path != path or error.line:
                 raise
-            raise self._at_import(error, wanted, request) from None
+            raise _at_import(error, wanted, request) from None
 
     def _check_cycle(self, request: _Import) -> None:
         keys = [running.key for running in self._running]
@@ -138,49 +140,69 @@ class ProgramLoader:
         from noodle.errors import ImportCycleError
 
         circle = [*self._running[keys.index(request.key) + 1 :], request]
-        steps = [f"{step.importer}:{step.line} imports {step.path}" for step in circle]
+        steps = [f"{step.place} imports {step.path}" for step in circle]
         raise ImportCycleError(
             "Noodle files import each other in a circle",
             expected="files that import each other in one direction",
             received="; ".join(steps),
             remedy="move what both need into a third file",
-            **self._place(request),
+            **_underlined(request),
         )
-
-    def _at_import(self, error: LanguageError, wanted: _Import, request: str) -> LanguageError:
-        from noodle.errors import SourceError
-
-        return SourceError(
-            f"cannot import {request!r}: {error.summary}",
-            expected=error.expected,
-            received=wanted.path,
-            remedy="check the file name; it is relative to the importing file",
-            **self._place(wanted),
-        )
-
-    def _place(self, request: _Import) -> dict[str, Any]:
-        lines = self._host.read_source(request.importer).splitlines()
-        line = lines[request.line - 1] if 0 < request.line <= len(lines) else ""
-        return {
-            "path": request.importer,
-            "line": request.line,
-            "column": request.column,
-            "length": len("import"),
-            "source_line": line,
-        }
 
 
 class _Import:
-    """A file that is to be run, and the import that asks for it."""
+    """A file that is to be run, and the import that asks for it, if one does."""
 
     __slots__ = ("column", "importer", "key", "line", "path")
 
-    def __init__(self, key: str, path: str, importer: str, line: int, column: int) -> None:
+    def __init__(
+        self,
+        key: str,
+        path: str,
+        importer: CompiledProgram | None = None,
+        line: int = 0,
+        column: int = 0,
+    ) -> None:
         self.key = key
         self.path = path
         self.importer = importer
         self.line = line
         self.column = column
+
+    @property
+    def place(self) -> str:
+        """Where the import stands."""
+        return f"{self.importer.path}:{self.line}" if self.importer else self.path
+
+
+def _at_import(error: SourceError, wanted: _Import, request: str) -> SourceError:
+    """Return the error of a file that cannot be read as one of the import that names it."""
+    remedy = error.remedy
+    if "/" not in request and not request.endswith(".noodle"):
+        remedy = f'write `import ffi "{request}"` for a library'
+    return type(error)(
+        f"cannot import {request!r}: {error.summary}",
+        expected=f"{error.expected}; a path starts at the importing file",
+        received=wanted.path,
+        remedy=remedy,
+        **_underlined(wanted),
+    )
+
+
+def _underlined(request: _Import) -> dict[str, Any]:
+    """Return the place of an import as the arguments of an error."""
+    from noodle.language.source_text import SourceText
+
+    importer = request.importer
+    if importer is None:
+        return {"path": request.path}
+    return {
+        "path": importer.path,
+        "line": request.line,
+        "column": request.column,
+        "length": len("import"),
+        "source_line": SourceText(importer.source, importer.path).lines[request.line - 1],
+    }
 
 
 def _no_such_name(wanted: str, program: CompiledProgram) -> Exception:

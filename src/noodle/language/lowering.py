@@ -11,6 +11,7 @@ import ast
 from noodle.language import tree
 from noodle.language.lowering_expressions import ExpressionLowering, constant_none
 from noodle.language.source_text import SourceText
+from noodle.language.types import Types
 from noodle.language.variables import Names, Variable
 
 __all__ = ["RESULT_NAME", "lower"]
@@ -23,7 +24,12 @@ BRANCHES_IN_A_ROW = 50
 
 
 def lower(
-    source: SourceText, program: tree.Program, names: Names, *, keep_result: bool = False
+    source: SourceText,
+    program: tree.Program,
+    names: Names,
+    types: Types,
+    *,
+    keep_result: bool = False,
 ) -> ast.Module:
     """Return the Python module of a program without errors.
 
@@ -31,9 +37,10 @@ def lower(
         source: The program's text, for line and column numbers.
         program: Its tree.
         names: What its names mean.
+        types: What is known of its types; every statement has been checked.
         keep_result: Whether the value of a last expression is left in ``RESULT_NAME``.
     """
-    lowering = _StatementLowering(source, names)
+    lowering = _StatementLowering(source, names, types)
     statements = list(program.statements)
     if keep_result and statements and isinstance(statements[-1], tree.ExpressionStatement):
         last = statements[-1]

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from noodle.language import tree
 from noodle.language.source_text import SourceText
+from noodle.language.types import Types
 from noodle.language.variables import Names, Variable
 
 __all__ = ["ExpressionLowering", "constant_none"]
@@ -46,7 +47,8 @@ _COMPARE: dict[str, type[ast.cmpop]] = {
     "in": ast.In,
     "not in": ast.NotIn,
 }
-_SIMPLE_TEXT = (int, float, str)
+_SAME_TEXT = ("int", "str", "float")
+"""The types whose text is the same in Noodle and in Python."""
 
 
 class ExpressionLowering:
@@ -55,11 +57,13 @@ class ExpressionLowering:
     Args:
         source: The program's text.
         names: What its names mean.
+        types: What is known of its types.
     """
 
-    def __init__(self, source: SourceText, names: Names) -> None:
+    def __init__(self, source: SourceText, names: Names, types: Types) -> None:
         self.source = source
         self.names = names
+        self.types = types
         self.hoisted: list[ast.stmt] = []
         self._temporaries = 0
 
@@ -137,11 +141,38 @@ class ExpressionLowering:
         value = self.expression(node)
         if isinstance(node, tree.Literal) and type(node.value) is str:
             return value
-        if not (isinstance(value, ast.Constant) and type(value.value) in _SIMPLE_TEXT):
-            value = self.at(
-                node, ast.Call(func=self.name("'text", node), args=[value], keywords=[])
-            )
+        if self.types.certainly(node) not in _SAME_TEXT:
+            value = self._text(node, value)
         return self.at(node, ast.FormattedValue(value=value, conversion=-1))
+
+    def _text(self, node: tree.Expression, value: ast.expr) -> ast.expr:
+        """Return Noodle's text of a value: a call only for values that Python shows otherwise.
+
+        ``v if (k := type(v := value)) is int or k is str or k is float else 'text(v)``
+        """
+
+        def kept(name: str, made: ast.expr) -> ast.expr:
+            target = self.name(name, node, ast.Store())
+            return self.at(node, ast.NamedExpr(target=target, value=made))
+
+        def call(name: str, argument: ast.expr) -> ast.expr:
+            return self.at(node, ast.Call(func=self.name(name, node), args=[argument], keywords=[]))
+
+        def is_type(operand: ast.expr, name: str) -> ast.expr:
+            comparators: list[ast.expr] = [self.name(f"'{name}", node)]
+            return self.at(node, ast.Compare(operand, [ast.Is()], comparators))
+
+        first = kept("'kind", call("'type", kept("'value", value)))
+        kinds: list[ast.expr] = [first, *(self.name("'kind", node) for _ in _SAME_TEXT[1:])]
+        same = [is_type(kind, name) for kind, name in zip(kinds, _SAME_TEXT, strict=True)]
+        return self.at(
+            node,
+            ast.IfExp(
+                test=self.at(node, ast.BoolOp(op=ast.Or(), values=same)),
+                body=self.name("'value", node),
+                orelse=call("'text", self.name("'value", node)),
+            ),
+        )
 
     # --- operators ----------------------------------------------------------------------------
 
@@ -251,12 +282,13 @@ class ExpressionLowering:
     def made_function(self, node: tree.Function | tree.Lambda, name: str) -> ast.expr:
         """Define a function in front of the statement, and return the expression that gives it.
 
-        A function that captures variables of one turn of a loop is made by a call that gets them.
+        A function that captures variables of one turn of a loop is made by a call that gets them;
+        so is one with defaults, which are computed where the function stands.
         """
         captures = self.names.functions[node].turn_captures
         inner = f"{name}{self.temporary('')}"
         definition = self.define(node, inner)
-        if not captures:
+        if not captures and not any(parameter.default for parameter in node.parameters):
             self.hoisted.append(definition)
             return self.name(inner, node)
         maker = self.temporary("make")

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FOREIGN_NAMES", "FOREIGN_SIGNS", "FOREIGN_WORDS", "MISTAKES", "Advice"]
+__all__ = [
+    "FOREIGN_NAMES",
+    "FOREIGN_SIGNS",
+    "FOREIGN_TYPES",
+    "FOREIGN_WORDS",
+    "MISTAKES",
+    "RESERVED_STATEMENTS",
+    "Advice",
+]
 
 
 class Advice(NamedTuple):
@@ -76,8 +84,34 @@ FOREIGN_NAMES = {
     "self": "the value itself, as a parameter",
     "elif": "else if",
     "puts": "print",
+    "range": "a..b",
 }
 """Names of other languages that are not declared here, with what to write instead."""
+
+FOREIGN_TYPES = {
+    **dict.fromkeys(("number", "double", "Float", "Double"), "f64"),
+    **dict.fromkeys(("integer", "Int", "long", "size_t", "isize"), "i64"),
+    "usize": "u64",
+    "short": "i16",
+    "byte": "u8",
+    "boolean": "bool",
+    "Bool": "bool",
+    **dict.fromkeys(("string", "String", "text"), "str"),
+    **dict.fromkeys(("null", "None", "unit"), "void"),
+    **dict.fromkeys(("dict", "object"), "map"),
+    "pointer": "ptr<void>",
+}
+"""Names that types have in other languages, with their name here."""
+
+RESERVED_STATEMENTS = {
+    "match": "write `if … { … } else if … { … }`",
+    "try": "test beforehand what may fail: `if … { … }`",
+    "throw": "stop the program with `expect(false, message)`",
+    "async": "write the function without it",
+    "await": "call the function without it",
+    "parallel": "write the statements without it",
+}
+"""What to write in place of the statements that reserved words begin in later versions."""
 
 FOREIGN_SIGNS = {
     "===": Advice("equality is written `==`", "write `==`"),
@@ -93,6 +127,10 @@ FOREIGN_SIGNS = {
     ":=": Advice("assignment is written `=`", "write `let x = 1` to declare, `x = 1` to assign"),
     "?.": Advice("Noodle has no `?.`", "write `if x != null { … }`"),
     "??": Advice("Noodle has no `??`", "write `a || b`"),
+    "...": Advice(
+        "`...` has no meaning",
+        "write a range as `a..b`, all of a dimension as `a[:, 0]`, and pass a list as a whole",
+    ),
 }
 """Operators of other languages."""
 
@@ -104,6 +142,9 @@ _OPERAND_MISSING = Advice("an operator has no right side", "write a value behind
 _ONE_STATEMENT = Advice(
     "a statement ends before this",
     "begin a new line, or put an operator, `,` or `;` between the two",
+)
+_OPERATOR_FIRST = Advice(
+    "a line begins with an operator", "put the operator at the end of the line before"
 )
 _COMMA_MISSING = Advice("a comma or an operator is missing", "separate the items with `,`")
 _FN_NAME = Advice(
@@ -307,5 +348,9 @@ MISTAKES: list[tuple[str, Advice]] = [
     ),
     ("let a = 1 let b = 2", _ONE_STATEMENT),
     ("a let b = 2", _ONE_STATEMENT),
+    *(
+        (f"{sign} a", _OPERATOR_FIRST)
+        for sign in "&& || == < > in .. ..= | ^ & << >> * / % ** = +=".split()
+    ),
 ]
 """Malformed programs, each with its advice."""

@@ -34,7 +34,7 @@ def type_name(value: Any) -> str:
     return "range" if type(value) is range else str(type_of(value))
 
 
-def expect(condition: Any, message: str = "expected something true") -> None:
+def expect(condition: Any, message: str = "what is expected does not hold") -> None:
     """Stop the program with a message unless a condition holds."""
     if not condition:
         raise AssertionError(message)
@@ -51,12 +51,19 @@ def listed(function: Callable[..., Any]) -> Callable[..., list[Any]]:
     return wrapper
 
 
+def named(name: str, function: Any) -> Any:
+    """Return a copy of a function that errors and ``print`` call by another name."""
+    copy = type(function)(function.__code__, function.__globals__)
+    copy.__name__ = copy.__qualname__ = name
+    return copy
+
+
 FUNCTIONS: dict[str, Any] = {
     "div": div,
-    "type": type_name,
+    "type": named("type", type_name),
     "expect": expect,
-    "str": text_of,
-    "repr": format_value,
+    "str": named("str", text_of),
+    "repr": named("repr", format_value),
     "len": len,
     "int": int,
     "float": float,
@@ -79,7 +86,15 @@ FUNCTIONS: dict[str, Any] = {
 }
 """Everything but ``print``, which needs to know where to write, and ``here``."""
 
-HIDDEN: dict[str, Any] = {"'range": range, "'text": text_of, "'Box": Box}
+HIDDEN: dict[str, Any] = {
+    "'Box": Box,
+    "'float": float,
+    "'int": int,
+    "'range": range,
+    "'str": str,
+    "'text": text_of,
+    "'type": type,
+}
 """What generated code calls; no program can spell these names."""
 
 PRELUDE_NAMES = frozenset({"print", "here", *FUNCTIONS})
@@ -93,8 +108,8 @@ def make_prelude(write: Callable[[str], Any]) -> dict[str, Any]:
         write: Takes the text that ``print`` makes.
     """
 
-    def print(*values: Any, sep: str = " ", end: str = "\n") -> None:
-        write(sep.join(map(text_of, values)) + end)
+    def print(*values: Any, sep: Any = " ", end: Any = "\n") -> None:
+        write(text_of(sep).join(map(text_of, values)) + text_of(end))
 
     # C code that imports something looks `__import__` up in the builtins of the running frame.
     return {**FUNCTIONS, **HIDDEN, "print": print, "__import__": __import__}

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from noodle.language.foreign_imports import ForeignImport, Plain
 
-__all__ = ["CompiledProgram", "SourceKeeper"]
+__all__ = ["CompiledProgram", "SourceKeeper", "belongs_to_program"]
+
+
+def belongs_to_program(namespace: dict[str, Any]) -> bool:
+    """Return whether globals are those of a Noodle program, and not of Python code."""
+    return "'foreign" in namespace
 
 
 class CompiledProgram:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from types import FunctionType
 from typing import NamedTuple
 
 from noodle.errors import did_you_mean
@@ -50,6 +51,9 @@ _MEMBERS_ELSEWHERE = {
 }
 
 
+_WITH_PATTERNS = (TypeError, ValueError, IndexError, OverflowError)
+
+
 def reworded(error: BaseException, text: str) -> Message | None:
     """Return Noodle's message for an exception that was raised by Noodle code itself, or None.
 
@@ -72,7 +76,7 @@ def reworded(error: BaseException, text: str) -> Message | None:
         return Message(f"the map has no key {_shown(error)}", remedy)
     if isinstance(error, ZeroDivisionError):
         return Message("division by zero", None)
-    return _by_pattern(error) if isinstance(error, (TypeError, ValueError, IndexError)) else None
+    return _by_pattern(error) if isinstance(error, _WITH_PATTERNS) else None
 
 
 def _shown(error: KeyError) -> str:
@@ -98,7 +102,7 @@ def _no_value_yet(name: str) -> Message:
 def _member(error: AttributeError, text: str) -> Message | None:
     owner, name = error.obj, error.name
     if name is None:
-        return None
+        return _by_pattern(error)
     if isinstance(owner, Box):
         return _no_value_yet(text)
     if isinstance(owner, dict):
@@ -107,7 +111,7 @@ def _member(error: AttributeError, text: str) -> Message | None:
         return Message(f"a map has no member `{name}`", remedy)
     if owner is None:
         return Message(f"null has no member `{name}`", "test it before: `if x != null { … }`")
-    if type(owner) not in (int, float, bool, str, list, tuple, range):
+    if type(owner) not in (int, float, bool, str, list, tuple, range, FunctionType):
         return None
     meant = _MEMBERS_ELSEWHERE.get(name) or did_you_mean(
         name, [member for member in dir(owner) if not member.startswith("_")]
@@ -138,6 +142,8 @@ def _too_many(m: re.Match[str]) -> Message:
     wanted = f"{m[2]} to {_count(m[3])}" if m[2] else _count(m[3])
     return Message(f"{_function(m[1])} takes {wanted}, got {m[4]}", "leave out the others")
 
+
+_PAIRS = "write a name for each value; a map gives its pairs as `m.items()`"
 
 _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
     (re.compile(pattern), make)
@@ -208,16 +214,88 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
         ),
         (
             r"not enough values to unpack \(expected (\d+), got (\d+)\)",
-            lambda m: Message(f"expected {m[1]} values, got {m[2]}", None),
+            lambda m: Message(f"expected {m[1]} values, got {m[2]}", _PAIRS),
         ),
         (
             r"too many values to unpack \(expected (\d+)\)",
-            lambda m: Message(f"expected {m[1]} values, got more", None),
+            lambda m: Message(f"expected {m[1]} values, got more", _PAIRS),
         ),
         (
             r"(\w+) (?:assignment )?index out of range",
             lambda m: Message(
                 f"the index is outside of the {_type(m[1])}", "compare it with `len(…)`"
+            ),
+        ),
+        (
+            r"pop from empty (\w+)",
+            lambda m: Message(
+                f"the {_type(m[1])} is empty", "test it before with `len(…)`"
+            ),
+        ),
+        (
+            r"(.+) is not in list",
+            lambda m: Message(
+                f"the list does not hold {m[1]}", "test it before: `if x in xs { … }`"
+            ),
+        ),
+        (
+            r"slice indices must be integers or None or have an __index__ method",
+            lambda m: Message("the ends of a slice are ints", "convert them with `int(…)`"),
+        ),
+        (
+            r"object of type '(\S+)' has no len\(\)",
+            lambda m: Message(f"{_type(m[1])} has no length", "use a list, a map or a string"),
+        ),
+        (
+            r"invalid literal for int\(\) with base 10: (.*)",
+            lambda m: Message(f"{m[1]} is no int", 'pass digits, such as `int("42")`'),
+        ),
+        (
+            r"could not convert string to float: (.*)",
+            lambda m: Message(f"{m[1]} is no float", 'pass a number, such as `float("2.5")`'),
+        ),
+        (
+            r"(max|min)\(\) (?:arg is an empty sequence|iterable argument is empty)",
+            lambda m: Message(
+                f"`{m[1]}` got nothing to choose from", "test it before with `len(…)`"
+            ),
+        ),
+        (
+            r"bad operand type for abs\(\): '(\S+)'",
+            lambda m: Message(f"`abs` does not work on {_type(m[1])}", None),
+        ),
+        (
+            r"type (\S+) doesn't define __round__ method",
+            lambda m: Message(f"`round` does not work on {_type(m[1])}", None),
+        ),
+        (
+            r"(\w+)\(\) takes exactly (one|\d+) arguments? \((\d+) given\)",
+            lambda m: Message(
+                f"`{m[1]}` takes {_count('1' if m[2] == 'one' else m[2])}, got {m[3]}", None
+            ),
+        ),
+        (
+            r"sequence item \d+: expected str instance, (\S+) found",
+            lambda m: Message(f"`join` joins strings, got {_type(m[1])}", "convert with `str(…)`"),
+        ),
+        (
+            r"cannot convert float (infinity|NaN) to integer",
+            lambda m: Message(f"{m[1]} has no int", None),
+        ),
+        (
+            r"(?:int too large to convert to float|integer division result too large for a float)",
+            lambda m: Message("the int is too large for a float", "use `div(a, b)` for ints"),
+        ),
+        (
+            r"\(34, 'Numerical result out of range'\)",
+            lambda m: Message("the result is too large for a float", None),
+        ),
+        (r"negative shift count", lambda m: Message("a shift is by 0 bits or more", None)),
+        (
+            r"'(\S+)' object has no attribute '(\w+)'(?: .*)?",
+            lambda m: Message(
+                f"{_type(m[1])} has no member `{m[2]}` to assign to",
+                f'keep values in a map: `m["{m[2]}"] = …`',
             ),
         ),
     )

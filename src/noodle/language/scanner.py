@@ -337,7 +337,9 @@ class _Scanner:
         if position >= len(self.text):
             return "the end of the program"
         line, _ = self.source.place(position)
-        word = re.compile(r"\w+|.", re.DOTALL).match(self.text, position)
+        if self.text[position] == "\n":
+            return "the end of the line"
+        word = re.compile(r"\w+|.").match(self.text, position)
         return f"`{word.group() if word else ''}` on line {line}"
 
     def _close_at_end(self) -> None:

@@ -8,6 +8,7 @@ turn's variable, by value while nobody assigns to it, else in a box that the tur
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, field
 
 from noodle.errors import NoodleNameError, did_you_mean
@@ -154,8 +155,13 @@ class _Resolver:
             )
 
     def _python_name(self, name: str, kind: str) -> str:
-        """Return a name that no other variable has; no program can spell one with a quote."""
+        """Return a name that no other variable has; no program can spell one with a quote.
+
+        A parameter keeps its own, for calls that name it; the variables of its function then do not
+        get that one.
+        """
         if kind == "parameter":
+            self.used.setdefault(name, 1)
             return name
         top = self.block.redeclares and name in self.known
         if top:
@@ -336,14 +342,20 @@ class _Resolver:
         )
 
     def _undeclared(self, node: tree.Name) -> None:
-        meant = FOREIGN_NAMES.get(node.text) or did_you_mean(node.text, self._visible())
         self._error(
             f"`{node.text}` is not declared",
             node,
             expected="a declared name",
             received=f"`{node.text}`",
-            remedy=f"write `{meant}`" if meant else f"declare it: `let {node.text} = …`",
+            remedy=self._remedy_for_undeclared(node.text),
         )
+
+    def _remedy_for_undeclared(self, name: str) -> str:
+        meant = FOREIGN_NAMES.get(name)
+        if not meant and name.islower() and hasattr(builtins, name):
+            return f'write `import ffi "builtins" as python`, then `python.{name}`'
+        meant = meant or did_you_mean(name, self._visible())
+        return f"write `{meant}`" if meant else f"declare it: `let {name} = …`"
 
     def _visible(self) -> list[str]:
         found: list[str] = []

@@ -10,7 +10,13 @@ from lark.parsers.lalr_analysis import Shift
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from noodle.errors import NoodleSyntaxError
-from noodle.language.mistakes import FOREIGN_SIGNS, FOREIGN_WORDS, MISTAKES, Advice
+from noodle.language.mistakes import (
+    FOREIGN_SIGNS,
+    FOREIGN_WORDS,
+    MISTAKES,
+    RESERVED_STATEMENTS,
+    Advice,
+)
 from noodle.language.source_text import SourceText
 from noodle.language.tokens import KEYWORDS, SIGNS, Token, describe_token
 
@@ -60,6 +66,14 @@ class Mishap:
         self.before_previous = tokens[index - 2] if index > 1 else None
         self.following = tokens[min(index + 1, len(tokens) - 1)]
         self.accepted = accepted_kinds(parser)
+        self._tokens = tokens
+
+    @property
+    def called(self) -> Token | None:
+        """The token before the parentheses that end in front of the rejected one, if there are."""
+        opener = self.previous.value if self.previous and self.previous.type == "RPAREN" else None
+        index = self._tokens.index(opener) if isinstance(opener, Token) else 0
+        return self._tokens[index - 1] if index else None
 
 
 def syntax_error(mishap: Mishap) -> NoodleSyntaxError:
@@ -96,15 +110,26 @@ def _place(mishap: Mishap) -> tuple[int, int]:
 def _known_mistake(mishap: Mishap) -> Advice | None:
     token, previous = mishap.token, mishap.previous
     if token.type == "RESERVED":
+        begins_statement = "LET" in mishap.accepted and mishap.following.type != "ASSIGN"
         return Advice(
             f"`{token.text}` is reserved for a later version",
-            f"choose another name: `{token.text}_`",
+            RESERVED_STATEMENTS[token.text]
+            if begins_statement and token.text in RESERVED_STATEMENTS
+            else f"choose another name: `{token.text}_`",
         )
     if token.type == "FOREIGN_SIGN":
         return FOREIGN_SIGNS[token.text]
     if previous and previous.text == "print" and token.type in _VALUES:
         return Advice("a call needs parentheses", "write `print(value)`")
-    for candidate in (previous, token, mishap.before_previous):
+    if (
+        token.text == "\n"
+        and mishap.following.type == "BLOCK_OPEN"
+        and "BLOCK_OPEN" in mishap.accepted
+    ):
+        return Advice("a block begins on the line of its statement", "move the `{` up to this line")
+    if _is_prefixed_string(previous, token):
+        return Advice("a string has no prefix", 'write `"text"`, or `"… ${value}"`')
+    for candidate in (previous, token, mishap.before_previous, mishap.called):
         if (
             candidate
             and candidate.type in ("NAME", "LAMBDA_NAME")
@@ -114,6 +139,16 @@ def _known_mistake(mishap: Mishap) -> Advice | None:
     table = _advice_by_situation()
     exact, rough = _situations(mishap.accepted, token, previous)
     return table.get(exact) or _keyword_as_name(mishap) or table.get(rough)
+
+
+def _is_prefixed_string(previous: Token | None, token: Token) -> bool:
+    """Whether a string of another language, such as ``f"…"``, begins before a token."""
+    return (
+        previous is not None
+        and previous.text.lower() in ("f", "r", "b", "u", "rb", "fr")
+        and token.type in ("STRING", "STRING_START")
+        and token.start == previous.end
+    )
 
 
 def _keyword_as_name(mishap: Mishap) -> Advice | None:

@@ -17,7 +17,9 @@ RESERVED_WORDS = frozenset("match try catch finally throw async await parallel".
 """Words kept for later versions, so that a program that avoids them keeps its meaning."""
 
 SIGNS = {
-    **dict.fromkeys(("===", "!==", "++", "--", "|>", "->", ":=", "?.", "??", "<>"), "FOREIGN_SIGN"),
+    **dict.fromkeys(
+        ("===", "!==", "++", "--", "|>", "->", ":=", "?.", "??", "<>", "..."), "FOREIGN_SIGN"
+    ),
     **dict.fromkeys(
         ("+=", "-=", "*=", "/=", "%=", "**=", "@=", "&=", "|=", "^=", "<<=", ">>="),
         "OPERATOR_ASSIGN",

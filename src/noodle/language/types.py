@@ -95,6 +95,8 @@ class Types:
         self.errors: list[LanguageError] = []
         self._imported: dict[Variable, ForeignImport] = {}
         self._known: dict[Variable, str | None] = {}
+        self._certain: dict[Variable, str | None] = {}
+        self._trust_annotations = True
 
     def read_imports(self, program: tree.Program) -> None:
         """Read the foreign imports; their errors go to ``errors``."""
@@ -109,9 +111,27 @@ class Types:
         """Return the type of an annotation; a wrong one goes to ``errors``."""
         return read_type(self.source, node, text, self.errors)
 
-    def learn(self, variable: Variable, known: str | None) -> None:
-        """Take down the type of a variable's first value."""
+    def learn(self, variable: Variable, known: str | None, certain: str | None = None) -> None:
+        """Take down the type of a variable's first value.
+
+        Args:
+            variable: The variable.
+            known: Its type, if the program's annotations are right.
+            certain: Its type, whatever they say.
+        """
         self._known[variable] = known
+        self._certain[variable] = certain
+
+    def certainly(self, node: tree.Expression) -> str | None:
+        """Return the type of an expression as ``of`` does, believing no annotation.
+
+        A program may pass anything to a parameter, so only this may decide what code is made.
+        """
+        self._trust_annotations = False
+        try:
+            return self.of(node)
+        finally:
+            self._trust_annotations = True
 
     def variable(self, node: tree.Expression) -> Variable | None:
         """Return the variable that an expression names, or None."""
@@ -203,7 +223,7 @@ class Types:
             return None
         if variable.kind == "fn":
             return "function"
-        return self._known.get(variable)
+        return (self._known if self._trust_annotations else self._certain).get(variable)
 
     def _unary(self, node: tree.Unary) -> str | None:
         operand = self.of(node.operand)
@@ -227,7 +247,7 @@ class Types:
         if variable and variable.kind == "prelude":
             return _RESULTS.get(variable.name)
         function = self.function(node.callee)
-        if isinstance(function, tree.Function) and function.returns:
+        if isinstance(function, tree.Function) and function.returns and self._trust_annotations:
             return simple(read_type(self.source, function, function.returns, []))
         prototype = self.prototype(node.callee)
         return simple(prototype.returns) if prototype else None

@@ -48,7 +48,7 @@ class SettingsConfiguration:
             MissingPackageError: A Python package that the library is configured to need is missing.
         """
         bridge = self._settings.ffi.bridges.get(name)
-        options = self._native_options(bridge) if target.bridge == "native" else {}
+        options = self._bridge_options(bridge, target)
         if bridge is None:
             return LoadDefaults(placement=self._settings.placement, options=options)
         if target.bridge == "python":
@@ -59,6 +59,11 @@ class SettingsConfiguration:
             options={**options, **bridge.options},
             notes=tuple(self._notes(bridge, target)),
         )
+
+    def _bridge_options(self, bridge: BridgeSettings | None, target: Target) -> dict[str, Any]:
+        if target.bridge == "javascript":
+            return {"cache_directory": str(self._settings.cache_directory)}
+        return self._native_options(bridge) if target.bridge == "native" else {}
 
     def _native_options(self, bridge: BridgeSettings | None) -> dict[str, Any]:
         options: dict[str, Any] = {"cache_directory": str(self._settings.cache_directory)}

@@ -65,8 +65,8 @@ class Engine:
         """
         return self.dispatcher.load(target, directory=directory or Path.cwd(), **options)
 
-    def bridge(self, name: str) -> Library:
-        """Return a loaded or configured library by name; see ``FfiDispatcher.bridge``."""
+    def bridge(self, name: str | ModuleType) -> Library:
+        """Return a loaded or configured library; see ``FfiDispatcher.bridge``."""
         return self.dispatcher.bridge(name)
 
     def register(self, name: str, bridge: Bridge) -> None:
@@ -77,6 +77,8 @@ class Engine:
         self, name: str, members: Mapping[str, Any], *, version: str | None = None
     ) -> ModuleType:
         """Serve plain callables as a library, for tests; see ``LoopbackBridge.provide``.
+
+        What was provided under that name before is replaced.
 
         Args:
             name: The library's name.
@@ -91,7 +93,7 @@ class Engine:
         loopback = self.registry.get("loopback")
         assert isinstance(loopback, LoopbackBridge)
         loopback.provide(name, members, version=version)
-        return self.load(f"loopback:{name}")
+        return self.dispatcher.reload(f"loopback:{name}")
 
     def bridges(self) -> list[BridgeStatus]:
         """Return every known runtime bridge, where it comes from and what it lacks."""
@@ -109,19 +111,23 @@ def default_stages(settings: Settings) -> tuple[Stage, ...]:
     )
 
 
+_UNRESTRICTED = {"inprocess": "in this process", "isolated": "in a process without a sandbox"}
+"""The placements that hold a library to nothing."""
+
+
 def _admission(security: SecuritySettings | None) -> Any:
     if security is None:
         return None
 
     def admit(library: str, placement: str) -> None:
         permissions = security.authorization.bridge_permissions.get(library, ())
-        if "system" not in permissions and placement == "inprocess":
+        if "system" not in permissions and placement in _UNRESTRICTED:
             raise PlacementError(
-                f"{library} may not run in this process",
-                expected="the permission system, or placement isolated",
-                received=f"permissions {', '.join(permissions) or 'none'}, placement inprocess",
+                f"{library} may not run {_UNRESTRICTED[placement]}",
+                expected="the permission system",
+                received=f"permissions {', '.join(permissions) or 'none'}, placement {placement}",
                 where=f"security.authorization.bridge_permissions.{library}",
-                remedy="only a process of its own can be held to these permissions",
+                remedy="only a sandbox can hold a library to fewer permissions",
             )
 
     return admit
@@ -206,7 +212,7 @@ def load(target: str, **options: Any) -> ModuleType:
     return default_engine().load(target, **options)
 
 
-def bridge(name: str) -> Library:
+def bridge(name: str | ModuleType) -> Library:
     """Return a loaded or configured library; see ``Library`` for what it offers."""
     return default_engine().bridge(name)
 

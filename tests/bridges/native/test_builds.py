@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from noodle.bridges.native import NativeBridge
-from noodle.bridges.native.build_cache import BuildCache, digest, user_cache_directory
 from noodle.bridges.native.compilers import Compiler, find_compiler, find_ziglang
 from noodle.bridges.native.functions import NativeFunction
 from noodle.calls import LoadRequest
@@ -233,61 +230,6 @@ class TestCache:
         assert 2 == len(compiling)
         assert [] == list(workshop.cache.glob("build-*"))
 
-    def test_threads_that_build_at_once_build_once(self, tmp_path: Path) -> None:
-        cache = BuildCache(tmp_path / "cache")
-        built: list[Path] = []
-        together = threading.Barrier(6)
-
-        def build(output: Path) -> None:
-            built.append(output)
-            output.write_text("complete")
-
-        def work() -> None:
-            together.wait(30)
-            assert "complete" == cache.get("thing.so", build).read_text()
-
-        threads = [threading.Thread(target=work) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert 1 == len(built)
-
-    def test_a_failed_build_leaves_nothing(self, tmp_path: Path) -> None:
-        cache = BuildCache(tmp_path / "cache")
-
-        def fail(output: Path) -> None:
-            output.write_text("half")
-            raise CompilationError("no")
-
-        with pytest.raises(CompilationError):
-            cache.get("thing.so", fail)
-        assert ["thing.so.lock"] == [path.name for path in (tmp_path / "cache").iterdir()]
-
-    def test_a_killed_build_leaves_nothing_that_counts(self, tmp_path: Path) -> None:
-        program = f"""
-import os, signal
-from pathlib import Path
-from noodle.bridges.native.build_cache import BuildCache
-def build(output):
-    output.write_text("half")
-    os.kill(os.getpid(), signal.SIGKILL)
-BuildCache(Path({str(tmp_path / "cache")!r})).get("thing.so", build)
-"""
-        result = subprocess.run([sys.executable, "-c", program], check=False)
-        assert -signal.SIGKILL == result.returncode
-        (left,) = (tmp_path / "cache").glob("build-*")
-        hours_ago = time.time() - 7200
-        os.utime(left, (hours_ago, hours_ago))
-        cache = BuildCache(tmp_path / "cache")
-        made = cache.get("thing.so", lambda output: output.write_text("whole") and None)
-        assert "whole" == made.read_text()
-        assert [] == list((tmp_path / "cache").glob("build-*"))
-
-    def test_it_is_private(self, tmp_path: Path) -> None:
-        BuildCache(tmp_path / "a" / "cache")
-        assert 0o700 == (tmp_path / "a" / "cache").stat().st_mode & 0o777
-
     @pytest.mark.parametrize("kind", ["others may write", "a file", "a link", "no folder"])
     def test_where_it_cannot_be_trusted_a_temporary_one_serves(
         self, tmp_path: Path, kind: str
@@ -310,32 +252,6 @@ BuildCache(Path({str(tmp_path / "cache")!r})).get("thing.so", build)
         library = bridge.load(request)
         assert 1.0 == library.member("cos").raw(0.0)
         assert any("the cache cannot be used" in note for note in library.notes)
-
-    def test_a_temporary_one_is_removed_at_exit(self, tmp_path: Path) -> None:
-        program = """
-from pathlib import Path
-from noodle.bridges.native.build_cache import BuildCache
-print(BuildCache(Path("/proc/nowhere")).path("x").parent)
-"""
-        result = subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"TMPDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert result.stdout.startswith(str(tmp_path))
-        assert [] == list(tmp_path.iterdir())
-
-    def test_its_place_follows_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-        monkeypatch.delenv("NOODLE_CACHE_DIR", raising=False)
-        assert Path("/x/noodle") == user_cache_directory()
-        monkeypatch.setenv("NOODLE_CACHE_DIR", "/y")
-        assert Path("/y") == user_cache_directory()
-
-    def test_keys_differ_where_texts_are_split_differently(self) -> None:
-        assert 4 == len({digest("ab", "c"), digest("a", "bc"), digest("abc"), digest("abc", "")})
 
 
 def test_a_forked_child_can_call_and_load(workshop: Workshop) -> None:

@@ -248,6 +248,21 @@ class TestMemory:
             call(library, "scale", frozen, 3, 2.0)
         assert "const" in str(caught.value.remedy)
 
+    def test_a_copy_that_the_function_writes_to_is_given_a_name(
+        self, library: NativeLibrary
+    ) -> None:
+        """A copy made within the call would take what the function wrote with it."""
+        frozen = np.zeros(3)
+        frozen.flags.writeable = False
+        remedies = {
+            "values = np.ascontiguousarray(values, dtype=np.float64) before the call": [1.0, 2.0],
+            "values = np.array(values) before the call": frozen,
+        }
+        for remedy, value in remedies.items():
+            with pytest.raises(ArgumentTypeError) as caught:
+                call(library, "scale", value, 3, 2.0)
+            assert str(caught.value.remedy).startswith(remedy)
+
     def test_each_array_is_checked_not_only_the_first(self, library: NativeLibrary) -> None:
         bound = library.member("sum").bind(Call("sample", "sum", (np.zeros(3), 3)))
         assert 3.0 == bound.callable(np.ones(3), 3)

@@ -137,7 +137,9 @@ class _Integer(_Kind):
         return None if issubclass(python_type, int) else operator.index
 
     def _remedy(self, value: Any) -> str | None:
-        is_number = isinstance(value, (str, numbers.Real)) and not hasattr(value, "__index__")
+        if isinstance(value, str):
+            return f"int({self.shown})"
+        is_number = isinstance(value, numbers.Real) and not hasattr(value, "__index__")
         return f"int({self.shown}), if cutting off a fraction is meant" if is_number else None
 
 
@@ -350,13 +352,19 @@ class _Memory(_Kind):
         if self._item == "ptr" or isinstance(value, (str, float, int, dict)) or value is None:
             return None
         chosen = f", dtype={dtype}" if self._item != "void" else ""
-        return f"np.ascontiguousarray({self.shown}{chosen})"
+        return self._before_the_call(f"np.ascontiguousarray({self.shown}{chosen})")
+
+    def _before_the_call(self, copy: str) -> str:
+        """Return what to type for a copy, which has to have a name if the function writes to it."""
+        if not self.native.writes:
+            return copy
+        return f"{self.shown} = {copy} before the call, which may write to it"
 
     def _writable_remedy(self, value: Any) -> str:
         const = " or, if the function only reads it, declare the parameter as "
         const += "const" if self.native.from_c else "bytes, or as const in a C prototype"
         kind = "bytearray" if isinstance(value, bytes) else "np.array"
-        return f"{kind}({self.shown});{const}"
+        return f"{self._before_the_call(f'{kind}({self.shown})')};{const}"
 
 
 def _numpy_name(item: str) -> str:

@@ -41,6 +41,8 @@ class NativeBridge:
         self._compiler = compiler
         self._cache_directory = cache_directory
 
+    placements = ("inprocess",)
+
     @property
     def name(self) -> str:
         """``native``."""
@@ -77,9 +79,9 @@ class NativeBridge:
             CompilationError: The compiler rejected the source.
             SettingsError: An option is unknown or has a wrong value.
         """
-        from noodle.bridges.native.build_cache import user_cache_directory
         from noodle.bridges.native.compilers import find_compiler
         from noodle.bridges.native.load import Load
+        from noodle.build_cache import user_cache_directory
 
         load = Load(
             request,

@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from noodle.bridges.native.build_cache import BuildCache, digest
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration
+from noodle.build_cache import BuildCache, digest
 from noodle.errors import LibraryLoadError, MissingToolError
 
 __all__ = ["Extension", "extension_key", "load_extension"]

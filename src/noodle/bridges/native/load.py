@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from noodle.bridges.native.build_cache import BuildCache
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
@@ -17,6 +16,7 @@ from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, ref
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
+from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
 from noodle.errors import (
     CompilationError,

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from noodle.bridges.native.build_cache import BuildCache, digest
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.elf import file_digest
+from noodle.build_cache import BuildCache, digest
 from noodle.errors import CompilationError, MissingLibraryError, TargetError
 
 __all__ = ["compile_source", "is_source", "refuse_other_language"]

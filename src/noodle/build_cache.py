@@ -1,8 +1,8 @@
-"""Where compiled files are kept: one private folder per user, one file per key.
+"""Where what was built is kept: one private folder per user, one file or folder per key.
 
-A file appears under its key only when it is complete. Processes and threads that need the same key
-at once wait for one of them to build it. A build that is killed leaves a private folder that the
-next build removes.
+It appears under its key only when it is complete. Processes and threads that need the same key
+at once wait for one of them to build it. A build that is killed leaves a private folder that a
+later build removes.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def digest(*parts: str) -> str:
 
 
 class BuildCache:
-    """A folder of compiled files.
+    """A folder of what was compiled or installed.
 
-    Compiled files are loaded into the process, so the folder must belong to the user and be
+    It is code that will be run, so the folder must belong to the user and be
     writable by nobody else. Where no such folder can be had, a temporary one serves this process.
 
     Args:
@@ -54,7 +54,7 @@ class BuildCache:
         self.note: str | None = None
         reason = _unusable(directory)
         if reason:
-            self.note = f"the cache cannot be used ({reason}), so what is compiled is not kept"
+            self.note = f"the cache cannot be used ({reason}), so what is built is not kept"
             directory = _temporary_directory()
         self._directory = directory
 
@@ -75,22 +75,22 @@ class BuildCache:
         return self._directory / name
 
     def get(self, name: str, build: Callable[[Path], None]) -> Path:
-        """Return the file of that name, built now if it is not there.
+        """Return the file or folder of that name, built now if it is not there.
 
         Args:
-            name: The key with a suffix.
-            build: Writes the file at the path that it is given, in a private folder; other files
-                there are removed afterwards.
+            name: The key, with a suffix for a file.
+            build: Makes the file or folder at the path that it is given, in a private folder; what
+                else is there is removed afterwards.
 
         Returns:
-            The complete file.
+            The complete file or folder.
         """
         final = self._directory / name
-        if final.is_file():
+        if final.exists():
             return final
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock(name):
-            if not final.is_file():
+            if not final.exists():
                 self._build(final, build)
         return final
 
@@ -118,8 +118,11 @@ class BuildCache:
         with self.private_folder() as folder:
             made = folder / final.name
             build(made)
-            with made.open("rb") as file:
-                os.fsync(file.fileno())
+            descriptor = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             made.rename(final)
 
     def _remove_stale(self) -> None:
@@ -162,7 +165,7 @@ def _temporary_directory() -> Path:
     import shutil
     import tempfile
 
-    directory = Path(tempfile.mkdtemp(prefix="noodle-native-"))
+    directory = Path(tempfile.mkdtemp(prefix="noodle-cache-"))
     owner = os.getpid()
 
     def remove() -> None:

@@ -1,0 +1,248 @@
+/* The loop: libuv turns, and once in each turn this worker serves what the host has sent.
+ *
+ * Serving happens in a check callback, right after the poll, with nothing of JavaScript below it: a
+ * callback scope around each record lets the microtasks run when it ends.  In the prepare callback,
+ * right before the poll, the worker parks: from there on the host's event wakes the poll.  While calls
+ * follow one another an idle handle keeps the poll from sleeping, so that timers and I/O go on. */
+#define _GNU_SOURCE
+#include "addon.h"
+
+/* Between turns of the loop while it is hot; a turn costs half a microsecond. */
+#define TURN_NS 20000
+/* While something has no space, look again: a wake-up for space may come only with the next step. */
+#define SPACE_MS 1
+#define RELAX_MS 1000
+#define GAP_SHARE 8
+
+static uv_prepare_t prepare;
+static uv_check_t check;
+static uv_idle_t idle;
+static uv_poll_t event_poll;
+static uv_poll_t socket_poll;
+static uv_timer_t space_timer;
+static uv_timer_t relax_timer;
+static bool parked;
+static bool stopped;
+static uint64_t parked_ns;
+
+static void
+do_nothing_when_idle(uv_idle_t *handle)
+{
+    (void)handle;
+}
+
+/* The timer only ends the poll: the check does the rest. */
+static void
+on_timer(uv_timer_t *handle)
+{
+    (void)handle;
+}
+
+static void
+on_event(uv_poll_t *handle, int status, int events)
+{
+    (void)handle;
+    (void)status;
+    (void)events;
+}
+
+static void
+on_relax(uv_timer_t *handle)
+{
+    napi_handle_scope scope;
+    napi_open_handle_scope(addon.env, &scope);
+    if (!addon_relax_segments(noodle_now()))
+        uv_timer_stop(handle);
+    napi_close_handle_scope(addon.env, scope);
+}
+
+/* ----------------------------------------------------------------------------------- Serving */
+
+/* The codec of READY: versions first, so that they can be compared whatever follows. */
+static void
+greet(void)
+{
+    static const char runtime[] = "node";
+    const addon_call none = {.channel = &addon.core.channels[0]};
+    const napi_node_version *version;
+    char text[32];
+    addon_message message;
+    napi_get_node_version(addon.env, &version);
+    const int length = snprintf(text, sizeof text, "%u.%u.%u", version->major, version->minor,
+                                version->patch);
+    addon_message_begin(&message, none.channel);
+    wire_enter_list(&message.writer, 7);
+    wire_write_int(&message.writer, NOODLE_SUBJECT_READY);
+    wire_write_int(&message.writer, NOODLE_PROTOCOL_VERSION);
+    wire_write_int(&message.writer, WIRE_VERSION);
+    wire_write_int(&message.writer, NOODLE_CHANNEL_ABI);
+    wire_write_text(&message.writer, runtime, sizeof runtime - 1);
+    wire_write_text(&message.writer, text, (size_t)length);
+    wire_write_uint(&message.writer, addon.incarnation);
+    wire_leave(&message.writer);
+    addon_message_send(&message, &none, NOODLE_KIND_CONTROL);
+    addon.greeted = true;
+}
+
+static void
+greet_when_possible(void)
+{
+    if (!addon.greeted && addon.core.channels[0].peer_event.wake_fd >= 0)
+        greet();
+}
+
+static void
+on_socket(uv_poll_t *handle, int status, int events)
+{
+    (void)handle;
+    (void)status;
+    (void)events;
+    addon_drain_socket();
+    greet_when_possible();
+}
+
+/* Serves one record with a callback scope of its own.  Returns whether work was left. */
+static bool
+serve_one(noodle_channel *channel)
+{
+    napi_env env = addon.env;
+    napi_handle_scope handles;
+    napi_callback_scope callbacks;
+    napi_value resource;
+    bool later;
+    napi_open_handle_scope(env, &handles);
+    napi_get_reference_value(env, addon.resource, &resource);
+    napi_open_callback_scope(env, resource, addon.async_context, &callbacks);
+    later = channel != NULL ? addon_take(channel, 0) : addon_serve_deferred();
+    napi_close_callback_scope(env, callbacks);
+    napi_close_handle_scope(env, handles);
+    return later && addon.open_calls != 0;
+}
+
+/* Serves until nothing comes, or until the loop is to turn.  Returns whether more is to be expected. */
+static bool
+serve(void)
+{
+    const uint64_t until = noodle_now() + TURN_NS;
+    for (;;) {
+        noodle_channel *channel = NULL;
+        bool left;
+        if (UNLIKELY(addon.deferred != NULL) || (channel = noodle_worker_next(&addon.core)) != NULL)
+            left = serve_one(channel);
+        else if (noodle_worker_spin(&addon.core) == NOODLE_READY)
+            continue;
+        else
+            return false;
+        if (UNLIKELY(left) || noodle_now() >= until)
+            return true;
+    }
+}
+
+static void
+stop_if_idle(void)
+{
+    napi_handle_scope scope;
+    if (!addon.stopping || stopped || addon.open_calls != 0 || addon.deferred != NULL)
+        return;
+    stopped = true;
+    napi_open_handle_scope(addon.env, &scope);
+    if (addon_call_function(ADDON_STOP, NULL, 0) == NULL)
+        addon_take_exception();
+    napi_close_handle_scope(addon.env, scope);
+}
+
+/* -------------------------------------------------------------------------------------- Turns */
+
+/* Lets noodle_worker_spin() know how far apart calls are, as a blocking wait would. */
+static void
+note_gap(void)
+{
+    const uint64_t most = GAP_SHARE * addon.core.spin_ns;
+    const uint64_t gap = noodle_now() - parked_ns;
+    addon.core.mean_gap_ns += (gap < most ? gap : most) / GAP_SHARE;
+    addon.core.mean_gap_ns -= addon.core.mean_gap_ns / GAP_SHARE;
+}
+
+static void
+on_prepare(uv_prepare_t *handle)
+{
+    (void)handle;
+    addon.counts.turns++;
+    noodle_worker_progress(&addon.core);
+    if (uv_is_active((uv_handle_t *)&idle))
+        return;
+    if (addon.deferred != NULL || noodle_worker_park(&addon.core) != NOODLE_OK) {
+        uv_idle_start(&idle, do_nothing_when_idle);
+        return;
+    }
+    parked = true;
+    parked_ns = noodle_now();
+}
+
+static void
+on_check(uv_check_t *handle)
+{
+    (void)handle;
+    if (parked) {
+        parked = false;
+        noodle_worker_unpark(&addon.core);
+        if (noodle_worker_next(&addon.core) != NULL)
+            note_gap();
+    }
+    if (serve())
+        uv_idle_start(&idle, do_nothing_when_idle);
+    else
+        uv_idle_stop(&idle);
+    addon_flush_releases();
+    if (addon_flush())
+        uv_timer_start(&space_timer, on_timer, SPACE_MS, 0);
+    if (addon_segment_count(NULL) != 0 && !uv_is_active((uv_handle_t *)&relax_timer))
+        uv_timer_start(&relax_timer, on_relax, RELAX_MS, RELAX_MS);
+    stop_if_idle();
+}
+
+void
+addon_loop_nudge(void)
+{
+    uv_idle_start(&idle, do_nothing_when_idle);
+}
+
+/* -------------------------------------------------------------------------------------- Start */
+
+int
+addon_loop_start(void)
+{
+    uv_loop_t *const loop = addon.loop;
+    if (uv_prepare_init(loop, &prepare) != 0 || uv_check_init(loop, &check) != 0
+        || uv_idle_init(loop, &idle) != 0 || uv_timer_init(loop, &space_timer) != 0
+        || uv_timer_init(loop, &relax_timer) != 0
+        || uv_poll_init(loop, &event_poll, addon.core.event.wait_fd) != 0
+        || uv_poll_init(loop, &socket_poll, addon.socket) != 0)
+        return -1;
+    uv_unref((uv_handle_t *)&prepare);
+    uv_unref((uv_handle_t *)&check);
+    uv_unref((uv_handle_t *)&idle);
+    uv_unref((uv_handle_t *)&space_timer);
+    uv_unref((uv_handle_t *)&relax_timer);
+    uv_unref((uv_handle_t *)&socket_poll);
+    uv_prepare_start(&prepare, on_prepare);
+    uv_check_start(&check, on_check);
+    uv_poll_start(&event_poll, UV_READABLE, on_event);
+    uv_poll_start(&socket_poll, UV_READABLE, on_socket);
+    addon_drain_socket();
+    greet_when_possible();
+    return 0;
+}
+
+void
+addon_loop_stop(void *unused)
+{
+    (void)unused;
+    uv_prepare_stop(&prepare);
+    uv_check_stop(&check);
+    uv_idle_stop(&idle);
+    uv_timer_stop(&space_timer);
+    uv_timer_stop(&relax_timer);
+    uv_poll_stop(&event_poll);
+    uv_poll_stop(&socket_poll);
+}

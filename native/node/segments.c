@@ -1,0 +1,457 @@
+/* Memory shared with the host: received, mapped once, shown to JavaScript, given back. */
+#define _GNU_SOURCE
+#include "addon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "wire_node_internal.h"
+
+#define BUCKETS 256
+/* Chosen: ArrayBuffers that are kept although JavaScript has let them go, as the same arrays come
+ * again and again, and making one over much memory costs V8 most of a millisecond. */
+#define HELD_MOST 8
+#define HELD_BYTES_MOST (UINT64_C(1) << 30)
+#define IDLE_NS UINT64_C(1000000000)
+
+/* An ArrayBuffer over a segment.  It lives until V8 frees its memory: then every loan that was shown
+ * through it is given back. */
+typedef struct addon_view {
+    napi_ref buffer;       /* strong while `held`, else weak */
+    unsigned char *address;
+    uint64_t number;       /* of the segment, which may be gone by then */
+    uint64_t bytes;
+    uint64_t loans;
+    bool held;
+} addon_view;
+
+static addon_segment *segments[BUCKETS];
+static uint32_t segment_count;
+static uint64_t segment_bytes;
+static addon_segment *held[HELD_MOST];   /* last used first */
+
+uint32_t
+addon_segment_count(uint64_t *bytes)
+{
+    if (bytes != NULL)
+        *bytes = segment_bytes;
+    return segment_count;
+}
+
+/* --------------------------------------------------------------------------------- Receiving */
+
+static addon_segment **
+find(uint64_t number)
+{
+    addon_segment **at = &segments[number % BUCKETS];
+    while (*at != NULL && (*at)->number != number)
+        at = &(*at)->next;
+    return at;
+}
+
+static void
+let_view_go(addon_segment *segment)
+{
+    addon_view *const view = segment->view;
+    segment->view = NULL;
+    if (view == NULL)
+        return;
+    for (int i = 0; i < HELD_MOST; i++)
+        if (held[i] == segment)
+            held[i] = NULL;
+    napi_delete_reference(addon.env, view->buffer);
+    view->buffer = NULL;
+}
+
+/* Forgets a segment.  Its memory stays while an ArrayBuffer over it lives. */
+static void
+remove_segment(addon_segment **at)
+{
+    addon_segment *const segment = *at;
+    *at = segment->next;
+    segment_count--;
+    segment_bytes -= segment->bytes;
+    if (segment->view == NULL)
+        munmap(segment->address, segment->bytes);
+    else
+        let_view_go(segment);
+    free(segment);
+}
+
+void
+addon_drop_segment(uint64_t number)
+{
+    addon_segment **const at = find(number);
+    if (*at != NULL)
+        remove_segment(at);
+}
+
+static void
+add_segment(const noodle_message *message, int fd)
+{
+    addon_segment **const at = find(message->number);
+    addon_segment *const segment = calloc(1, sizeof *segment);
+    void *address;
+    if (segment == NULL || noodle_segment_map(message, fd, &address) != NOODLE_OK)
+        addon_condemn("a segment of the host could not be mapped");
+    /* It comes once more when a reader becomes a writer. */
+    if (*at != NULL)
+        remove_segment(at);
+    segment->number = message->number;
+    segment->bytes = message->bytes;
+    segment->address = address;
+    segment->read_only = message->flags & NOODLE_MESSAGE_READ_ONLY;
+    segment->next = *at;
+    *at = segment;
+    segment_count++;
+    segment_bytes += segment->bytes;
+}
+
+void
+addon_drain_socket(void)
+{
+    noodle_message message;
+    int fd;
+    for (;;) {
+        const noodle_status status = noodle_receive_segment(addon.socket, false, &message, &fd);
+        if (status == NOODLE_EMPTY)
+            return;
+        if (status == NOODLE_SLICE)
+            continue;
+        if (status != NOODLE_OK)
+            addon_condemn("the host's socket has ended");
+        if (message.kind == NOODLE_MESSAGE_SEGMENT)
+            add_segment(&message, fd);
+        else if (message.kind != NOODLE_MESSAGE_EVENT
+                 || noodle_worker_set_event(&addon.core, (uint32_t)message.number, fd) != NOODLE_OK)
+            close(fd);
+    }
+}
+
+addon_segment *
+addon_find_segment(uint64_t number)
+{
+    addon_segment *segment = *find(number);
+    if (LIKELY(segment != NULL))
+        return segment;
+    addon_drain_socket();
+    return *find(number);
+}
+
+/* The segment that an address lies in, or NULL. */
+static addon_segment *
+segment_of(const unsigned char *memory, uint64_t bytes)
+{
+    for (int i = 0; i < BUCKETS && segment_count != 0; i++)
+        for (addon_segment *at = segments[i]; at != NULL; at = at->next)
+            if (memory >= at->address && memory + bytes <= at->address + at->bytes)
+                return at;
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------ ArrayBuffers */
+
+/* V8 has freed the ArrayBuffer. */
+static void
+end_view(napi_env env, void *data, void *hint)
+{
+    addon_view *const view = hint;
+    addon_segment *const segment = *find(view->number);
+    (void)env;
+    (void)data;
+    if (segment != NULL && segment->view == view)
+        let_view_go(segment);
+    if (segment == NULL || segment->address != view->address)
+        munmap(view->address, view->bytes);
+    if (view->loans != 0)
+        addon_return_loans(view->number, view->loans);
+    addon_loop_nudge();
+    free(view);
+}
+
+static void
+release_hold(addon_segment *segment)
+{
+    uint32_t count;
+    if (segment->view == NULL || !segment->view->held)
+        return;
+    segment->view->held = false;
+    napi_reference_unref(addon.env, segment->view->buffer, &count);
+}
+
+/* Moves a segment to the front of those that are held. */
+static void
+hold(addon_segment *segment)
+{
+    uint64_t bytes = segment->bytes;
+    uint32_t count;
+    int at = 0;
+    if (held[0] == segment && segment->view->held)
+        return;
+    while (at < HELD_MOST - 1 && held[at] != segment && held[at] != NULL)
+        at++;
+    if (held[at] != NULL && held[at] != segment)
+        release_hold(held[at]);
+    memmove(&held[1], &held[0], (size_t)at * sizeof held[0]);
+    held[0] = segment;
+    if (!segment->view->held) {
+        segment->view->held = true;
+        napi_reference_ref(addon.env, segment->view->buffer, &count);
+    }
+    for (int i = 1; i < HELD_MOST; i++) {
+        bytes += held[i] != NULL ? held[i]->bytes : 0;
+        if (held[i] != NULL && bytes > HELD_BYTES_MOST) {
+            release_hold(held[i]);
+            held[i] = NULL;
+        }
+    }
+}
+
+bool
+addon_relax_segments(uint64_t now_ns)
+{
+    bool any = false, released = false;
+    for (int i = 0; i < HELD_MOST; i++) {
+        if (held[i] == NULL)
+            continue;
+        if (now_ns - held[i]->used_ns < IDLE_NS) {
+            any = true;
+            continue;
+        }
+        release_hold(held[i]);
+        held[i] = NULL;
+        released = true;
+    }
+    if (released && addon_call_function(ADDON_COLLECT, NULL, 0) == NULL)
+        addon_take_exception();
+    return any;
+}
+
+/* A second mapping of the same memory, for the case that JavaScript has taken the first one away. */
+static bool
+map_again(addon_segment *segment)
+{
+    void *const address = mremap(segment->address, 0, segment->bytes, MREMAP_MAYMOVE);
+    if (address == MAP_FAILED)
+        return false;
+    segment->address = address;
+    return true;
+}
+
+static napi_value
+make_buffer(addon_segment *segment)
+{
+    addon_view *const view = calloc(1, sizeof *view);
+    napi_value buffer;
+    if (view == NULL)
+        return NULL;
+    *view = (addon_view){
+        .address = segment->address,
+        .number = segment->number,
+        .bytes = segment->bytes,
+    };
+    if (napi_create_external_arraybuffer(addon.env, segment->address, segment->bytes, end_view, view,
+                                         &buffer)
+        != napi_ok) {
+        free(view);
+        return NULL;
+    }
+    segment->view = view;
+    napi_create_reference(addon.env, buffer, 0, &view->buffer);
+    return buffer;
+}
+
+/* The one ArrayBuffer over a segment.  NULL: this Node.js allows none. */
+static napi_value
+buffer_of(addon_segment *segment)
+{
+    napi_value buffer = NULL;
+    bool detached = false;
+    if (segment->view != NULL) {
+        napi_get_reference_value(addon.env, segment->view->buffer, &buffer);
+        if (buffer != NULL)
+            napi_is_detached_arraybuffer(addon.env, buffer, &detached);
+        if (buffer != NULL && !detached)
+            return buffer;
+        /* Its memory is in use until end_view(): the next one gets another address. */
+        let_view_go(segment);
+        if (!map_again(segment))
+            return NULL;
+    }
+    return make_buffer(segment);
+}
+
+/* ------------------------------------------------------------------------------ From the host */
+
+static bool
+is_viewable(const addon_segment *segment, const wire_array *array)
+{
+    const bool read_only = segment->read_only || (array->flags & WIRE_ARRAY_READONLY);
+    return array->c_contiguous && array->offset % array->item_size == 0
+           && (!read_only || (segment->read_only && addon.map_read_only))
+           && !(addon.int64_numbers
+                && (array->dtype == WIRE_DTYPE_I64 || array->dtype == WIRE_DTYPE_U64));
+}
+
+static napi_value
+view_array(addon_segment *segment, const wire_array *array)
+{
+    napi_typedarray_type type;
+    napi_value buffer, result;
+    if (!is_viewable(segment, array) || !wire_node_typed_array_of(array->dtype, &type))
+        return NULL;
+    buffer = buffer_of(segment);
+    if (buffer == NULL
+        || napi_create_typedarray(addon.env, type, (size_t)array->elements, buffer,
+                                  (size_t)array->offset, &result)
+               != napi_ok)
+        return NULL;
+    if (array->dimensions != 1 && wire_node_set_shape(addon.env, result, array) < 0)
+        return NULL;
+    segment->view->loans++;
+    segment->used_ns = noodle_now();
+    hold(segment);
+    addon.counts.views++;
+    return result;
+}
+
+/* An int64 array as numbers, if all of them are exact. */
+static napi_value
+copy_as_numbers(const wire_array *array, const unsigned char *memory)
+{
+    const size_t bytes = (size_t)array->elements * 8;
+    unsigned char *const packed = malloc(bytes + 1);
+    napi_value buffer, result = NULL;
+    void *numbers;
+    if (packed == NULL
+        || napi_create_arraybuffer(addon.env, bytes, &numbers, &buffer) != napi_ok) {
+        free(packed);
+        return NULL;
+    }
+    wire_array_pack(array, memory, packed);
+    for (size_t i = 0; i < array->elements; i++) {
+        int64_t item;
+        memcpy(&item, packed + 8 * i, sizeof item);
+        if (item > (int64_t)ADDON_SAFE_MAX || item < -(int64_t)ADDON_SAFE_MAX
+            || (item < 0 && array->dtype == WIRE_DTYPE_U64)) {
+            free(packed);
+            addon_throw("RangeError", "NOODLE_INT64",
+                        "item %zu of the array is beyond 2^53 and is no exact number; leave out the "
+                        "option int64=\"number\" to get BigInts",
+                        i);
+            return NULL;
+        }
+        ((double *)numbers)[i] = (double)item;
+    }
+    free(packed);
+    if (napi_create_typedarray(addon.env, napi_float64_array, (size_t)array->elements, buffer, 0,
+                               &result)
+            != napi_ok
+        || (array->dimensions != 1 && wire_node_set_shape(addon.env, result, array) < 0))
+        return NULL;
+    return result;
+}
+
+static napi_value
+copy_array(const wire_array *array, const unsigned char *memory)
+{
+    wire_array inline_array = *array;
+    addon.counts.copies_in++;
+    addon.counts.copied_in_bytes += array->elements * array->item_size;
+    if (addon.int64_numbers
+        && (array->dtype == WIRE_DTYPE_I64 || array->dtype == WIRE_DTYPE_U64))
+        return copy_as_numbers(array, memory + array->offset);
+    inline_array.memory = memory;
+    return wire_node_copy_array(addon.env, &inline_array);
+}
+
+napi_value
+addon_read_array(void *context, napi_env env, const wire_array *array)
+{
+    wire_array checked = *array;
+    addon_segment *segment;
+    napi_value result;
+    bool pending = false;
+    (void)context;
+    if (array->placement == WIRE_INLINE)
+        return copy_array(array, array->memory);
+    segment = addon_find_segment(array->segment);
+    if (segment == NULL
+        || wire_array_check(&checked, segment->bytes, wire_default_limits().elements) != WIRE_OK) {
+        wire_throw(env, WIRE_BAD_ARRAY, segment == NULL ? "in a segment that was not sent" : NULL);
+        return NULL;
+    }
+    result = view_array(segment, &checked);
+    napi_is_exception_pending(env, &pending);
+    if (result != NULL || pending)
+        return result;
+    result = copy_array(&checked, segment->address);
+    addon_return_loans(segment->number, 1);
+    return result;
+}
+
+/* ---------------------------------------------------------------------------------- To the host */
+
+/* Borrows memory of the host for an array that lies in memory of V8.  NULL: there is none. */
+static addon_segment *
+borrow(uint64_t bytes)
+{
+    const napi_value wanted = addon_number((double)bytes);
+    const napi_value answer = addon_request(NOODLE_OP_SEGMENT, 0, &wanted, 1, true);
+    addon_segment *segment;
+    double number = -1;
+    if (answer == NULL) {
+        addon_take_exception();
+        return NULL;
+    }
+    if (napi_get_value_double(addon.env, answer, &number) != napi_ok || number < 0)
+        return NULL;
+    segment = addon_find_segment((uint64_t)number);
+    return segment != NULL && segment->bytes >= bytes && !segment->read_only ? segment : NULL;
+}
+
+static int
+write_descriptor(wire_writer *writer, const wire_array *array, const addon_segment *segment,
+                 uint64_t offset)
+{
+    wire_array placed = *array;
+    placed.placement = WIRE_SEGMENT;
+    placed.segment = segment->number;
+    placed.offset = offset;
+    if (segment->read_only)
+        placed.flags |= WIRE_ARRAY_READONLY;
+    wire_write_array(writer, &placed, NULL);
+    return 1;
+}
+
+int
+addon_write_array(void *context, napi_env env, wire_writer *writer, napi_value value,
+                  const wire_array *array, const void *memory)
+{
+    addon_message *const message = writer->context;
+    addon_segment *segment;
+    (void)context;
+    (void)env;
+    (void)value;
+    if (array->memory_length == 0)
+        return 0;
+    segment = segment_of(memory, array->memory_length);
+    if (segment != NULL) {
+        addon.counts.shared_out++;
+        return write_descriptor(writer, array, segment,
+                                (uint64_t)((const unsigned char *)memory - segment->address));
+    }
+    addon.counts.copies_out++;
+    addon.counts.copied_out_bytes += array->memory_length;
+    if (array->memory_length < NOODLE_SEGMENT_LEAST)
+        return 0;
+    segment = borrow(array->memory_length);
+    if (segment == NULL)
+        return 0;
+    memcpy(segment->address, memory, array->memory_length);
+    if (!addon_message_borrow(message, segment->number))
+        return 0;
+    return write_descriptor(writer, array, segment, 0);
+}

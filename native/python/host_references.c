@@ -1,0 +1,561 @@
+/* References: objects of the host that a worker may use, and objects of a worker that stand here. */
+#include "host.h"
+
+#include <stdlib.h>
+
+PyTypeObject *host_reference_type;
+PyTypeObject *host_by_reference_type;
+PyObject *host_engine;
+
+static PyTypeObject *export_type;
+
+/* ------------------------------------------------------------------------------------ Exports
+ * An export keeps an object of the host alive until the worker has released every sending. */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *object;
+    uint64_t id;
+    uint32_t sent;
+} Export;
+
+static void
+export_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(((Export *)self)->object);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot export_slots[] = {
+    {Py_tp_dealloc, export_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec export_spec = {
+    .name = "noodle._host.Export",
+    .basicsize = sizeof(Export),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = export_slots,
+};
+
+/* Returns a borrowed value, or NULL without an exception. */
+static PyObject *
+get_by_number(PyObject *dict, uint64_t number)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(number);
+    PyObject *value = key != NULL ? PyDict_GetItemWithError(dict, key) : NULL;
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return value;
+}
+
+static int
+set_by_number(PyObject *dict, uint64_t number, PyObject *value)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(number);
+    const int result = key != NULL ? PyDict_SetItem(dict, key, value) : -1;
+    Py_XDECREF(key);
+    return result;
+}
+
+static void
+delete_by_number(PyObject *dict, uint64_t number)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(number);
+    if (key == NULL || PyDict_DelItem(dict, key) < 0)
+        PyErr_Clear();
+    Py_XDECREF(key);
+}
+
+static Export *
+export(Link *link, PyObject *object)
+{
+    Export *entry = (Export *)get_by_number(link->exports_by_object, (uintptr_t)object);
+    if (entry != NULL)
+        return entry;
+    entry = PyObject_New(Export, export_type);
+    if (entry == NULL)
+        return NULL;
+    entry->object = Py_NewRef(object);
+    entry->id = host_next_id();
+    entry->sent = 0;
+    if (set_by_number(link->exports, entry->id, (PyObject *)entry) < 0
+        || set_by_number(link->exports_by_object, (uintptr_t)object, (PyObject *)entry) < 0)
+        delete_by_number(link->exports, entry->id);
+    Py_DECREF(entry);
+    return PyErr_Occurred() ? NULL : entry;
+}
+
+PyObject *
+host_export_object(Link *link, uint64_t id)
+{
+    if (id == 0)
+        return host_engine;
+    Export *entry = (Export *)get_by_number(link->exports, id);
+    return entry != NULL ? entry->object : NULL;
+}
+
+static void
+drop_export(Link *link, Export *entry)
+{
+    const uint64_t id = entry->id;
+    Py_INCREF(entry);
+    delete_by_number(link->exports_by_object, (uintptr_t)entry->object);
+    delete_by_number(link->exports, id);
+    Py_DECREF(entry);
+}
+
+int
+host_export_release(Link *link, uint64_t id, uint32_t sent)
+{
+    Export *entry = (Export *)get_by_number(link->exports, id);
+    if (entry == NULL || sent > entry->sent) {
+        PyErr_Format(PyExc_ValueError, "object %llu was not sent %u times", (unsigned long long)id,
+                     sent);
+        return -1;
+    }
+    if (sent == entry->sent)
+        drop_export(link, entry);
+    return 0;
+}
+
+void
+host_export_undo(Link *link, uint64_t id)
+{
+    Export *entry = (Export *)get_by_number(link->exports, id);
+    if (entry != NULL && --entry->sent == 0)
+        drop_export(link, entry);
+}
+
+/* ------------------------------------------------------------------------------------ Writing */
+
+static uint8_t
+kind_of(PyObject *object)
+{
+    const PyTypeObject *const type = Py_TYPE(object);
+    if (PyType_Check(object))
+        return WIRE_KIND_CLASS;
+    if (PyModule_Check(object))
+        return WIRE_KIND_MODULE;
+    PyObject *function = PyMethod_Check(object) ? PyMethod_GET_FUNCTION(object) : object;
+    if (PyFunction_Check(function)) {
+        const PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(function);
+        return code->co_flags & CO_COROUTINE ? WIRE_KIND_ASYNC_FUNCTION : WIRE_KIND_FUNCTION;
+    }
+    if (type->tp_as_async != NULL && type->tp_as_async->am_await != NULL)
+        return WIRE_KIND_AWAITABLE;
+    if (type->tp_as_async != NULL && type->tp_as_async->am_anext != NULL)
+        return WIRE_KIND_ASYNC_ITERATOR;
+    if (PyCallable_Check(object))
+        return WIRE_KIND_FUNCTION;
+    return PyIter_Check(object) ? WIRE_KIND_ITERATOR : WIRE_KIND_OBJECT;
+}
+
+/* The name is for people: where there is none, or a long one, it is the type's, or shortened. */
+static int
+write_named(wire_writer *writer, wire_reference *reference, PyObject *object)
+{
+    PyObject *name = NULL;
+    if (PyFunction_Check(object) || PyType_Check(object) || PyCFunction_Check(object))
+        name = PyObject_GetAttrString(object, "__qualname__");
+    PyErr_Clear();
+    Py_ssize_t length = 0;
+    reference->name = name != NULL && PyUnicode_Check(name)
+                          ? PyUnicode_AsUTF8AndSize(name, &length)
+                          : NULL;
+    PyErr_Clear();
+    if (reference->name == NULL) {
+        reference->name = Py_TYPE(object)->tp_name;
+        length = (Py_ssize_t)strlen(reference->name);
+    }
+    reference->name_length = (size_t)length;
+    while (reference->name_length > WIRE_NAME_MAX
+           || (reference->name_length < (size_t)length
+               && (reference->name[reference->name_length] & 0xc0) == 0x80))
+        reference->name_length--;
+    wire_write_reference(writer, reference);
+    Py_XDECREF(name);
+    return 1;
+}
+
+static int
+write_own(host_message *message, wire_writer *writer, const Reference *object)
+{
+    if (object->incarnation != message->link->incarnation)
+        return host_raise(POLICY_RELEASED, "Os", object->name, "its worker has ended");
+    const wire_reference reference = {
+        .owner = WIRE_OWNER_WORKER,
+        .kind = object->kind,
+        .sent = object->sent,
+        .id = object->id,
+        .incarnation = object->incarnation,
+        .name = "",
+    };
+    wire_write_reference(writer, &reference);
+    return 1;
+}
+
+static int
+write_export(host_message *message, wire_writer *writer, PyObject *object)
+{
+    Export *entry = export(message->link, object);
+    if (entry == NULL)
+        return -1;
+    entry->sent++;
+    if (host_message_note(message, entry->id, false) < 0) {
+        host_export_undo(message->link, entry->id);
+        return -1;
+    }
+    wire_reference reference = {
+        .owner = WIRE_OWNER_HOST,
+        .kind = kind_of(object),
+        .sent = entry->sent,
+        .id = entry->id,
+        .incarnation = 1,
+    };
+    return write_named(writer, &reference, object);
+}
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *object;
+} ByReference;
+
+int
+host_write_reference(void *context, wire_writer *writer, PyObject *object)
+{
+    host_message *const message = context;
+    if (Py_TYPE(object) == host_function_type) {
+        PyObject *reference = host_function_reference(object);
+        if (reference != NULL && ((Reference *)reference)->link == message->link)
+            object = reference;
+    } else if (Py_TYPE(object) == host_by_reference_type) {
+        object = ((ByReference *)object)->object;
+    }
+    if (PyObject_TypeCheck(object, host_reference_type)) {
+        const Reference *const own = (Reference *)object;
+        if (own->link == NULL)
+            return host_raise(POLICY_RELEASED, "Os", own->name, "it was released");
+        if (own->link == message->link)
+            return write_own(message, writer, own);
+    }
+    return write_export(message, writer, object);
+}
+
+/* ---------------------------------------------------------------------------------- Reference */
+
+/* Lets the worker's object go: the next call tells it.  Any thread, no Python code. */
+static void
+let_go(Reference *self)
+{
+    Link *const link = self->link;
+    host_release *entry;
+    if (link == NULL)
+        return;
+    self->link = NULL;
+    PyObject *known = get_by_number(link->proxies, self->id);
+    if (known != NULL && PyLong_AsVoidPtr(known) == (void *)self)
+        delete_by_number(link->proxies, self->id);
+    entry = self->id == 0 ? NULL : malloc(sizeof *entry);
+    if (entry != NULL && !link_is_dead(link)
+        && link->generation == noodle_process_generation()) {
+        entry->id = self->id;
+        entry->sent = self->sent;
+        entry->next = atomic_load_explicit(&link->releases, memory_order_relaxed);
+        while (!atomic_compare_exchange_weak(&link->releases, &entry->next, entry)) {
+        }
+    } else {
+        free(entry);
+    }
+    Py_DECREF(link);
+}
+
+static void
+reference_dealloc(PyObject *object)
+{
+    Reference *const self = (Reference *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject *error_type, *value, *traceback;
+    PyErr_Fetch(&error_type, &value, &traceback);
+    PyObject_GC_UnTrack(object);
+    if (self->weak_references != NULL)
+        PyObject_ClearWeakRefs(object);
+    let_go(self);
+    Py_XDECREF(self->name);
+    PyErr_Restore(error_type, value, traceback);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static int
+reference_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static Link *
+live_link(Reference *self)
+{
+    if (UNLIKELY(self->link == NULL))
+        host_raise(POLICY_RELEASED, "Os", self->name, "it was released");
+    return self->link;
+}
+
+static PyObject *
+reference_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Reference *const self = (Reference *)object;
+    Link *const link = live_link(self);
+    PyObject *result;
+    if (link == NULL)
+        return NULL;
+    Py_INCREF(link);
+    result = host_call_worker(link, self->kind == WIRE_KIND_CLASS ? NOODLE_OP_NEW : NOODLE_OP_CALL,
+                              self->id, self->name, args, PyVectorcall_NARGS(nargsf), names,
+                              &self->pace);
+    Py_DECREF(link);
+    return result;
+}
+
+static PyObject *
+reference_release(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    let_go((Reference *)self);
+    Py_RETURN_NONE;
+}
+
+static PyMemberDef reference_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Reference, vectorcall), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Reference, weak_references), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot reference_slots[] = {
+    {Py_tp_doc, "An object that lives in a worker."},
+    {Py_tp_dealloc, reference_dealloc},
+    {Py_tp_traverse, reference_traverse},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, reference_members},
+    {0, NULL},
+};
+
+static PyType_Spec reference_spec = {
+    .name = "noodle._host.Reference",
+    .basicsize = sizeof(Reference),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL
+             | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = reference_slots,
+};
+
+/* ------------------------------------------------------------------------------------ Reading */
+
+static PyObject *
+known_proxy(Link *link, const wire_reference *reference)
+{
+    PyObject *address = get_by_number(link->proxies, reference->id);
+    Reference *known = address != NULL ? PyLong_AsVoidPtr(address) : NULL;
+    /* With a count of 0 it is on its way out, and what it releases is older than this sending. */
+    if (known == NULL || Py_REFCNT(known) == 0)
+        return NULL;
+    if (reference->sent > known->sent)
+        known->sent = reference->sent;
+    return Py_NewRef((PyObject *)known);
+}
+
+static PyObject *
+new_proxy_of(PyTypeObject *type, Link *link, const wire_reference *reference)
+{
+    Reference *proxy = (Reference *)type->tp_alloc(type, 0);
+    if (proxy == NULL)
+        return NULL;
+    proxy->vectorcall = reference_vectorcall;
+    proxy->id = reference->id;
+    proxy->incarnation = reference->incarnation;
+    proxy->sent = reference->sent;
+    proxy->kind = reference->kind;
+    proxy->name = PyUnicode_DecodeUTF8(reference->name, (Py_ssize_t)reference->name_length, "replace");
+    PyObject *address = PyLong_FromVoidPtr(proxy);
+    if (proxy->name == NULL || address == NULL
+        || set_by_number(link->proxies, proxy->id, address) < 0)
+        Py_CLEAR(proxy);
+    else
+        proxy->link = (Link *)Py_NewRef((PyObject *)link);
+    Py_XDECREF(address);
+    return (PyObject *)proxy;
+}
+
+static PyObject *
+new_proxy(Link *link, const wire_reference *reference)
+{
+    PyObject *const types = host_policy[POLICY_REFERENCE_TYPES];
+    if (reference->kind >= PyTuple_GET_SIZE(types)) {
+        PyErr_Format(PyExc_ValueError, "a reference of unknown kind %d", reference->kind);
+        return NULL;
+    }
+    PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(types, reference->kind);
+    return new_proxy_of(type, link, reference);
+}
+
+PyObject *
+host_read_reference(void *context, const wire_reference *reference)
+{
+    Link *const link = context;
+    if (reference->owner == WIRE_OWNER_HOST) {
+        PyObject *object = host_export_object(link, reference->id);
+        if (object == NULL)
+            PyErr_Format(PyExc_ReferenceError, "the worker refers to object %llu, which it released",
+                         (unsigned long long)reference->id);
+        return Py_XNewRef(object);
+    }
+    if (reference->incarnation != link->incarnation) {
+        PyErr_SetString(PyExc_ReferenceError, "the worker refers to an object of another one");
+        return NULL;
+    }
+    PyObject *known = known_proxy(link, reference);
+    return known != NULL ? known : new_proxy(link, reference);
+}
+
+/* -------------------------------------------------------------------------------- ByReference */
+
+static void
+by_reference_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(((ByReference *)self)->object);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+by_reference_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"", NULL};
+    PyObject *object;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:ByReference", keywords, &object))
+        return NULL;
+    ByReference *self = (ByReference *)type->tp_alloc(type, 0);
+    if (self != NULL)
+        self->object = Py_NewRef(object);
+    return (PyObject *)self;
+}
+
+static PyType_Slot by_reference_slots[] = {
+    {Py_tp_doc, "ByReference(object, /)\n--\n\nAn argument that is to be sent by reference."},
+    {Py_tp_new, by_reference_new},
+    {Py_tp_dealloc, by_reference_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec by_reference_spec = {
+    .name = "noodle._host.ByReference",
+    .basicsize = sizeof(ByReference),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = by_reference_slots,
+};
+
+/* ------------------------------------------------------------------------------------- Module */
+
+static Reference *
+as_reference(PyObject *object)
+{
+    if (!PyObject_TypeCheck(object, host_reference_type)) {
+        PyErr_Format(PyExc_TypeError, "expected a reference, got %.200s", Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    return (Reference *)object;
+}
+
+static PyObject *
+module_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 2) {
+        PyErr_SetString(PyExc_TypeError, "request() needs a reference and an operation");
+        return NULL;
+    }
+    Reference *const self = as_reference(args[0]);
+    const int operation = self == NULL ? -1 : (int)PyLong_AsLong(args[1]);
+    Link *const link = PyErr_Occurred() ? NULL : live_link(self);
+    PyObject *result;
+    if (link == NULL)
+        return NULL;
+    Py_INCREF(link);
+    result = host_call_worker(link, operation, self->id, self->name, args + 2, count - 2, NULL,
+                              &self->pace);
+    Py_DECREF(link);
+    return result;
+}
+
+static PyObject *
+module_facts(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    const Reference *const self = as_reference(object);
+    if (self == NULL)
+        return NULL;
+    return Py_BuildValue("(OKiOI)", self->link != NULL ? (PyObject *)self->link : Py_None,
+                         (unsigned long long)self->id, self->kind, self->name,
+                         (unsigned int)self->sent);
+}
+
+static PyObject *
+module_release(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Reference *const self = as_reference(object);
+    return self == NULL ? NULL : reference_release((PyObject *)self, NULL);
+}
+
+/* The worker itself, which is never let go. */
+static PyObject *
+module_root(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Link *const link = (Link *)object;
+    if (Py_TYPE(object) != host_link_type) {
+        PyErr_Format(PyExc_TypeError, "expected a link, got %.200s", Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    const wire_reference reference = {
+        .owner = WIRE_OWNER_WORKER,
+        .kind = WIRE_KIND_OBJECT,
+        .incarnation = link->incarnation,
+        .name = "worker",
+        .name_length = 6,
+    };
+    PyObject *known = known_proxy(link, &reference);
+    return known != NULL ? known : new_proxy(link, &reference);
+}
+
+static PyObject *
+module_set_engine(PyObject *Py_UNUSED(module), PyObject *engine)
+{
+    Py_XSETREF(host_engine, Py_NewRef(engine));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef reference_functions[] = {
+    {"request", (PyCFunction)(void (*)(void))module_request, METH_FASTCALL,
+     "request(reference, operation, *arguments)\n--\n\nAsk something of a worker's object."},
+    {"facts", module_facts, METH_O,
+     "facts(reference)\n--\n\nReturn (link or None when released, id, kind, name, sendings)."},
+    {"release", module_release, METH_O,
+     "release(reference)\n--\n\nLet a worker's object go; doing it twice is harmless."},
+    {"root", module_root, METH_O, "root(link)\n--\n\nReturn the reference of the worker itself."},
+    {"set_engine", module_set_engine, METH_O,
+     "set_engine(object)\n--\n\nSet what workers reach under the id 0."},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+host_references_init(PyObject *module)
+{
+    export_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &export_spec, NULL);
+    host_reference_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &reference_spec, NULL);
+    host_by_reference_type =
+        (PyTypeObject *)PyType_FromModuleAndSpec(module, &by_reference_spec, NULL);
+    if (export_type == NULL || host_reference_type == NULL || host_by_reference_type == NULL
+        || PyModule_AddObjectRef(module, "Reference", (PyObject *)host_reference_type) < 0
+        || PyModule_AddObjectRef(module, "ByReference", (PyObject *)host_by_reference_type) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, reference_functions);
+}

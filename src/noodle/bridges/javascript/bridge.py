@@ -1,0 +1,148 @@
+"""The JavaScript bridge: finds or installs what a target names, and imports it in a worker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noodle.calls import LoadedLibrary, LoadRequest
+from noodle.errors import LibraryLoadError, MissingToolError, RemoteCallError, TargetError
+
+__all__ = ["JavaScriptBridge"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a target turned out to be.
+
+    Args:
+        specifier: What Node.js is asked to import.
+        directory: The folder from which it is looked for.
+        manifest: The content of its ``package.json``, where it has one.
+        notes: What ``explain`` should tell.
+    """
+
+    specifier: str
+    directory: Path
+    manifest: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class JavaScriptBridge:
+    """Loads modules of Node.js, npm packages, and JavaScript and TypeScript files."""
+
+    name = "javascript"
+    placements = ("isolated",)
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """The load options that this bridge understands."""
+        from noodle.bridges.javascript.options import JavaScriptOptions
+
+        return JavaScriptOptions.names()
+
+    def missing(self) -> str | None:
+        """Say what this bridge needs and lacks, with the command to type, or return None."""
+        from noodle.bridges.javascript.node import find_node
+
+        try:
+            find_node()
+        except MissingToolError as error:
+            return f"{error.summary}: {error.remedy}"
+        return None
+
+    def load(self, request: LoadRequest) -> LoadedLibrary:
+        """Import a module in a worker; an npm package is installed before, if need be.
+
+        Args:
+            request: The location is an npm package, the name of a built-in module, or a path.
+
+        Raises:
+            MissingPackageError: The registry has no such package.
+            VersionError: The package has no version that was asked for.
+            InstallationError: It cannot be downloaded or installed.
+            LibraryLoadError: Importing it raised.
+            MissingToolError: Node.js or npm is not installed.
+            SettingsError: An option or the lock file is not in order.
+            TargetError: Prototypes were given; JavaScript functions declare themselves.
+        """
+        from noodle.bridges.javascript.library import JavaScriptLibrary
+        from noodle.bridges.javascript.node import find_node
+        from noodle.bridges.javascript.options import JavaScriptOptions
+        from noodle.bridges.javascript.pools import pool_for
+        from noodle.workers.modules import RemoteModule
+
+        if request.prototypes is not None:
+            raise TargetError(
+                f"{request.location} is a JavaScript library, which declares its functions itself",
+                expected="no prototypes",
+                received="prototypes",
+                remedy="leave the prototypes out",
+            )
+        options = JavaScriptOptions.read(request.options)
+        runtime = find_node()
+        found = _find(request, options, runtime)
+        module = RemoteModule(pool_for(runtime, options), found.specifier, str(found.directory))
+        _import(module, request)
+        return JavaScriptLibrary(
+            module,
+            request.library,
+            _version(request, found, module),
+            notes=found.notes,
+            documentation=found.manifest.get("description"),
+        )
+
+
+def _find(request: LoadRequest, options: Any, runtime: Any) -> _Found:
+    if request.kind == "builtin":
+        return _Found(f"node:{request.location}", Path(request.directory).absolute(), {})
+    if request.kind == "package":
+        return _install(request, options, runtime)
+    path = Path(request.directory, request.location).absolute()
+    if request.kind == "directory":
+        return _Found(str(path), path.parent, _manifest(path))
+    return _Found(str(path), path.parent, {})
+
+
+def _install(request: LoadRequest, options: Any, runtime: Any) -> _Found:
+    from noodle.bridges.javascript.packages import NpmPackages
+    from noodle.build_cache import user_cache_directory
+    from noodle.lock_file import FILE_NAME, LockFile
+    from noodle.settings import find_config
+
+    directory = Path(request.directory).absolute()
+    config = find_config(directory)
+    lock_file = LockFile((config.parent if config else directory) / FILE_NAME)
+    cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
+    package = NpmPackages(runtime, cache).install(
+        request.location, request.requirement, lock_file, options.allow_scripts
+    )
+    return _Found(package.name, package.directory, _manifest(package.folder), package.notes)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _import(module: Any, request: LoadRequest) -> None:
+    """Import the module in the first worker, so that a module that fails does so now."""
+    try:
+        module.reference()
+    except RemoteCallError as error:
+        raise LibraryLoadError(
+            f"importing {request.location} failed: {error}", where=request.location
+        ) from error
+
+
+def _version(request: LoadRequest, found: _Found, module: Any) -> str | None:
+    if request.kind == "builtin":
+        runtime = module.pool.worker().runtime
+        return runtime.version if runtime else None
+    version = found.manifest.get("version")
+    return version if isinstance(version, str) else None

@@ -1,0 +1,207 @@
+"""Functions and classes of a JavaScript module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import partial
+from inspect import Parameter as PythonParameter
+from inspect import Signature as PythonSignature
+from typing import Any
+
+from noodle import _handle, _host
+from noodle._handle import Handle
+from noodle.calls import BoundFunction, Call, Function
+from noodle.errors import ArityError, RemoteCallError
+from noodle.prototypes import Parameter, Prototype
+
+__all__ = ["JavaScriptFunction", "RawFunction", "prototype_of", "reference_of"]
+
+
+class JavaScriptFunction(Function):
+    """A function of a module; or a class, which a call constructs an object of.
+
+    Args:
+        remote: What calls it.
+        prototype: What it declares.
+        documentation: Its docstring.
+    """
+
+    __slots__ = ("_call", "_prototype", "_raw", "_remote")
+
+    def __init__(
+        self, remote: _host.RemoteFunction, prototype: Prototype, documentation: str
+    ) -> None:
+        self._remote = remote
+        self._prototype = prototype
+        self._raw = RawFunction(remote, prototype, documentation)
+        self._call: Callable[..., Any] = remote
+
+    @property
+    def prototype(self) -> Prototype:
+        """The names of its parameters. JavaScript lets a call leave any out, and give more."""
+        return self._prototype
+
+    @property
+    def raw(self) -> Callable[..., Any]:
+        """The function itself, as a Python callable."""
+        return self._raw
+
+    @property
+    def awaitable(self) -> Function:
+        """The same function, whose calls give futures of the running event loop."""
+        from noodle.workers import event_loop
+
+        function = copy(self)
+        function._call = partial(event_loop.call, self._remote)
+        return function
+
+    def bind(self, call: Call) -> BoundFunction:
+        """Return what calls the function in a worker.
+
+        Raises:
+            ArityError: A keyword is none of its parameters.
+        """
+        signature = call.signature
+        types = (*signature.positional, *(kind for _, kind in signature.keywords))
+        function = self._call
+        if Handle in types:
+            function = _passing_references(function)
+        if signature.keywords:
+            names = [name for name, _ in signature.keywords]
+            order = _order(self._prototype, len(signature.positional), names)
+            return BoundFunction(_by_position(function, order), _with_advice)
+        return BoundFunction(function, _with_advice, generic=function is self._call)
+
+
+class RawFunction:
+    """A JavaScript function as a Python callable that is not governed.
+
+    Its attributes are those of the function in the worker: static members of a class, or whatever
+    else a module has put there.
+
+    Args:
+        remote: What calls it.
+        prototype: What it declares.
+        documentation: Its docstring.
+    """
+
+    def __init__(
+        self, remote: _host.RemoteFunction, prototype: Prototype, documentation: str
+    ) -> None:
+        self.__name__ = self.__qualname__ = prototype.name
+        self.__doc__ = documentation
+        self.__signature__ = _python_signature(prototype)
+        self._remote = remote
+        self._prototype = prototype
+
+    def __repr__(self) -> str:
+        return repr(self._remote)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it in a worker."""
+        if not kwargs:
+            return self._remote(*args)
+        order = _order(self._prototype, len(args), list(kwargs))
+        return _by_position(self._remote, order)(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._remote.reference(), name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *dir(self._remote.reference())})
+
+
+def reference_of(function: RawFunction) -> _host.Reference:
+    """Return the reference of a function in the worker that a call would go to."""
+    return function._remote.reference()
+
+
+def prototype_of(name: str, parameters: Sequence[str]) -> Prototype:
+    """Return the prototype of a JavaScript function.
+
+    Args:
+        name: Its name.
+        parameters: The names of its parameters as it writes them, a rest parameter with ``...``.
+    """
+    named = [parameter for parameter in parameters if not parameter.startswith("...")]
+    return Prototype(
+        name,
+        tuple(Parameter(text, optional=True, keyword=text.isidentifier()) for text in named),
+        variadic=True,
+    )
+
+
+def _python_signature(prototype: Prototype) -> PythonSignature:
+    """Return the parameters as ``inspect.signature`` should show them."""
+    names = [parameter.name for parameter in prototype.parameters]
+    if len(set(names)) != len(names):
+        return PythonSignature([PythonParameter("arguments", PythonParameter.VAR_POSITIONAL)])
+    try:
+        return PythonSignature(
+            [PythonParameter(name, PythonParameter.POSITIONAL_OR_KEYWORD) for name in names]
+        )
+    except ValueError:  # a name is not one of Python's
+        return PythonSignature([PythonParameter("arguments", PythonParameter.VAR_POSITIONAL)])
+
+
+def _order(prototype: Prototype, positional: int, names: Sequence[str]) -> tuple[str | None, ...]:
+    """Return the keyword of each place behind the positional arguments; None where it is left out.
+
+    Raises:
+        ArityError: A keyword is none of the parameters that are still free.
+    """
+    parameters = [parameter.name for parameter in prototype.parameters]
+    free = parameters[positional:]
+    for name in names:
+        if name not in free:
+            taken = name in parameters
+            raise ArityError(
+                f"{prototype.name} got {name} twice"
+                if taken
+                else f"{prototype.name} has no {name}",
+                expected=f"keywords among {', '.join(free)}" if free else "no keywords",
+                received=name,
+                where=prototype.name,
+            )
+    last = max(free.index(name) for name in names)
+    return tuple(name if name in names else None for name in free[: last + 1])
+
+
+def _by_position(function: Callable[..., Any], order: tuple[str | None, ...]) -> Callable[..., Any]:
+    from noodle.workers.references import undefined
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, *(undefined if name is None else kwargs[name] for name in order))
+
+    return call
+
+
+def _passing_references(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let handles of JavaScript functions arrive as these functions, not as callbacks."""
+
+    def call(*args: Any) -> Any:
+        return function(*map(_unwrapped, args))
+
+    return call
+
+
+def _unwrapped(value: Any) -> Any:
+    if type(value) is not Handle:
+        return value
+    raw = _handle.binding(value).function.raw
+    return reference_of(raw) if isinstance(raw, RawFunction) else value
+
+
+def _with_advice(
+    error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> BaseException:
+    """Name the option that helps where a number met a BigInt."""
+    if isinstance(error, RemoteCallError) and "BigInt" in str(error):
+        error.add_note(
+            "Arrays of 64-bit integers are BigInt64Array in JavaScript; with int64='number' as an "
+            "option of the load they are Float64Array instead."
+        )
+    return error

@@ -1,0 +1,295 @@
+"""npm packages: resolved once into the lock file, installed once into the user's cache.
+
+A target is installed with all that it needs into a folder of its own, named by a digest of its lock
+entry. Two programs with the same entry share the folder; two versions of one package never meet.
+Scripts of packages do not run, except for those that the load allows by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noodle.bridges.javascript.node import NodeRuntime
+from noodle.bridges.javascript.npm import Npm
+from noodle.build_cache import BuildCache, digest
+from noodle.errors import InstallationError, SettingsError, did_you_mean
+from noodle.lock_file import LockFile, Packages
+
+__all__ = ["InstalledPackage", "NpmPackages"]
+
+SECTION = "npm"
+"""The lock file's section."""
+
+_LAYOUT = "1"
+"""Chosen: changes with what an installed folder looks like, which makes new folders."""
+
+_PACKAGE = r"(?:@[\w.~-]+/)?[\w~-][\w.~-]*"
+_PLACE = re.compile(rf"node_modules/{_PACKAGE}(?:/node_modules/{_PACKAGE})*", re.ASCII)
+"""Where a package stands in the tree: ``node_modules/a/node_modules/@scope/b``."""
+
+_KEPT_FACTS = (
+    "bin",
+    "bundleDependencies",
+    "cpu",
+    "dependencies",
+    "hasInstallScript",
+    "inBundle",
+    "integrity",
+    "libc",
+    "name",
+    "optional",
+    "optionalDependencies",
+    "os",
+    "peer",
+    "peerDependencies",
+    "peerDependenciesMeta",
+    "resolved",
+    "version",
+)
+"""What npm needs in order to install exactly the same; its lock file has more."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """A package that is ready to be imported.
+
+    Args:
+        name: Its name.
+        version: Its exact version.
+        directory: The folder whose ``node_modules`` holds it.
+        notes: What ``explain`` should tell.
+    """
+
+    name: str
+    version: str
+    directory: Path
+    notes: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the package itself."""
+        return self.directory / "node_modules" / self.name
+
+
+class NpmPackages:
+    """Installs npm packages.
+
+    Args:
+        runtime: The Node.js that will run them.
+        cache_directory: The user's cache of Noodle.
+    """
+
+    def __init__(self, runtime: NodeRuntime, cache_directory: Path) -> None:
+        self._runtime = runtime
+        self._cache = BuildCache.at(cache_directory / "node")
+        self._npm = Npm(runtime, self._cache.path("downloads"))
+
+    def install(
+        self, name: str, wanted: str, lock_file: LockFile, allow_scripts: Sequence[str] = ()
+    ) -> InstalledPackage:
+        """Return a package in the locked version, installed now if it is not there.
+
+        Args:
+            name: The package's name.
+            wanted: A version range or tag, or ``""`` for the newest version.
+            lock_file: Where the exact versions are, or will be.
+            allow_scripts: The packages of the tree whose install scripts may run.
+
+        Raises:
+            MissingPackageError: There is no such package.
+            VersionError: No version satisfies the range.
+            InstallationError: It cannot be downloaded or installed, or is not what was locked.
+            SettingsError: The lock file cannot be read, or no package has an allowed name.
+            MissingToolError: There is no npm.
+        """
+        target = f"{name}@{wanted}" if wanted else name
+        locked = lock_file.packages(SECTION, target)
+        notes: list[str] = []
+        if locked is None:
+            resolved = self._resolve(name, wanted, lock_file)
+            locked = self._lock(target, resolved, lock_file, notes)
+        tree = _Tree(name, target, locked, lock_file)
+        scripts = tree.with_scripts(allow_scripts)
+        directory = self._cache.get(
+            self._key(tree, scripts), lambda made: self._install(tree, scripts, made)
+        )
+        notes += filter(None, [self._cache.note, _silent_scripts(tree, scripts, directory)])
+        return InstalledPackage(name, tree.version, directory, tuple(notes))
+
+    def _lock(
+        self, target: str, packages: Packages, lock_file: LockFile, notes: list[str]
+    ) -> Packages:
+        try:
+            return lock_file.add(SECTION, target, packages)
+        except OSError as error:
+            notes.append(f"not locked: {lock_file.path.name} cannot be written: {error.strerror}")
+            return packages
+
+    def _resolve(self, name: str, wanted: str, lock_file: LockFile) -> Packages:
+        """Return the exact versions and hashes that the registry gives for a range."""
+        target = f"npm:{name}@{wanted}" if wanted else f"npm:{name}"
+        with _progress(f"resolving {target}"), self._folder(target) as folder:
+            _write_json(folder / "package.json", _manifest({name: wanted or "*"}))
+            _use_project_settings(folder, lock_file)
+            self._npm.run(
+                ["install", "--package-lock-only"], folder=folder, target=target, scripts=False
+            )
+            content = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))
+        return {
+            place: {fact: facts[fact] for fact in _KEPT_FACTS if fact in facts}
+            for place, facts in content["packages"].items()
+            if place
+        }
+
+    def _install(self, tree: _Tree, scripts: Sequence[str], folder: Path) -> None:
+        target = f"npm:{tree.target}"
+        with _progress(f"installing {target} ({len(tree.packages)} packages)"), _disk(target):
+            folder.mkdir()
+            manifest = _manifest({tree.name: tree.version})
+            _write_json(folder / "package.json", manifest)
+            _write_json(folder / "package-lock.json", tree.package_lock(manifest))
+            _use_project_settings(folder, tree.lock_file)
+            # What is exact need not be asked for again; a range has to be, or it would stay stale.
+            command = ["ci", "--prefer-offline"]
+            self._npm.run(command, folder=folder, target=target, scripts=False)
+            if scripts:
+                self._npm.run(["rebuild", *scripts], folder=folder, target=target, scripts=True)
+            (folder / ".npmrc").unlink(missing_ok=True)
+
+    @contextmanager
+    def _folder(self, target: str) -> Iterator[Path]:
+        with _disk(target), self._cache.private_folder() as folder:
+            yield folder
+
+    def _key(self, tree: _Tree, scripts: Sequence[str]) -> str:
+        machine = (sys.platform, os.uname().machine)
+        # What a script builds may depend on the version of Node.js; nothing else does.
+        built_for = (self._binary_interface(), *scripts) if scripts else ()
+        return digest(_LAYOUT, *machine, tree.name, _canonical(tree.packages), *built_for)
+
+    def _binary_interface(self) -> str:
+        command = [str(self._runtime.node), "-p", "process.versions.modules"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The locked packages of one target, checked: the lock file may have been edited."""
+
+    name: str
+    target: str
+    packages: Packages
+    lock_file: LockFile
+
+    def __post_init__(self) -> None:
+        for place, facts in self.packages.items():
+            if not _PLACE.fullmatch(place):
+                raise self._refuse(f"{place!r} is no place in a tree of packages")
+            if not isinstance(facts.get("version"), str):
+                raise self._refuse(f"{place} has no version")
+            held = facts.get("integrity") or facts.get("inBundle")
+            if not held and not re.search(r"#[0-9a-f]{40}$", str(facts.get("resolved"))):
+                raise self._refuse(f"{place} has no hash")
+        if f"node_modules/{self.name}" not in self.packages:
+            raise self._refuse("the package itself is missing")
+
+    def _refuse(self, why: str) -> InstallationError:
+        return InstallationError(
+            f"the lock of npm:{self.target} cannot be used: {why}",
+            expected="each package with its exact version and its hash",
+            where=f"{self.lock_file.path.name}, table {SECTION}.{self.target}",
+            remedy=f"delete the table from {self.lock_file.path.name} to let it be resolved anew",
+        )
+
+    @property
+    def version(self) -> str:
+        return str(self.packages[f"node_modules/{self.name}"]["version"])
+
+    def package_lock(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the content of npm's own lock file."""
+        return {
+            "lockfileVersion": 3,
+            "requires": True,
+            "packages": {"": manifest, **self.packages},
+        }
+
+    def with_scripts(self, names: Iterable[str]) -> list[str]:
+        """Return the sorted names of packages whose scripts may run, each of which must exist."""
+        known = {place.rpartition("node_modules/")[2] for place in self.packages}
+        for name in names:
+            if name not in known:
+                raise SettingsError(
+                    f"allow_scripts names {name!r}, which npm:{self.target} does not contain",
+                    expected="a package of the tree that has install scripts",
+                    received=name,
+                    where="allow_scripts",
+                    remedy=did_you_mean(name, known),
+                )
+        return sorted(set(names))
+
+
+def _silent_scripts(tree: _Tree, allowed: Sequence[str], directory: Path) -> str | None:
+    """Return a note about the install scripts that exist and did not run."""
+    names = sorted(
+        place.rpartition("node_modules/")[2]
+        for place, facts in tree.packages.items()
+        if facts.get("hasInstallScript") and (directory / place).is_dir()
+    )
+    silent = [name for name in names if name not in allowed]
+    if not silent:
+        return None
+    return f"install scripts that did not run: {', '.join(silent)} (allow_scripts={silent!r})"
+
+
+def _manifest(dependencies: Mapping[str, str]) -> dict[str, Any]:
+    return {"name": "noodle-target", "private": True, "dependencies": dict(dependencies)}
+
+
+def _use_project_settings(folder: Path, lock_file: LockFile) -> None:
+    """Copy the project's npm settings, which may name the registry of a scope."""
+    settings = lock_file.path.with_name(".npmrc")
+    if settings.is_file():
+        shutil.copyfile(settings, folder / ".npmrc")
+        (folder / ".npmrc").chmod(0o600)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _canonical(packages: Packages) -> str:
+    return json.dumps(packages, sort_keys=True, separators=(",", ":"))
+
+
+@contextmanager
+def _disk(target: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InstallationError(
+            f"{target} cannot be installed: {(error.strerror or str(error)).lower()}",
+            where="the cache of Noodle",
+            remedy="free some space, or name another folder in NOODLE_CACHE_DIR",
+        ) from error
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[None]:
+    """Show on a terminal that something takes its time, until it is done."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, markup=False).status(text):
+        yield

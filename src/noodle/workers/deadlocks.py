@@ -1,0 +1,89 @@
+"""Calls that cannot go on because of each other.
+
+A worker that waits for a synchronous callback into this process does nothing else until that
+callback returns. If the callback, on its chain of calls, waits for another worker that waits in the
+same way for the first, nobody can ever go on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from noodle import _host
+from noodle.errors import DeadlockError, WorkerBlockedError
+from noodle.workers import registry
+
+__all__ = ["reentry_timeout", "stuck"]
+
+reentry_timeout = 5.0
+"""Seconds that a call waits for a worker which is blocked in a callback of another chain."""
+
+CYCLE_SECONDS = 0.2
+"""Chosen: how long every worker of a cycle must have stood still; callbacks that do not block their
+worker, because they are awaited there, let its loop turn within that time."""
+
+
+def stuck(
+    link: _host.Link, function: str | None, chain: int, seconds: float
+) -> DeadlockError | WorkerBlockedError | None:
+    """Return the error for a call that cannot go on, or None when it still may.
+
+    Args:
+        link: The worker that is waited for.
+        function: What was called.
+        chain: The chain of calls that the waiting thread belongs to; 0 for none.
+        seconds: How long it has waited.
+    """
+    blocking = _blocking_chains(link)
+    if not blocking:
+        return None
+    others = blocking - {chain}
+    if not others or chain in blocking:
+        return None
+    cycle = _cycle(link, chain) if chain else None
+    if cycle is not None:
+        return DeadlockError(
+            f"{function or 'a call'} waits for a call that waits for it",
+            received=" waits for ".join([*(name for name in cycle), cycle[0]]),
+            where=f"worker {link.name}",
+            remedy="do not call back into a worker from a callback of another one that it called",
+        )
+    if seconds >= reentry_timeout:
+        return WorkerBlockedError(
+            f"{function or 'a call'} waits for {link.name}, which waits for a callback",
+            expected="a worker that can take calls",
+            received=f"blocked in a callback of another chain for {seconds:.1f} s",
+            where=f"worker {link.name}",
+            remedy="make that callback asynchronous, or give the library more workers",
+        )
+    return None
+
+
+def _blocking_chains(link: _host.Link) -> set[int]:
+    """Return the chains in whose callbacks a worker has stood still for a while."""
+    return {chain for chain, seconds, still in link.served() if still and seconds >= CYCLE_SECONDS}
+
+
+def _cycle(link: _host.Link, chain: int) -> list[str] | None:
+    """Return the names of the workers in a cycle of waits through ``chain``, or None."""
+    waits: dict[int, list[_host.Link]] = {}
+    for other in registry.links():
+        for waiting_chain, _, _ in other.waits():
+            waits.setdefault(waiting_chain, []).append(other)
+    return _search(link, chain, waits, [link.name], set())
+
+
+def _search(
+    link: _host.Link, goal: int, waits: dict[int, list[Any]], path: list[str], seen: set[int]
+) -> list[str] | None:
+    for chain in _blocking_chains(link):
+        if chain == goal:
+            return path
+        if chain in seen:
+            continue
+        seen.add(chain)
+        for other in waits.get(chain, ()):
+            found = _search(other, goal, waits, [*path, other.name], seen)
+            if found is not None:
+                return found
+    return None

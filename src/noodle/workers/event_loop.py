@@ -1,0 +1,146 @@
+"""Calls to workers that asyncio awaits: thousands in flight, one wake-up for many replies."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Coroutine
+from typing import Any
+
+from noodle import _host
+from noodle.errors import ReferenceReleasedError
+from noodle.workers import registry
+from noodle.workers.operations import Operation
+
+__all__ = ["CallFuture", "call", "channel_for", "fail_channels", "request"]
+
+
+class CallFuture(asyncio.Future[Any]):
+    """The result of a call; cancelling it tells the worker."""
+
+    __slots__ = ("_channel", "call_id", "function")
+
+    call_id: int
+    function: str
+
+    def __init__(self, channel: LoopChannel) -> None:
+        super().__init__(loop=channel.loop)
+        self._channel = channel
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel it here, and tell the worker that nobody waits any more."""
+        self._channel.cancel(self.call_id)
+        return super().cancel(msg)
+
+
+class LoopChannel(_host.LoopChannel):
+    """The channel of one event loop to one worker."""
+
+    def answer_later(
+        self, awaitable: Coroutine[Any, Any, Any], call_id: int, chain_id: int
+    ) -> None:
+        """Run an asynchronous callback as a task of the loop, and answer when it ends."""
+        task = self.loop.create_task(self._run(awaitable, call_id, chain_id))
+        _callbacks.add(task)
+        task.add_done_callback(_callbacks.discard)
+
+    async def _run(self, awaitable: Coroutine[Any, Any, Any], call_id: int, chain_id: int) -> None:
+        try:
+            result = await awaitable
+        except BaseException as error:
+            self.answer(call_id, chain_id, None, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.answer(call_id, chain_id, result, None)
+
+    def shut(self) -> None:
+        """Take the channel from its loop and give it back."""
+        descriptor = self.descriptor
+        if descriptor >= 0 and not self.loop.is_closed():
+            self.loop.remove_reader(descriptor)
+        self.close()
+
+
+_callbacks: set[asyncio.Task[None]] = set()
+"""Asynchronous callbacks that run: a loop itself holds its tasks only weakly."""
+
+_channels: weakref.WeakKeyDictionary[
+    asyncio.AbstractEventLoop, weakref.WeakKeyDictionary[_host.Link, LoopChannel]
+] = weakref.WeakKeyDictionary()
+
+
+def channel_for(link: _host.Link) -> LoopChannel:
+    """Return the running loop's channel to a worker, opened now if need be.
+
+    Raises:
+        RuntimeError: No event loop is running.
+        WorkerCrashedError: The worker has ended.
+    """
+    loop = asyncio.get_running_loop()
+    channels = _channels.get(loop)
+    if channels is None:
+        channels = _channels[loop] = weakref.WeakKeyDictionary()
+    channel = channels.get(link)
+    if channel is None or channel.descriptor < 0:
+        channel = channels[link] = LoopChannel(link, loop, CallFuture)
+        loop.add_reader(channel.descriptor, channel.drain)
+    return channel
+
+
+def request(
+    reference: _host.Reference, operation: Operation, *arguments: Any
+) -> asyncio.Future[Any]:
+    """Ask something of a worker's object, without blocking the running event loop.
+
+    Args:
+        reference: The object.
+        operation: What to do with it.
+        arguments: The arguments of the operation.
+
+    Returns:
+        A future of the running loop; cancelling it cancels the call.
+
+    Raises:
+        ReferenceReleasedError: The object was released.
+    """
+    link = _host.facts(reference)[0]
+    if link is None:
+        raise ReferenceReleasedError("an object of a worker was released before it was used")
+    future: asyncio.Future[Any] = channel_for(link).call(reference, operation, *arguments)
+    return future
+
+
+def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs: Any) -> Any:
+    """Call a worker's function without blocking the running event loop.
+
+    Args:
+        function: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+
+    Returns:
+        A future of the running loop.
+    """
+    reference = function.reference() if isinstance(function, _host.RemoteFunction) else function
+    link, _, kind, _, _ = _host.facts(reference)
+    if link is None:
+        raise ReferenceReleasedError("an object of a worker was released before it was called")
+    operation = Operation.NEW if kind == 4 else Operation.CALL
+    return channel_for(link).call(reference, operation, *args, **kwargs)
+
+
+def fail_channels(link: _host.Link) -> None:
+    """Settle what every loop still awaits from a worker that has ended."""
+    for loop, channels in list(_channels.items()):
+        channel = channels.pop(link, None)
+        if channel is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(_fail, channel)
+
+
+def _fail(channel: LoopChannel) -> None:
+    channel.fail()
+    channel.shut()
+
+
+registry.when_ended(fail_channels)

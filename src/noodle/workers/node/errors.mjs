@@ -1,0 +1,92 @@
+// Errors on their way to the host: whatever was thrown becomes an Error that the codec can write.
+
+import { inspect, types } from "node:util";
+import { addon } from "./addon.mjs";
+
+// Frames of the worker itself and of Node.js's inside say nothing about the program.
+const OWN = new URL("../", import.meta.url).href;
+const INTERNAL = /^\s+at .*?(?:\(|\s)(?:node:internal\/|node:async_hooks)/;
+
+function isInternal(line) {
+  return INTERNAL.test(line) || (line.startsWith("    at ") && line.includes(OWN));
+}
+
+function withoutInternals(error) {
+  const { stack } = error;
+  if (typeof stack !== "string") return;
+  const lines = stack.split("\n");
+  const kept = lines.filter((line) => !isInternal(line));
+  if (kept.length === lines.length) return;
+  Object.defineProperty(error, "stack", {
+    value: kept.join("\n"),
+    writable: true,
+    configurable: true,
+  });
+}
+
+function define(error, properties) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined) continue;
+    Object.defineProperty(error, name, { value, writable: true, configurable: true });
+  }
+  return error;
+}
+
+const isPrimitive = (value) => value === null || !["object", "function"].includes(typeof value);
+
+// `throw 42` and the like: the value goes along where it can.
+function fromThrownValue(thrown) {
+  const text = typeof thrown === "string" ? thrown : inspect(thrown, { depth: 1 });
+  const error = new Error(text);
+  define(error, { name: "ThrownValue", stack: `ThrownValue: ${text}` });
+  if (isPrimitive(thrown) && typeof thrown !== "symbol") {
+    error.thrown = thrown === undefined ? null : thrown;
+  }
+  return error;
+}
+
+// DOMException and errors of libraries that only look like one.
+function fromErrorLike({ name, message, stack, cause, code }) {
+  const error = define(new Error(String(message)), {
+    name: String(name),
+    stack: typeof stack === "string" ? stack : `${name}: ${message}`,
+    cause,
+  });
+  if (isPrimitive(code) && code !== undefined) error.code = code;
+  return error;
+}
+
+function looksLikeError(thrown) {
+  return typeof thrown === "object" && thrown !== null
+    && typeof thrown.message === "string" && typeof thrown.name === "string";
+}
+
+function toError(thrown) {
+  if (types.isNativeError(thrown)) return thrown;
+  return looksLikeError(thrown) ? fromErrorLike(thrown) : fromThrownValue(thrown);
+}
+
+// Reading the stack is what applies the source maps. Getters of programs may throw: then the codec
+// leaves out what cannot be read.
+function cleanChain(error) {
+  try {
+    for (let at = error, depth = 0; types.isNativeError(at) && depth < 32; at = at.cause, depth++) {
+      withoutInternals(at);
+    }
+  } catch {
+    return;
+  }
+}
+
+export function reportable(thrown) {
+  const error = toError(thrown);
+  cleanChain(error);
+  return error;
+}
+
+// An error that nothing handles is told to the host; then Node.js does what it always does.
+export function watchUncaught() {
+  process.on("uncaughtExceptionMonitor", (error) => {
+    if (process.listenerCount("uncaughtException") === 0) addon.uncaught(error);
+  });
+}

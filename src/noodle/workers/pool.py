@@ -1,0 +1,245 @@
+"""Workers of one program: started on demand, started anew after a crash, retired when idle."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from dataclasses import dataclass
+
+from noodle import _host
+from noodle.deadlines import remaining_seconds
+from noodle.errors import (
+    ForkedProcessError,
+    InstanceUnavailableError,
+    NoodleError,
+    UsageError,
+)
+from noodle.workers import policies, registry
+from noodle.workers.program import Program
+from noodle.workers.worker import Worker
+
+__all__ = ["Pool", "RestartPolicy", "shut_down"]
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """How often a worker that crashes is started anew.
+
+    Args:
+        first_delay: Seconds between a crash and the next start; doubled by each further crash.
+        longest_delay: The longest such pause.
+        crashes: After so many crashes within ``window`` seconds the worker is quarantined.
+        window: See ``crashes``.
+        quarantine: Seconds during which a quarantined worker is not started.
+    """
+
+    first_delay: float = 0.05
+    longest_delay: float = 5.0
+    crashes: int = 5
+    window: float = 60.0
+    quarantine: float = 60.0
+
+
+class Pool:
+    """Workers of one program.
+
+    Args:
+        program: What they run.
+        size: How many there are at most; each is started when it is first needed.
+        restart: What happens after a crash.
+        idle_seconds: A worker without calls for so long is ended; None keeps it.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        size: int = 1,
+        *,
+        restart: RestartPolicy | None = None,
+        idle_seconds: float | None = None,
+    ) -> None:
+        self.program = program
+        self.idle_seconds = idle_seconds
+        self._places = [_Place(self, number, restart or RestartPolicy()) for number in range(size)]
+        self._process = os.getpid()
+        _pools.add(self)
+        _register_exit()
+
+    @property
+    def size(self) -> int:
+        """How many workers there are at most."""
+        return len(self._places)
+
+    def worker(self, index: int = 0) -> Worker:
+        """Return a worker that can take calls, started now if need be.
+
+        Args:
+            index: Which one, from 0.
+
+        Raises:
+            ForkedProcessError: The pool belongs to the process that this one was forked from.
+            InstanceUnavailableError: It crashed too often and is quarantined, or the process ends.
+            DeadlineExceededError: It cannot be started before the deadline.
+            MissingToolError: Its program cannot be run.
+        """
+        if self._process != os.getpid():
+            raise ForkedProcessError(
+                f"{self.program.name} belongs to the process that this one was forked from",
+                remedy="load the library again in this process",
+            )
+        return self._places[index].worker()
+
+    def warm(self) -> None:
+        """Start every worker that does not run, all at once, and wait until they are ready."""
+        threads = [
+            threading.Thread(target=_ignore_failure, args=(place.worker,)) for place in self._places
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def workers(self) -> list[Worker]:
+        """Return the workers that run."""
+        found = [place.current for place in self._places]
+        return [worker for worker in found if worker is not None and worker.alive]
+
+    def stop(self) -> None:
+        """End all workers; the next call starts them anew."""
+        for worker in self.workers():
+            worker.stop()
+
+
+class _Place:
+    """The place of one worker in its pool, with the history of its crashes."""
+
+    def __init__(self, pool: Pool, number: int, restart: RestartPolicy) -> None:
+        self.current: Worker | None = None
+        self._pool = weakref.ref(pool)
+        self._program = pool.program
+        self._number = number
+        self._restart = restart
+        self._crashes: deque[float] = deque(maxlen=restart.crashes)
+        self._quarantined_until = 0.0
+        self._lock = threading.Lock()
+
+    def worker(self) -> Worker:
+        current = self.current
+        if current is not None and current.alive and not current.is_stopping:
+            return current
+        with self._lock:
+            current = self.current
+            if current is not None and current.alive and not current.is_stopping:
+                return current
+            if current is not None:
+                self._account(current)
+            self._pause()
+            return self._start()
+
+    def _account(self, worker: Worker) -> None:
+        self.current = None
+        worker.join()
+        if not worker.is_stopping:
+            self._note_crash()
+
+    def _note_crash(self) -> None:
+        now = time.monotonic()
+        self._crashes.append(now)
+        full = len(self._crashes) == self._restart.crashes
+        if full and now - self._crashes[0] <= self._restart.window:
+            self._quarantined_until = now + self._restart.quarantine
+            self._crashes.clear()
+
+    def _start(self) -> Worker:
+        if _is_exiting:
+            raise InstanceUnavailableError(
+                f"{self._program.name} cannot be started: the process ends"
+            )
+        try:
+            worker = Worker(self._program, self._number)
+        except UsageError:
+            raise
+        except NoodleError:
+            self._note_crash()
+            raise
+        pool = self._pool()
+        worker.idle_seconds = pool.idle_seconds if pool is not None else None
+        self.current = worker
+        return worker
+
+    def _pause(self) -> None:
+        """Wait until the worker may be started again."""
+        now = time.monotonic()
+        restart = self._restart
+        if now < self._quarantined_until:
+            raise InstanceUnavailableError(
+                f"{self._program.name} is quarantined",
+                expected=f"fewer than {restart.crashes} crashes in {restart.window:g} s",
+                received=f"{restart.crashes} crashes",
+                remedy=f"look at its crash reports; it is tried again in "
+                f"{self._quarantined_until - now:.0f} s",
+            )
+        recent = sum(now - crash <= restart.window for crash in self._crashes)
+        if recent == 0:
+            return
+        delay = min(restart.first_delay * 2 ** (recent - 1), restart.longest_delay)
+        left = self._crashes[-1] + delay - now
+        limit = remaining_seconds()
+        if limit is not None and left > limit:
+            raise policies.not_before_deadline(self._program.name, left, limit)
+        if left > 0:
+            time.sleep(left)
+
+
+def _ignore_failure(start: object) -> None:
+    """Leave the error of a pre-warmed start to the call that needs the worker."""
+    from contextlib import suppress
+
+    with suppress(NoodleError):
+        start()  # type: ignore[operator]
+
+
+# ------------------------------------------------------------------------- The end, and forks
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_is_exiting = False
+_is_registered = False
+
+
+def _register_exit() -> None:
+    global _is_registered
+    if not _is_registered:
+        atexit.register(_exit)
+        os.register_at_fork(after_in_child=_forget_parent)
+        _is_registered = True
+
+
+def _exit() -> None:
+    global _is_exiting
+    _is_exiting = True
+    shut_down()
+
+
+def shut_down(seconds: float = 0.5) -> None:
+    """End all workers of this process: ask all, then kill those that have not ended in time."""
+    workers = [worker for pool in list(_pools) for worker in pool.workers()]
+    for worker in workers:
+        worker.is_stopping = True
+        try:
+            worker.link.stop()
+        except NoodleError:
+            worker.link.kill()
+    until = time.monotonic() + seconds
+    for worker in workers:
+        worker.stop(max(0.0, until - time.monotonic()))
+
+
+def _forget_parent() -> None:
+    """In the child of a fork: what the parent has stays the parent's."""
+    _host.forked()
+    _pools.clear()
+    registry.forget_all()

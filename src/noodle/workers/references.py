@@ -1,0 +1,243 @@
+"""Objects of a worker that stand here as proxies.
+
+A proxy has the attributes, items, iteration, calls and context manager of its object; each use is a
+call to the worker. The object is kept alive there until its proxy is gone here: by ``release``, at
+the end of a ``scope``, or, as a backstop, when the proxy is collected.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Generator, Iterator
+from types import TracebackType
+from typing import Any
+
+from noodle import _host
+from noodle.errors import ArgumentTypeError
+from noodle.workers.operations import Operation
+
+__all__ = ["TYPES", "Proxy", "copy", "ref", "release", "scope", "undefined"]
+
+ITEMS_A_CALL = 64
+"""Chosen: so many items of a remote iterator come with one call."""
+
+
+class _Undefined:
+    """JavaScript's ``undefined`` where it differs from null: inside lists and objects."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "noodle.undefined"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+undefined = _Undefined()
+
+
+class Proxy(_host.Reference):
+    """An object of a worker."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.__new__ = _refuse_new  # type: ignore[method-assign, assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return _host.request(self, Operation.GET, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _host.request(self, Operation.SET, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        _host.request(self, Operation.DELETE, name)
+
+    def __dir__(self) -> list[str]:
+        names: list[str] = _host.request(self, Operation.NAMES)
+        return names
+
+    def __getitem__(self, key: Any) -> Any:
+        return _host.request(self, Operation.ITEM, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        _host.request(self, Operation.SET_ITEM, key, value)
+
+    def __len__(self) -> int:
+        length: int = _host.request(self, Operation.LENGTH)
+        return length
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator = _host.request(self, Operation.ITERATE)
+        return iter(iterator) if isinstance(iterator, IteratorProxy) else iterator
+
+    def __repr__(self) -> str:
+        link, number, _, name, _ = _host.facts(self)
+        state = f"of {link.name}" if link is not None else "released"
+        return f"<{name or 'object'} {number} {state}>"
+
+    def __str__(self) -> str:
+        text: str = _host.request(self, Operation.TEXT)
+        return text
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        release(self)
+
+
+def _refuse_new(cls: type[Proxy], *args: Any, **kwargs: Any) -> Any:
+    raise TypeError(f"{cls.__name__} cannot be made here; it stands for an object of a worker")
+
+
+class IteratorProxy(Proxy):
+    """An iterator of a worker; items come many at a time."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return _items(self)
+
+    def __next__(self) -> Any:
+        _, *items = _host.request(self, Operation.NEXT, 1)
+        if not items:
+            raise StopIteration
+        return items[0]
+
+
+def _items(iterator: IteratorProxy) -> Generator[Any, None, None]:
+    finished = False
+    try:
+        while not finished:
+            finished, *items = _host.request(iterator, Operation.NEXT, ITEMS_A_CALL)
+            yield from items
+    finally:
+        if not finished:
+            _host.request(iterator, Operation.CLOSE)
+        release(iterator)
+
+
+class AsyncIteratorProxy(Proxy):
+    """An asynchronous iterator of a worker: for ``async for``, and ``for`` where nothing awaits."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return _items(self)  # type: ignore[arg-type]
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        from noodle.workers.event_loop import request
+
+        finished = False
+        try:
+            while not finished:
+                finished, *items = await request(self, Operation.NEXT, 1)
+                for item in items:
+                    yield item
+        finally:
+            if not finished:
+                await request(self, Operation.CLOSE)
+            release(self)
+
+
+class AwaitableProxy(Proxy):
+    """A promise or coroutine of a worker."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        from noodle.workers.event_loop import request
+
+        return request(self, Operation.AWAIT).__await__()
+
+    def result(self) -> Any:
+        """Wait for it on this thread."""
+        return _host.request(self, Operation.AWAIT)
+
+
+TYPES: tuple[type[Proxy], ...] = (
+    Proxy,
+    Proxy,
+    Proxy,
+    Proxy,
+    Proxy,
+    IteratorProxy,
+    AsyncIteratorProxy,
+    AwaitableProxy,
+    Proxy,
+)
+"""The class of a proxy, by the kind of its reference in ``noodle/wire.h``."""
+
+
+def release(proxy: _host.Reference) -> None:
+    """Let a worker's object go now; after that its proxy can only be released again.
+
+    Raises:
+        ArgumentTypeError: The argument is no proxy.
+    """
+    if not isinstance(proxy, _host.Reference):
+        raise ArgumentTypeError(
+            "only an object of a worker can be released",
+            expected="a proxy",
+            received=type(proxy).__name__,
+        )
+    _host.release(proxy)
+
+
+def copy(value: Any) -> Any:
+    """Return a worker's object by value; anything else is returned as it is.
+
+    Raises:
+        RemoteCallError: The object has no value that can be sent.
+    """
+    if isinstance(value, _host.Reference):
+        return _host.request(value, Operation.VALUE)
+    return value
+
+
+def ref(value: Any) -> Any:
+    """Return an argument that is sent by reference where it would be copied, such as a list."""
+    return value if isinstance(value, _host.Reference) else _host.ByReference(value)
+
+
+class scope:
+    """A ``with`` block at whose end proxies are released.
+
+    Only what was given to ``keep`` is: proxies made by other threads, or stored elsewhere, stay.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[weakref.ref[_host.Reference]] = []
+
+    def keep(self, proxy: Any) -> Any:
+        """Release this proxy at the end of the block; returns it."""
+        if isinstance(proxy, _host.Reference):
+            self._kept.append(weakref.ref(proxy))
+        return proxy
+
+    def __enter__(self) -> scope:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for kept in self._kept:
+            proxy = kept()
+            if proxy is not None:
+                release(proxy)
+        self._kept.clear()

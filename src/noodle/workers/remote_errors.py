@@ -1,0 +1,92 @@
+"""Errors that were raised in a worker, as exceptions here."""
+
+from __future__ import annotations
+
+import builtins
+from functools import lru_cache
+from typing import Any
+
+from noodle import _host, errors
+from noodle.errors import RemoteCallError
+
+__all__ = ["RemoteFrame", "remote_error"]
+
+RemoteFrame = tuple[str | None, int | None, int | None, str | None]
+"""File, line, column and function of a call in the worker; None for what is unknown."""
+
+_OWN = "noodle.errors."
+"""The module of what Noodle itself raised in a callback, and comes back through a worker."""
+
+_EQUIVALENTS: dict[str, type[Exception]] = {
+    "RangeError": ValueError,
+    "ReferenceError": NameError,
+    "URIError": ValueError,
+    "AggregateError": Exception,
+    "AbortError": InterruptedError,
+    "TimeoutError": TimeoutError,
+}
+"""Error types of other languages, by the builtin that a caller would catch."""
+
+
+def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
+    """Return the exception for an error of a worker.
+
+    It derives from :class:`RemoteCallError` and from the builtin of the same meaning, carries
+    ``language``, ``type_name``, ``message``, ``frames`` and ``extra``, and shows the remote frames
+    below its text.
+
+    Args:
+        link: Where it came from.
+        fields: Language, type, message, frames, cause, extra, as the wire format has them.
+    """
+    language, type_name, message, frames, cause, extra = fields
+    kind = error_class(type_name)
+    relayed = type_name.startswith(_OWN)
+    error = kind(message if relayed else f"{type_name}: {message}" if message else type_name)
+    error.language = language
+    error.type_name = type_name
+    error.message = message
+    error.frames = tuple(_frame(entry) for entry in frames)
+    error.extra = extra
+    if error.frames:
+        error.add_note(_shown(language, link.name, error.frames))
+    for note in extra.get("notes", ()):
+        error.add_note(str(note))
+    if isinstance(cause, BaseException):
+        error.__cause__ = cause
+    return error
+
+
+@lru_cache(maxsize=256)
+def error_class(type_name: str) -> type[RemoteCallError]:
+    """Return the exception class for an error type of another language."""
+    name = type_name.rpartition(".")[2]
+    own = getattr(errors, name, None) if type_name.startswith(_OWN) else None
+    builtin = own or _EQUIVALENTS.get(name) or getattr(builtins, name, None)
+    if (
+        not isinstance(builtin, type)
+        or not issubclass(builtin, Exception)
+        or builtin in (Exception, StopIteration, StopAsyncIteration)
+        or issubclass(builtin, (UnicodeError, BaseExceptionGroup))
+        or issubclass(RemoteCallError, builtin)
+    ):
+        return RemoteCallError
+    try:
+        return type(f"Remote{name}", (RemoteCallError, builtin), {"__module__": __name__})
+    except TypeError:  # its layout cannot be combined
+        return RemoteCallError
+
+
+def _frame(entry: Any) -> RemoteFrame:
+    file, line, column, function = entry
+    return (file, line, column, function)
+
+
+def _shown(language: str, worker: str, frames: tuple[RemoteFrame, ...]) -> str:
+    lines = [f"Traceback in {language}, worker {worker} (most recent call last):"]
+    for file, line, column, function in frames:
+        place = f'  File "{file or "<unknown>"}"'
+        if line is not None:
+            place += f", line {line}" + (f", column {column}" if column is not None else "")
+        lines.append(f"{place}, in {function or '<anonymous>'}")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""What workers ask of objects that live here, beyond calling them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from noodle import _host
+from noodle.errors import InternalError
+from noodle.workers.operations import Operation
+
+__all__ = ["perform"]
+
+
+def perform(link: _host.Link, operation: int, target: Any, arguments: list[Any]) -> Any:
+    """Do what a worker asks of an object of this process.
+
+    Args:
+        link: The worker that asks.
+        operation: One of ``Operation``; a plain call does not come here.
+        target: The object.
+        arguments: The arguments of the operation.
+
+    Returns:
+        What is sent back.
+
+    Raises:
+        InternalError: Objects of this side do not have that operation.
+    """
+    action = _ACTIONS.get(operation)
+    if action is None:
+        raise InternalError(
+            "a worker asked for an operation that this side does not have",
+            received=str(operation),
+            where=f"worker {link.name}",
+        )
+    return action(target, *arguments)
+
+
+def _call_named(target: Any, named: dict[str, Any], *arguments: Any) -> Any:
+    return target(*arguments, **named)
+
+
+def _method(target: Any, name: str, *arguments: Any) -> Any:
+    return _public(target, name)(*arguments)
+
+
+def _public(target: Any, name: str) -> Any:
+    """Return an attribute; the interpreter's own stay on this side."""
+    if name.startswith("_"):
+        raise AttributeError(f"{name!r} is not public")
+    return getattr(target, name)
+
+
+def _set(target: Any, name: str, value: Any) -> None:
+    if name.startswith("_"):
+        raise AttributeError(f"{name!r} is not public")
+    setattr(target, name, value)
+
+
+def _delete(target: Any, name: str) -> None:
+    if name.startswith("_"):
+        raise AttributeError(f"{name!r} is not public")
+    delattr(target, name)
+
+
+def _has(target: Any, name: str) -> bool:
+    return not name.startswith("_") and hasattr(target, name)
+
+
+def _names(target: Any) -> list[str]:
+    return [name for name in dir(target) if not name.startswith("_")]
+
+
+def _item(target: Any, key: Any) -> Any:
+    return target[key]
+
+
+def _set_item(target: Any, key: Any, value: Any) -> None:
+    target[key] = value
+
+
+def _iterate(target: Any) -> _host.ByReference:
+    return _host.ByReference(iter(target))
+
+
+def _next(target: Iterator[Any], most: int = 1) -> list[Any]:
+    items = list(islice(target, most))
+    return [len(items) < most, *items]
+
+
+def _batch(target: Callable[..., Any], rows: list[list[Any]]) -> list[Any]:
+    return [target(*row) for row in rows]
+
+
+def _close(target: Any) -> None:
+    close = getattr(target, "close", None)
+    if close is not None:
+        close()
+
+
+_ACTIONS: dict[int, Callable[..., Any]] = {
+    Operation.CALL_NAMED: _call_named,
+    Operation.METHOD: _method,
+    Operation.NEW: lambda target, *arguments: target(*arguments),
+    Operation.GET: _public,
+    Operation.SET: _set,
+    Operation.DELETE: _delete,
+    Operation.HAS: _has,
+    Operation.NAMES: _names,
+    Operation.ITEM: _item,
+    Operation.SET_ITEM: _set_item,
+    Operation.LENGTH: len,
+    Operation.ITERATE: _iterate,
+    Operation.NEXT: _next,
+    Operation.AWAIT: lambda target: target,
+    Operation.TEXT: str,
+    Operation.VALUE: lambda target: target,
+    Operation.BATCH: _batch,
+    Operation.CLOSE: _close,
+}

@@ -1,0 +1,288 @@
+"""One worker: a process, its link, and the thread that serves it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+from noodle import _host
+from noodle.errors import ForeignError, VersionError, WorkerCrashedError
+from noodle.workers import policies, registry
+from noodle.workers.launcher import launch
+from noodle.workers.output import StandardStream
+from noodle.workers.program import Program
+
+__all__ = ["Exit", "Health", "Runtime", "Worker", "worker_of"]
+
+TICK_SECONDS = 1.0
+REPORT_LINES = 20
+"""Chosen: of what a worker printed last, enough to hold a traceback."""
+
+_workers: weakref.WeakKeyDictionary[_host.Link, Worker] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a worker said about itself when it was ready.
+
+    Args:
+        name: ``node``, ``python``, …
+        version: The version of that runtime.
+        incarnation: The number of this process, unlike that of any other.
+    """
+
+    name: str
+    version: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a worker's process ended.
+
+    Args:
+        code: Its exit code, or None when a signal ended it.
+        signal: The signal's number, or None.
+    """
+
+    code: int | None
+    signal: int | None
+
+    def __str__(self) -> str:
+        if self.signal is None:
+            return "no exit status" if self.code is None else f"exit code {self.code}"
+        try:
+            return f"signal {signal.Signals(self.signal).name}"
+        except ValueError:
+            return f"signal {self.signal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a worker is: being slow differs from being dead.
+
+    Args:
+        alive: Whether its process exists.
+        scheduled: Whether its native thread has shown a sign of life within the last second.
+        progressing: Whether its loop or interpreter has turned within the last second.
+        busy_function: The function that has been waited for longest, or None.
+        busy_seconds: For how long; 0 when there is none.
+        in_flight: How many calls have no answer.
+    """
+
+    alive: bool
+    scheduled: bool
+    progressing: bool
+    busy_function: str | None
+    busy_seconds: float
+    in_flight: int
+
+    def __str__(self) -> str:
+        if not self.alive:
+            return "ended"
+        if self.busy_function is not None:
+            return f"busy in {self.busy_function} for {self.busy_seconds:.1f} s"
+        return "ready" if self.scheduled else "not scheduled"
+
+
+class Worker:
+    """One worker, from its start on; it is never restarted itself.
+
+    Args:
+        program: What it runs.
+        number: Which of its pool it is, for its name.
+
+    Raises:
+        MissingToolError: Its program cannot be run.
+        VersionError: It speaks another version of the protocol.
+        WorkerCrashedError: It ended, or was not ready in time.
+    """
+
+    def __init__(self, program: Program, number: int = 0) -> None:
+        self.program = program
+        self.name = program.name if number == 0 else f"{program.name} #{number + 1}"
+        self.link = _host.Link(
+            self.name,
+            channels=program.channels,
+            ring_bytes=program.ring_bytes,
+            trusted=program.trusted,
+            grace=program.grace_seconds,
+            spin=program.spin_seconds,
+        )
+        self.runtime: Runtime | None = None
+        self.exit: Exit | None = None
+        self.pid = 0
+        self.started_at = time.monotonic()
+        self.idle_seconds: float | None = None
+        self.is_stopping = False
+        self._pid_descriptor = -1
+        self._signs = (0, 0)
+        self._moved = (True, True)
+        self._failure: BaseException | None = None
+        self._ready = threading.Event()
+        self._ended = threading.Event()
+        self._streams = (StandardStream(1), StandardStream(2))
+        _workers[self.link] = self
+        self._thread = threading.Thread(target=self._run, name=f"noodle {self.name}", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def __repr__(self) -> str:
+        return f"<worker {self.name}, pid {self.pid}, {self.health()}>"
+
+    # ------------------------------------------------------------------------- Its own thread
+
+    def _run(self) -> None:
+        try:
+            self._start()
+        except BaseException as error:
+            self._failure = error
+            self._finish()
+            self._ready.set()
+            return
+        registry.add(self.link)
+        self._ready.set()
+        while not self.link.serve(TICK_SECONDS):
+            self._tick()
+        self._finish()
+
+    def _start(self) -> None:
+        try:
+            self.pid, pidfd = launch(
+                self.program, self.link, *(stream.worker_end for stream in self._streams)
+            )
+        finally:
+            for stream in self._streams:
+                stream.started()
+        self._pid_descriptor = os.dup(pidfd)
+        self.link.started(pidfd)
+        ready = self.link.handshake(self.program.start_seconds)
+        if ready is None:
+            self.link.condemn("it was not ready in time")
+            raise policies.crashed(self.link, None)
+        self.runtime = self._checked(ready)
+
+    def _checked(self, ready: list[Any]) -> Runtime:
+        _, protocol, wire, channel, name, version, incarnation = ready
+        own = (_host.PROTOCOL_VERSION, _host.WIRE_VERSION, _host.CHANNEL_VERSION)
+        if (protocol, wire, channel) == own:
+            return Runtime(str(name), str(version), incarnation)
+        self.link.condemn("it speaks another version of the protocol")
+        raise VersionError(
+            f"the worker {self.name} does not fit this version of noodle",
+            expected="protocol {}, wire {}, channel {}".format(*own),
+            received=f"protocol {protocol}, wire {wire}, channel {channel} of {name} {version}",
+            remedy="install host and worker from one version of noodle",
+        )
+
+    def _tick(self) -> None:
+        signs = (self.link.beat, self.link.progress)
+        self._moved = (signs[0] != self._signs[0], signs[1] != self._signs[1])
+        self._signs = signs
+        idle = self.idle_seconds
+        if idle is not None and self.link.idle_seconds >= idle and not self.is_stopping:
+            self.is_stopping = True
+            self.link.stop()
+
+    def _finish(self) -> None:
+        self.link.kill()
+        self.exit = self._reap()
+        for stream in self._streams:
+            stream.finish(0.2)
+        self.link.ended(self.exit.code != 0)
+        self._ended.set()
+        registry.ended(self.link)
+
+    def _reap(self) -> Exit:
+        if self._pid_descriptor < 0:
+            return Exit(None, None)
+        select.select([self._pid_descriptor], [], [], 5.0)
+        try:
+            status = os.waitid(os.P_PIDFD, self._pid_descriptor, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            status = None
+        os.close(self._pid_descriptor)
+        self._pid_descriptor = -1
+        if status is None:
+            return Exit(None, None)
+        if status.si_code == os.CLD_EXITED:
+            return Exit(status.si_status, None)
+        return Exit(None, status.si_status)
+
+    # ----------------------------------------------------------------------------- From outside
+
+    @property
+    def alive(self) -> bool:
+        """Whether calls can be sent to it."""
+        return not self.link.forked and not self.link.dead
+
+    def health(self) -> Health:
+        """Return how it is, as far as can be seen without asking it."""
+        waits = [] if self.link.forked else self.link.waits()
+        longest = max(waits, key=lambda wait: wait[2], default=None)
+        return Health(
+            alive=self.alive,
+            scheduled=self._moved[0],
+            progressing=self._moved[1],
+            busy_function=longest[1] if longest else None,
+            busy_seconds=longest[2] if longest else 0.0,
+            in_flight=self.link.in_flight,
+        )
+
+    def root(self) -> _host.Reference:
+        """Return the reference of the worker itself, which imports and answers for the others."""
+        return _host.root(self.link)
+
+    def stop(self, seconds: float = 0.5) -> None:
+        """Ask it to end, and kill it when it has not after so many seconds."""
+        self.is_stopping = True
+        if self.alive:
+            try:
+                self.link.stop()
+            except ForeignError:
+                seconds = 0.0
+            if not self._ended.wait(seconds):
+                self.link.kill()
+        self.join()
+
+    def join(self, seconds: float = 5.0) -> bool:
+        """Wait until its process has ended and been accounted for; return whether it has."""
+        if threading.current_thread() is self._thread:
+            return False
+        return self._ended.wait(seconds)
+
+    def crash_report(self, function: str | None) -> WorkerCrashedError:
+        """Return the error for a call that cannot be answered any more.
+
+        Args:
+            function: What was called, or None when it was not a call.
+        """
+        self.join(2.0)
+        during = f" during {function}" if function else ""
+        lines = self._streams[1].last_lines(REPORT_LINES)
+        reason = f"it was killed: {self.link.broken}" if self.link.broken else str(self.exit or "")
+        error = WorkerCrashedError(
+            f"the worker {self.name} ended{during}",
+            received=reason or "its process is gone",
+            where=f"process {self.pid}" if self.pid else None,
+            remedy="call again: the worker is started anew",
+        )
+        if lines:
+            error.add_note("its last output on standard error:\n  " + "\n  ".join(lines))
+        return error
+
+
+def worker_of(link: _host.Link) -> Worker | None:
+    """Return the worker at the other end of a link, or None when there is none any more."""
+    return _workers.get(link)
+
+
+policies.find_worker = worker_of

@@ -1,0 +1,31 @@
+"""The arena: each case of native/tests/test_arena.c."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.native_core.core_programs import build_tests, every_case, run_case
+
+
+@every_case("arena")
+def test_arena(programs: Path, case: str):
+    run_case(build_tests(programs, "sanitized"), case)
+
+
+@every_case("arena", at_once=True)
+def test_the_arena_is_free_of_races(programs: Path, case: str):
+    run_case(build_tests(programs, "threads"), case)
+
+
+@pytest.mark.slow
+@every_case("arena")
+def test_valgrind_finds_nothing_in_the_arena(programs: Path, case: str):
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        pytest.skip("valgrind is not installed")
+    checks = ["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]
+    settings = {"NOODLE_USES": 300}
+    run_case(build_tests(programs, "plain"), case, settings, valgrind, *checks)

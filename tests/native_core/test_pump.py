@@ -1,0 +1,17 @@
+"""The pump: each case of native/tests/test_pump.c."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.native_core.core_programs import build_tests, every_case, run_case
+
+
+@every_case("pump")
+def test_pump(programs: Path, case: str):
+    run_case(build_tests(programs, "sanitized"), case)
+
+
+@every_case("pump")
+def test_the_pump_is_free_of_races(programs: Path, case: str):
+    run_case(build_tests(programs, "threads"), case)

@@ -1,0 +1,60 @@
+"""The examples run, and find in their data what is in it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def run(command: list[str], program: Path, directory: Path) -> str:
+    """Run an example from another directory and return what it prints."""
+    done = subprocess.run(
+        [*command, "run", str(program)], cwd=directory, capture_output=True, text=True, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture
+def examples(repository: Path, tmp_path: Path) -> Path:
+    """A copy of the examples, so that what they write stays out of the checkout."""
+    shutil.copytree(repository / "examples", tmp_path / "examples")
+    return tmp_path / "examples"
+
+
+def test_the_tour_finds_the_three_tides_of_its_data(
+    noodle_command: list[str], examples: Path, tmp_path: Path
+) -> None:
+    """The levels are made of periods 12.4206, 12 and 23.9345 h with 1.25, 0.45 and 0.35 m."""
+    printed = run(noodle_command, examples / "tour.noodle", tmp_path)
+    found = re.findall(r"every (\d+\.\d+) h  ±(\d+\.\d+) m", printed)
+    assert [("12.42", "1.25"), ("12.00", "0.45"), ("23.93", "0.35")] == found
+    assert "2160 hourly levels" in printed
+    assert re.search(r"misses the measured levels by 0\.0\d m", printed)
+
+
+def test_the_tours_data_is_what_its_program_makes(
+    noodle_command: list[str], examples: Path, repository: Path, tmp_path: Path
+) -> None:
+    (examples / "data" / "levels.csv").unlink()
+    run(noodle_command, examples / "make_levels.noodle", tmp_path)
+    kept = (repository / "examples" / "data" / "levels.csv").read_text()
+    assert kept == (examples / "data" / "levels.csv").read_text()
+
+
+@pytest.mark.parametrize("program", ["tour.noodle", "make_levels.noodle", "chart.noodle"])
+def test_an_example_has_no_errors_and_can_be_explained(
+    noodle_command: list[str], examples: Path, program: str
+) -> None:
+    for command in ("check", "explain"):
+        done = subprocess.run(
+            [*noodle_command, command, str(examples / program)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (0, "") == (done.returncode, done.stderr)
