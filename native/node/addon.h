@@ -115,8 +115,8 @@ bool addon_message_borrow(addon_message *message, uint64_t segment);
 void addon_send(noodle_channel *channel, noodle_record *record, const void *payload, size_t length);
 /* Sends what had no space.  Returns whether something is still left. */
 bool addon_flush(void);
-/* Tells the host what was let go: objects of its own and loans. */
-void addon_flush_releases(void);
+/* Tells the host what was let go: objects of its own and loans.  Returns whether that has to wait. */
+bool addon_flush_releases(void);
 void addon_release(uint64_t id, uint32_t sent);
 void addon_return_loans(uint64_t segment, uint64_t times);
 

@@ -11,6 +11,8 @@
 #define TURN_NS 20000
 /* While something has no space, look again: a wake-up for space may come only with the next step. */
 #define SPACE_MS 1
+/* While a release must not overtake what the host has not taken yet, try again. */
+#define RELEASE_MS 50
 #define RELAX_MS 1000
 #define GAP_SHARE 8
 
@@ -58,7 +60,7 @@ on_relax(uv_timer_t *handle)
 
 /* ----------------------------------------------------------------------------------- Serving */
 
-/* The codec of READY: versions first, so that they can be compared whatever follows. */
+/* Versions come first in READY, so that they can be compared whatever follows. */
 static void
 greet(void)
 {
@@ -101,39 +103,60 @@ on_socket(uv_poll_t *handle, int status, int events)
     greet_when_possible();
 }
 
-/* Serves one record with a callback scope of its own.  Returns whether work was left. */
-static bool
-serve_one(noodle_channel *channel)
-{
-    napi_env env = addon.env;
+/* What is open around a record: handles go when it closes, and microtasks run. */
+typedef struct scopes {
     napi_handle_scope handles;
     napi_callback_scope callbacks;
+} scopes;
+
+static void
+open_scopes(scopes *opened)
+{
     napi_value resource;
-    bool later;
-    napi_open_handle_scope(env, &handles);
-    napi_get_reference_value(env, addon.resource, &resource);
-    napi_open_callback_scope(env, resource, addon.async_context, &callbacks);
-    later = channel != NULL ? addon_take(channel, 0) : addon_serve_deferred();
-    napi_close_callback_scope(env, callbacks);
-    napi_close_handle_scope(env, handles);
-    return later && addon.open_calls != 0;
+    napi_open_handle_scope(addon.env, &opened->handles);
+    napi_get_reference_value(addon.env, addon.resource, &resource);
+    napi_open_callback_scope(addon.env, resource, addon.async_context, &opened->callbacks);
 }
 
-/* Serves until nothing comes, or until the loop is to turn.  Returns whether more is to be expected. */
+static void
+close_scopes(const scopes *opened)
+{
+    napi_close_callback_scope(addon.env, opened->callbacks);
+    napi_close_handle_scope(addon.env, opened->handles);
+}
+
+/* Finds the next record, spinning if that is worth while, and serves it.  Returns false if none came;
+ * `*left` says whether its call waits for something. */
+static bool
+serve_next(bool *left)
+{
+    noodle_channel *channel;
+    if (UNLIKELY(addon.deferred != NULL)) {
+        *left = addon_serve_deferred();
+        return true;
+    }
+    while ((channel = noodle_worker_next(&addon.core)) == NULL)
+        if (noodle_worker_spin(&addon.core) != NOODLE_READY)
+            return false;
+    *left = addon_take(channel, 0);
+    return true;
+}
+
+/* Serves until nothing comes, or until the loop is to turn.  Returns whether more is to be expected.
+ * The scopes of the next record are open before it comes, which takes them out of its time. */
 static bool
 serve(void)
 {
     const uint64_t until = noodle_now() + TURN_NS;
     for (;;) {
-        noodle_channel *channel = NULL;
-        bool left;
-        if (UNLIKELY(addon.deferred != NULL) || (channel = noodle_worker_next(&addon.core)) != NULL)
-            left = serve_one(channel);
-        else if (noodle_worker_spin(&addon.core) == NOODLE_READY)
-            continue;
-        else
+        scopes opened;
+        bool found, left = false;
+        open_scopes(&opened);
+        found = serve_next(&left);
+        close_scopes(&opened);
+        if (!found)
             return false;
-        if (UNLIKELY(left) || noodle_now() >= until)
+        if (UNLIKELY(left && addon.open_calls != 0) || noodle_now() >= until)
             return true;
     }
 }
@@ -193,9 +216,10 @@ on_check(uv_check_t *handle)
         uv_idle_start(&idle, do_nothing_when_idle);
     else
         uv_idle_stop(&idle);
-    addon_flush_releases();
     if (addon_flush())
         uv_timer_start(&space_timer, on_timer, SPACE_MS, 0);
+    else if (addon_flush_releases())
+        uv_timer_start(&space_timer, on_timer, RELEASE_MS, 0);
     if (addon_segment_count(NULL) != 0 && !uv_is_active((uv_handle_t *)&relax_timer))
         uv_timer_start(&relax_timer, on_relax, RELAX_MS, RELAX_MS);
     stop_if_idle();

@@ -337,16 +337,17 @@ send_releases(noodle_channel *channel, release_list *list, bool are_loans)
     addon_message_send(&message, &none, are_loans ? NOODLE_KIND_CONTROL : NOODLE_KIND_RELEASE);
 }
 
-void
+bool
 addon_flush_releases(void)
 {
     if (LIKELY((objects.count | loans.count) == 0))
-        return;
+        return false;
     noodle_channel *const channel = last_channel();
     if (channel == NULL)
-        return;
+        return true;
     while (objects.count != 0)
         send_releases(channel, &objects, false);
     while (loans.count != 0)
         send_releases(channel, &loans, true);
+    return false;
 }

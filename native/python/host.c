@@ -14,6 +14,7 @@ static const char *const policy_names[POLICY_COUNT] = {
     [POLICY_REMOTE_ERROR] = "remote_error",
     [POLICY_ARRAY] = "array",
     [POLICY_PERFORM] = "perform",
+    [POLICY_RETURNED] = "returned",
     [POLICY_UNREADABLE] = "unreadable",
     [POLICY_SETTLE] = "settle",
     [POLICY_UNCAUGHT] = "uncaught",

@@ -50,6 +50,7 @@ enum host_policy {
     POLICY_ARRAY,              /* (memory, dtype, item size, unit, units, shape, strides, offset,
                                 * read only) -> array */
     POLICY_PERFORM,            /* (link, operation, object, arguments) -> result */
+    POLICY_RETURNED,           /* (error, failure) -> failure if the error is that one, else error */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
     POLICY_SETTLE,             /* (awaitable) -> result */
     POLICY_UNCAUGHT,           /* (link, exception) */
@@ -181,6 +182,7 @@ struct host_call {
     host_call *outer;
     host_lane *lane;
     PyObject *name;             /* borrowed: what is called */
+    PyObject *failure;          /* the exception of the last callback that failed during the call */
     uint64_t id;
     uint64_t chain;
     uint64_t deadline_ns;

@@ -341,8 +341,12 @@ host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadl
 /* -------------------------------------------------------------------------------------- Calls */
 
 static COLD PyObject *
-raise_answer(PyObject *error)
+raise_answer(PyObject *error, PyObject *failure)
 {
+    if (error != NULL && failure != NULL) {
+        PyObject *same = PyObject_CallFunctionObjArgs(host_policy[POLICY_RETURNED], error, failure, NULL);
+        Py_SETREF(error, same);
+    }
     if (error == NULL)
         return NULL;
     if (PyExceptionInstance_Check(error))
@@ -375,7 +379,7 @@ read_answer(host_call *call)
         free(call->payload);
     if (UNLIKELY(value == NULL))
         host_unreadable(link, call->name);
-    return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(value);
+    return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(value, call->failure);
 }
 
 static COLD int
@@ -452,6 +456,15 @@ make_call(host_thread *thread, host_call *call, int operation, uint64_t id, PyOb
     return read_answer(call);
 }
 
+static COLD void
+drop_failure(host_call *call)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_CLEAR(call->failure);
+    PyErr_Restore(type, value, traceback);
+}
+
 PyObject *
 host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObject *const *args,
                  Py_ssize_t count, PyObject *keyword_names, host_pace *pace)
@@ -475,6 +488,7 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     call.deadline_ns = host_deadline(thread);
     call.begin_ns = 0;
     call.answered = call.called_back = false;
+    call.failure = NULL;
     call.outer = thread->calls;
     thread->calls = &call;
     thread->depth++;
@@ -484,6 +498,8 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     lane->open--;
     thread->depth--;
     thread->calls = call.outer;
+    if (UNLIKELY(call.failure != NULL))
+        drop_failure(&call);
     if (UNLIKELY(thread->depth == 0
                  && (lane->retired_count > 0 || link->turns != NULL || link_is_dead(link))))
         host_thread_settle(thread);

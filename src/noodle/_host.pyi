@@ -118,6 +118,7 @@ def install(
     remote_error: Callable[[Link, tuple[Any, ...]], BaseException],
     array: Callable[..., Any],
     perform: Callable[[Link, int, Any, list[Any]], Any],
+    returned: Callable[[BaseException, BaseException], BaseException],
     unreadable: Callable[[Link, str | None, BaseException], BaseException],
     settle: Callable[[Any], Any],
     uncaught: Callable[[Link, object], None],

@@ -1430,4 +1430,192 @@ MISTAKES: list[Mistake] = [
             (1, 11, "an assignment has no value"),
         ],
     ),
+    (
+        "let x: int",
+        [
+            (1, 11, "a declaration has a value"),
+        ],
+    ),
+    (
+        "let a = 1, b = 2",
+        [
+            (1, 10, "a declaration has one value"),
+        ],
+    ),
+    (
+        "let x = true\n  && false",
+        [
+            (2, 3, "a line begins with an operator"),
+        ],
+    ),
+    (
+        "let x = true\n  or false",
+        [
+            (2, 3, "a line begins with an operator"),
+        ],
+    ),
+    (
+        "let x = 4\n  / 2",
+        [
+            (2, 3, "a line begins with an operator"),
+        ],
+    ),
+    (
+        "let x = 1\n..3",
+        [
+            (2, 1, "a line begins with an operator"),
+        ],
+    ),
+    (
+        "let x = 1\n  == 2",
+        [
+            (2, 3, "a line begins with an operator"),
+        ],
+    ),
+    (
+        "if true\n{ }",
+        [
+            (1, 8, "a block begins on the line of its statement"),
+        ],
+    ),
+    (
+        "fn f()\n{\n  return 1\n}",
+        [
+            (1, 7, "a block begins on the line of its statement"),
+        ],
+    ),
+    (
+        "while true\n{ }",
+        [
+            (1, 11, "a block begins on the line of its statement"),
+        ],
+    ),
+    (
+        "for a in [1]\n{ }",
+        [
+            (1, 13, "a block begins on the line of its statement"),
+        ],
+    ),
+    (
+        "let f = function(x) { return x }",
+        [
+            (1, 21, "a function is declared with `fn`"),
+        ],
+    ),
+    (
+        "let x = 1\nif x { } elif (x) { }",
+        [
+            (2, 10, "a further condition is written `else if`"),
+        ],
+    ),
+    (
+        "switch (1) { }",
+        [
+            (1, 12, "Noodle has no `switch`"),
+        ],
+    ),
+    (
+        "foreach (x in y) { }",
+        [
+            (1, 18, "a loop over items is written `for`"),
+        ],
+    ),
+    (
+        'print(f"a")',
+        [
+            (1, 8, "a string has no prefix"),
+        ],
+    ),
+    (
+        'let s = r"a"',
+        [
+            (1, 10, "a string has no prefix"),
+        ],
+    ),
+    (
+        "let a = [1]\na[..., 0]",
+        [
+            (2, 3, "`...` has no meaning"),
+        ],
+    ),
+    (
+        "f(...xs)",
+        [
+            (1, 3, "`...` has no meaning"),
+        ],
+    ),
+    (
+        "match x { }",
+        [
+            (1, 1, "`match` is reserved for a later version"),
+        ],
+    ),
+    (
+        "try { print(1) } catch (e) { }",
+        [
+            (1, 1, "`try` is reserved for a later version"),
+        ],
+    ),
+    (
+        "let try = 3",
+        [
+            (1, 5, "`try` is reserved for a later version"),
+        ],
+    ),
+    (
+        "throw 5",
+        [
+            (1, 1, "`throw` is reserved for a later version"),
+        ],
+    ),
+    (
+        "let x: number = 1",
+        [
+            (1, 8, "unknown type 'number'"),
+        ],
+    ),
+    (
+        "fn f(x: string) { }",
+        [
+            (1, 9, "unknown type 'string'"),
+        ],
+    ),
+    (
+        "let x: ptr<ptr<foo>> = null",
+        [
+            (1, 8, "unknown type 'foo'"),
+        ],
+    ),
+    (
+        "range(3)",
+        [
+            (1, 1, "`range` is not declared"),
+        ],
+    ),
+    (
+        'open("x")',
+        [
+            (1, 1, "`open` is not declared"),
+        ],
+    ),
+    (
+        "input()",
+        [
+            (1, 1, "`input` is not declared"),
+        ],
+    ),
+    (
+        'let s = "${[1,2]\n}"',
+        [
+            (1, 10, "`${` is never closed"),
+            (2, 1, "`}` closes nothing"),
+            (2, 2, "a string is never closed"),
+        ],
+    ),
+    (
+        "((x) => x)(1, 2)",
+        [
+            (1, 1, "the function does not take these arguments"),
+        ],
+    ),
 ]

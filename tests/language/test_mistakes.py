@@ -58,3 +58,23 @@ def test_at_most_twenty_errors_are_reported() -> None:
     """A program with a thousand errors shows the first twenty."""
     assert 20 == len(check_source("5 5\n" * 1000, "many.noodle"))
     assert 20 == len(check_source("".join(f"a{i}\n" for i in range(1000)), "many.noodle"))
+
+
+@pytest.mark.parametrize(
+    ("program", "remedy"),
+    [
+        ("let x = 1\n  * 2", "put the operator at the end of the line before"),
+        ("if true\n{ }", "move the `{` up to this line"),
+        ("let f = function(x) { }", "write `fn name(parameters) { … }`"),
+        ('print(f"a")', 'write `"text"`, or `"… ${value}"`'),
+        ("match x { }", "write `if … { … } else if … { … }`"),
+        ("let match = 3", "choose another name: `match_`"),
+        ("let x: number = 1", "write `f64`"),
+        ("for i in range(3) { }", "write `a..b`"),
+        ('open("x")', 'write `import ffi "builtins" as python`, then `python.open`'),
+        ("let total = 1\nprint(totl)", "write `total`"),
+    ],
+)
+def test_what_to_write_instead(program: str, remedy: str) -> None:
+    """Someone who knows another language is told how Noodle writes it."""
+    assert remedy == check_source(program, "mistake.noodle")[0].remedy

@@ -120,3 +120,10 @@ def test_failures_show_the_snippet(session: Session) -> None:
     assert told.place is not None
     assert "fn f() { return 1 / 0 }" == told.place.source_line
     assert "fn f() { return 1 / 0 }" == traceback.extract_tb(caught.value.__traceback__)[-1].line
+
+
+def test_a_value_that_begins_with_a_sign_is_shown() -> None:
+    """What nothing would use in a program is what a session answers."""
+    session = Session(CollectingHost(), cache_directory="")
+    session.run("let x = 2")
+    assert -2 == session.run("-x")

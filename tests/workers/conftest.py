@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from noodle.bridges.native.compilers import find_compiler
+from noodle.workers.pool import Pool
+from tests.workers.echo import Functions, build_echo_worker, echo_pool, functions_of
 from tests.workers.node_driver import Driver, Reference
 
 StartDriver = Callable[..., Driver]
@@ -108,3 +111,29 @@ def evaluate(driver: Driver, module: LoadModule) -> Evaluate:
         return driver.call(driver.get(loaded, "run"), *arguments)
 
     return run
+
+
+# -------------------------------------------------------------- The host, with a worker in C
+
+
+@pytest.fixture(scope="session")
+def echo_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built worker, the same for all of pytest's workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    directory = shared / "echo-worker"
+    directory.mkdir(exist_ok=True)
+    return build_echo_worker(directory)
+
+
+@pytest.fixture
+def pool(echo_worker: Path) -> Iterator[Pool]:
+    """A pool of one worker that ends with the test."""
+    with echo_pool(echo_worker) as pool:
+        yield pool
+
+
+@pytest.fixture
+def function(pool: Pool) -> Functions:
+    """Find functions of the worker by name."""
+    return functions_of(pool)

@@ -74,8 +74,7 @@ class TestViews:
         self, driver: Driver, module: LoadModule, segment: Segment
     ) -> None:
         loaded = module(
-            """let kept; export const take = (a) => {
-                kept = structuredClone(a.buffer, { transfer: [a.buffer] }); return a.length };
+            """let kept; export const take = (a) => { kept = a.buffer.transfer(); return a.length };
             export const read = (a) => [a.length, a[0], new Float64Array(kept)[0]]"""
         )
         segment.memory[:8] = struct.pack("d", 1.5)

@@ -79,7 +79,7 @@ class TestImports:
     def test_commonjs(self, driver: Driver, project: Path) -> None:
         module = driver.load("plain", project)
         assert 3 == driver.call(driver.get(module, "add"), 1, 2)
-        assert {"add", "version"} == set(driver.request(Operation.NAMES, module))
+        assert {"add", "version", "default"} == set(driver.request(Operation.NAMES, module))
 
     def test_a_function_that_is_the_module(self, driver: Driver, project: Path) -> None:
         module = driver.load("callable", project)

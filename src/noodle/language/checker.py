@@ -18,17 +18,22 @@ _NO_ITEMS = {
 }
 
 
-def check(source: SourceText, program: tree.Program, types: Types) -> list[LanguageError]:
+def check(
+    source: SourceText, program: tree.Program, types: Types, *, shows_result: bool = False
+) -> list[LanguageError]:
     """Return the errors that the tree and the known types show, in no order.
 
     Args:
         source: The program's text.
         program: Its tree.
         types: What is known of its types; ``read_imports`` has been called.
+        shows_result: Whether the value of the last statement is used, as in a session.
     """
     checker = _Checker(source, types)
+    shown = program.statements[-1] if shows_result and program.statements else None
     for node, _ in tree.walk(program):
-        checker.node(node)
+        if node is not shown:
+            checker.node(node)
     return [*types.errors, *checker.errors]
 
 
@@ -131,6 +136,18 @@ class _Checker:
             seen.add(entry.key)
 
     # --- statements ---------------------------------------------------------------------------
+
+    def _expressionstatement(self, node: tree.ExpressionStatement) -> None:
+        sign = self.source.text[node.start]
+        if sign in "+-":
+            self._error(
+                "this line computes a value that nothing uses",
+                node,
+                kind=NoodleSyntaxError,
+                expected="a statement, or the rest of the line before",
+                received=f"`{self._text(node)}`",
+                remedy=f"put `{sign}` at the end of the line before; a result needs `return`",
+            )
 
     def _assignment(self, node: tree.Assignment) -> None:
         target = node.target

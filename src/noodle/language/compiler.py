@@ -66,7 +66,9 @@ def analyse(source: str, path: str, earlier: Earlier | None = None) -> Analysis:
         types = Types(text, names)
         types.read_imports(program)
         if not errors:
-            errors = [*names.errors, *check(text, program, types)]
+            shows_result = earlier is not None
+            found = check(text, program, types, shows_result=shows_result)
+            errors = [*names.errors, *found]
         return Analysis(text, program, names, types, errors, incomplete)
     except NoodleSyntaxError as error:
         empty = tree.Program(0, 0, [])

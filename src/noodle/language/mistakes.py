@@ -218,6 +218,11 @@ MISTAKES: list[tuple[str, Advice]] = [
     ("let x = ;", _LET_VALUE),
     ("let x ;", _LET_VALUE),
     ("let x : int ;", _LET_VALUE),
+    ("let x : int", _LET_VALUE),
+    (
+        "let a = 1, b = 2",
+        Advice("a declaration has one value", "write `let a = 1; let b = 2`, or `let a, b = pair`"),
+    ),
     ("let x 1", Advice("`=` is missing", "write `let name = value`")),
     ("let x y", Advice("`=` is missing", "write `let name = value`")),
     ("let x == 1", Advice("a declaration has one `=`", "write `let name = value`")),

@@ -228,9 +228,7 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Message]]] = [
         ),
         (
             r"pop from empty (\w+)",
-            lambda m: Message(
-                f"the {_type(m[1])} is empty", "test it before with `len(…)`"
-            ),
+            lambda m: Message(f"the {_type(m[1])} is empty", "test it before with `len(…)`"),
         ),
         (
             r"(.+) is not in list",

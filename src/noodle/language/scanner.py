@@ -2,9 +2,7 @@
 
 The scanner settles what a context-free grammar cannot: whether a newline ends a statement, whether
 ``{`` opens a map or a block, whether ``(`` opens the parameters of a lambda, where the code
-embedded in a string ends. Brackets in its stream are always balanced: one that is missing is
-reported where it was opened and added, one that is too many is reported and dropped, so the parser
-can go on.
+embedded in a string ends.
 """
 
 from __future__ import annotations
@@ -12,22 +10,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from noodle.errors import LanguageError, NoodleSyntaxError
-from noodle.language.limits import MAX_DEPTH, too_deep
+from noodle.errors import LanguageError
+from noodle.language.balanced_tokens import BalancedTokens
 from noodle.language.numerals import read_number
 from noodle.language.source_text import SourceText
 from noodle.language.strings import read_plain
 from noodle.language.tokens import KEYWORDS, OPERAND_ENDS, RESERVED_WORDS, SIGNS, Token
 
 __all__ = ["Scan", "scan"]
-
-_CLOSERS = {
-    "LPAREN": (")", "RPAREN"),
-    "LBRACKET": ("]", "RBRACKET"),
-    "MAP_OPEN": ("}", "MAP_CLOSE"),
-    "BLOCK_OPEN": ("}", "BLOCK_CLOSE"),
-    "EMBED_OPEN": ("}", "EMBED_CLOSE"),
-}
 
 # Words that only begin statements: inside parentheses they show that a bracket was never closed.
 _STATEMENT_WORDS = (
@@ -98,18 +88,17 @@ class _Scanner:
         self.source = source
         self.text = source.text
         self.position = 0
-        self.tokens: list[Token] = []
-        self.open: list[Token] = []
-        self.errors: list[LanguageError] = []
+        self.tokens = BalancedTokens(source)
         self.open_at_end = False
 
     def run(self) -> Scan:
         length = len(self.text)
         while self.position < length:
             self._step()
-        self._close_at_end()
-        self._add("$END", "", length, length)
-        return Scan(self.tokens, self.errors, self.open_at_end)
+        self.open_at_end = self.open_at_end or bool(self.tokens.open)
+        self.tokens.close_all()
+        self.tokens.add("$END", "", length, length)
+        return Scan(self.tokens.all, self.tokens.errors, self.open_at_end)
 
     def _step(self) -> None:
         match = _TOKEN.match(self.text, self.position)
@@ -119,32 +108,23 @@ class _Scanner:
         if kind not in ("space", "comment"):
             getattr(self, f"_{kind}")(match.group(), match.start())
 
-    def _add(self, kind: str, text: str, start: int, end: int, value: object = None) -> None:
-        self.tokens.append(Token(kind, text, start, end, value))
-
-    def _error(self, summary: str, start: int, end: int, **details: str | None) -> None:
-        self.errors.append(self.source.error(NoodleSyntaxError, summary, start, end, **details))
-
-    def _previous(self) -> str:
-        return self.tokens[-1].type if self.tokens else "SEPARATOR"
-
     # --- what ends a statement ----------------------------------------------------------------
 
     def _newline(self, text: str, start: int) -> None:
-        if self.open and self.open[-1].type == "EMBED_OPEN":
+        if self.tokens.innermost == "EMBED_OPEN":
             self._unclosed_embedding(start)
             return
-        if self.open and self.open[-1].type != "BLOCK_OPEN":
+        if self.tokens.innermost not in ("", "BLOCK_OPEN"):
             return
-        if self._previous() in OPERAND_ENDS and not self._continues(start):
-            self._add("SEPARATOR", "\n", start, start + 1)
+        if self.tokens.last in OPERAND_ENDS and not self._continues(start):
+            self.tokens.add("SEPARATOR", "\n", start, start + 1)
 
     def _continues(self, start: int) -> bool:
         following = self._skip_blank(start)
         text = self.text
         if text.startswith(".", following) and not text.startswith("..", following):
             return True
-        return self._previous() == "BLOCK_CLOSE" and bool(
+        return self.tokens.last == "BLOCK_CLOSE" and bool(
             re.compile(r"else\b").match(text, following)
         )
 
@@ -155,15 +135,15 @@ class _Scanner:
         return match.end() if match else position
 
     def _semicolon(self, text: str, start: int) -> None:
-        self._close_before_statement(start)
-        self._add("SEPARATOR", ";", start, start + 1)
+        self.tokens.close_before_statement(start)
+        self.tokens.add("SEPARATOR", ";", start, start + 1)
 
     def _open_comment(self, text: str, start: int) -> None:
         depth = 1
         while depth:
             edge = _COMMENT_EDGE.search(self.text, self.position)
             if edge is None:
-                self._error(
+                self.tokens.report(
                     "a comment is never closed",
                     start,
                     start + 2,
@@ -182,11 +162,11 @@ class _Scanner:
     def _word(self, text: str, start: int) -> None:
         kind = self._kind_of_word(text)
         if kind in _STATEMENT_WORDS:
-            self._close_before_statement(start)
-        self._add(kind, text, start, self.position)
+            self.tokens.close_before_statement(start)
+        self.tokens.add(kind, text, start, self.position)
 
     def _kind_of_word(self, text: str) -> str:
-        previous = self._previous()
+        previous = self.tokens.last
         if text == "ffi" and previous == "IMPORT":
             return "FFI"
         if text not in KEYWORDS and text not in RESERVED_WORDS:
@@ -197,16 +177,16 @@ class _Scanner:
 
     def _is_key(self, previous: str) -> bool:
         """Whether a word stands where the key of a map or the name of an argument stands."""
-        if not self.open or previous not in ("COMMA", "LPAREN", "MAP_OPEN"):
+        if previous not in ("COMMA", "LPAREN", "MAP_OPEN"):
             return False
         match = _NEXT_SIGN.match(self.text, self.position)
         following = match.group(1) if match else None
-        return following == {"MAP_OPEN": ":", "LPAREN": "="}.get(self.open[-1].type, "")
+        return following == {"MAP_OPEN": ":", "LPAREN": "="}.get(self.tokens.innermost, "")
 
     def _number(self, text: str, start: int) -> None:
         value, problem = read_number(text)
         if problem:
-            self._error(
+            self.tokens.report(
                 problem.summary,
                 start,
                 self.position,
@@ -214,22 +194,22 @@ class _Scanner:
                 received=f"`{text}`",
                 remedy=problem.remedy,
             )
-        self._add("NUMBER", text, start, self.position, value)
+        self.tokens.add("NUMBER", text, start, self.position, value)
 
     def _sign(self, text: str, start: int) -> None:
         kind = SIGNS[text]
         if kind in ("LPAREN", "LBRACKET"):
-            self._open(kind, text, start)
+            self.tokens.open_bracket(kind, text, start)
         elif kind in ("RPAREN", "RBRACKET"):
-            self._close(text, start)
+            self.tokens.close_bracket(text, start)
         else:
-            self._add(kind, text, start, self.position)
+            self.tokens.add(kind, text, start, self.position)
             if kind == "ARROW":
                 self._mark_lambda()
 
     def _mark_lambda(self) -> None:
         """Give the tokens before ``=>`` the kinds that tell the parser to read parameters."""
-        before = self.tokens[-2] if len(self.tokens) > 1 else None
+        before = self.tokens.all[-2] if len(self.tokens.all) > 1 else None
         if before is None:
             return
         if before.type == "NAME":
@@ -241,7 +221,7 @@ class _Scanner:
         shown = f"`{text}`" if text.isprintable() else f"the character U+{ord(text):04X}"
         if text == "\0":
             shown = "a NUL character"
-        self._error(
+        self.tokens.report(
             f"{shown} has no meaning here",
             start,
             start + 1,
@@ -259,93 +239,22 @@ class _Scanner:
         match = re.compile(rf"[^{quote}\n]*{quote}").match(self.text, self.position)
         if match:
             self.position = match.end()
-            self._add("STRING", match.group(), start, self.position, match.group()[:-1])
+            self.tokens.add("STRING", match.group(), start, self.position, match.group()[:-1])
 
     # --- brackets -----------------------------------------------------------------------------
 
     def _brace(self, text: str, start: int) -> None:
         if text == "}":
-            self._close(text, start)
-        elif self._previous() in OPERAND_ENDS - {"RETURN"} or self._previous() in (
+            self.tokens.close_bracket(text, start)
+        elif self.tokens.last in OPERAND_ENDS - {"RETURN"} or self.tokens.last in (
             "ARROW",
             "ELSE",
             "SEPARATOR",
             "BLOCK_OPEN",
         ):
-            self._open("BLOCK_OPEN", text, start)
+            self.tokens.open_bracket("BLOCK_OPEN", text, start)
         else:
-            self._open("MAP_OPEN", text, start)
-
-    def _open(self, kind: str, text: str, start: int) -> None:
-        self._add(kind, text, start, self.position)
-        self.open.append(self.tokens[-1])
-        if len(self.open) == MAX_DEPTH + 1:
-            raise too_deep(self.source, start)
-
-    def _close(self, text: str, start: int) -> None:
-        depth = self._depth_of_opener(text)
-        if depth is None:
-            opener = {")": "(", "]": "[", "}": "{"}[text]
-            self._error(
-                f"`{text}` closes nothing",
-                start,
-                start + 1,
-                expected=f"`{opener}` before it",
-                received=f"`{text}`",
-                remedy=f"remove it, or open it with `{opener}`",
-            )
-            return
-        while len(self.open) > depth + 1:
-            self._close_missing(start)
-        opener_token = self.open.pop()
-        self._add(_CLOSERS[opener_token.type][1], text, start, self.position, opener_token)
-
-    def _depth_of_opener(self, closer: str) -> int | None:
-        for depth in range(len(self.open) - 1, -1, -1):
-            kind = self.open[depth].type
-            if _CLOSERS[kind][0] == closer:
-                return depth
-            if kind == "EMBED_OPEN" or (kind == "BLOCK_OPEN" and closer != "}"):
-                return None
-        return None
-
-    def _close_before_statement(self, start: int) -> None:
-        """End what cannot go on where a statement begins: an operator, brackets but blocks."""
-        if not self.tokens or "\n" not in self.text[self.tokens[-1].end : start]:
-            return
-        closed = self._previous() not in OPERAND_ENDS | {"SEPARATOR", "BLOCK_OPEN", "ELSE"}
-        while self.open and self.open[-1].type in ("LPAREN", "LBRACKET", "MAP_OPEN"):
-            self._close_missing(start)
-            closed = True
-        if closed:
-            self._add("SEPARATOR", "\n", self.tokens[-1].end, self.tokens[-1].end)
-
-    def _close_missing(self, position: int) -> None:
-        opener = self.open.pop()
-        closer, kind = _CLOSERS[opener.type]
-        self._error(
-            f"`{opener.text}` is never closed",
-            opener.start,
-            opener.end,
-            expected=f"`{closer}`",
-            received=self._name_of_rest(position),
-            remedy=f"close it with `{closer}`",
-        )
-        self.tokens.append(Token(kind, closer, position, position, opener, synthetic=True))
-
-    def _name_of_rest(self, position: int) -> str:
-        if position >= len(self.text):
-            return "the end of the program"
-        line, _ = self.source.place(position)
-        if self.text[position] == "\n":
-            return "the end of the line"
-        word = re.compile(r"\w+|.").match(self.text, position)
-        return f"`{word.group() if word else ''}` on line {line}"
-
-    def _close_at_end(self) -> None:
-        self.open_at_end = self.open_at_end or bool(self.open)
-        while self.open:
-            self._close_missing(len(self.text))
+            self.tokens.open_bracket("MAP_OPEN", text, start)
 
     # --- strings ------------------------------------------------------------------------------
 
@@ -364,7 +273,7 @@ class _Scanner:
                 break
             if stop.group() == "${":
                 if not embedded:
-                    self._add("STRING_START", '"', start, start + 1)
+                    self.tokens.add("STRING_START", '"', start, start + 1)
                     embedded = True
                 self._add_text(plain_start, stop.start())
                 if not self._embedded(stop.start()):
@@ -373,28 +282,17 @@ class _Scanner:
                 plain_start = self.position
         if embedded:
             self._add_text(plain_start, end)
-            self.tokens.append(
+            self.tokens.all.append(
                 Token("STRING_END", '"', end, self.position, synthetic=end == self.position)
             )
         else:
             value = self._plain(plain_start, end)
-            self._add("STRING", self.text[start : self.position], start, self.position, value)
+            self.tokens.add("STRING", self.text[start : self.position], start, self.position, value)
         if end == self.position:
-            self._close_since(self.source.place(start)[0])
-
-    def _close_since(self, line: int) -> None:
-        """Close silently the brackets of a line whose closers are in an unclosed string."""
-        while self.open and self.open[-1].type in ("LPAREN", "LBRACKET", "MAP_OPEN"):
-            opener = self.open[-1]
-            if self.source.place(opener.start)[0] < line:
-                return
-            closer, kind = _CLOSERS[self.open.pop().type]
-            self.tokens.append(
-                Token(kind, closer, self.position, self.position, opener, synthetic=True)
-            )
+            self.tokens.close_line(self.source.place(start)[0], self.position)
 
     def _unclosed_string(self, start: int, end: int) -> None:
-        self._error(
+        self.tokens.report(
             _UNCLOSED_STRING,
             start,
             end,
@@ -406,24 +304,26 @@ class _Scanner:
 
     def _unclosed_embedding(self, start: int) -> None:
         """End a ``${…}`` with its line; what then seemed to be a string was the end of its own."""
-        opener = self.open[-1]
+        opener = self.tokens.open[-1]
         line, _ = self.source.place(start)
-        others = [e for e in self.errors if e.line != line or e.summary != _UNCLOSED_STRING]
-        if len(others) < len(self.errors) and self.tokens[-1].type == "STRING":
-            self.tokens.pop()
-        self.errors = others
-        self._close_missing(start)
+        others = [e for e in self.tokens.errors if e.line != line or e.summary != _UNCLOSED_STRING]
+        if len(others) < len(self.tokens.errors) and self.tokens.all[-1].type == "STRING":
+            self.tokens.all.pop()
+        self.tokens.errors = others
+        self.tokens.close_missing(start)
         self.position = start
         opener.value = "unclosed"
 
     def _add_text(self, start: int, end: int) -> None:
         if end > start:
-            self._add("STRING_TEXT", self.text[start:end], start, end, self._plain(start, end))
+            self.tokens.add(
+                "STRING_TEXT", self.text[start:end], start, end, self._plain(start, end)
+            )
 
     def _plain(self, start: int, end: int) -> str:
         value, problems = read_plain(self.text[start:end])
         for offset, length, summary in problems:
-            self._error(
+            self.tokens.report(
                 summary,
                 start + offset,
                 start + offset + length,
@@ -435,12 +335,12 @@ class _Scanner:
 
     def _embedded(self, start: int) -> bool:
         """Scan the code of a ``${…}``; return whether its closing brace was there."""
-        self._open("EMBED_OPEN", "${", start)
-        opener = self.open[-1]
-        depth = len(self.open)
+        self.tokens.open_bracket("EMBED_OPEN", "${", start)
+        opener = self.tokens.open[-1]
+        depth = len(self.tokens.open)
         length = len(self.text)
-        while self.position < length and len(self.open) >= depth:
+        while self.position < length and len(self.tokens.open) >= depth:
             self._step()
-        while len(self.open) >= depth:
+        while len(self.tokens.open) >= depth:
             self._unclosed_embedding(length)
         return opener.value is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from functools import cache
 
 Statements = list["Statement"]
 
@@ -22,16 +22,18 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below this one, in source order."""
-        for field in fields(self):
-            yield from _nodes(getattr(self, field.name))
+        for name in _field_names(type(self)):
+            value = getattr(self, name)
+            if isinstance(value, Node):
+                yield value
+            elif isinstance(value, list):
+                yield from (item for item in value if isinstance(item, Node))
 
 
-def _nodes(value: Any) -> Iterator[Node]:
-    if isinstance(value, Node):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
+@cache
+def _field_names(kind: type[Node]) -> tuple[str, ...]:
+    """Return the fields of a kind of node that can hold nodes."""
+    return tuple(field.name for field in fields(kind) if field.name not in ("start", "end"))
 
 
 @dataclass(slots=True, eq=False)

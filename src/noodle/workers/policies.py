@@ -160,6 +160,7 @@ _host.install(
     remote_error=remote_errors.remote_error,
     array=array_over,
     perform=requests.perform,
+    returned=remote_errors.returned,
     unreadable=unreadable,
     settle=settle,
     uncaught=uncaught,

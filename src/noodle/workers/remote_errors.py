@@ -9,7 +9,7 @@ from typing import Any
 from noodle import _host, errors
 from noodle.errors import RemoteCallError
 
-__all__ = ["RemoteFrame", "remote_error"]
+__all__ = ["RemoteFrame", "remote_error", "returned"]
 
 RemoteFrame = tuple[str | None, int | None, int | None, str | None]
 """File, line, column and function of a call in the worker; None for what is unknown."""
@@ -55,6 +55,25 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     if isinstance(cause, BaseException):
         error.__cause__ = cause
     return error
+
+
+def returned(error: BaseException, failure: BaseException) -> BaseException:
+    """Return the exception to raise for an error that may be a callback's own, come back.
+
+    Args:
+        error: What the worker answered with.
+        failure: The exception of the last callback that failed during the call.
+
+    Returns:
+        ``failure`` itself when the worker let it through, with its own traceback; else ``error``.
+    """
+    kind = type(failure)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    if not isinstance(error, RemoteCallError) or error.language != "python":
+        return error
+    return failure if (error.type_name, error.message) == (name, str(failure)) else error
 
 
 @lru_cache(maxsize=256)

@@ -121,6 +121,9 @@ def test_a_deadline_ends_a_call_that_blocks(tool: ModuleType) -> None:
     own.default()
     with pytest.raises(DeadlineExceededError):
         own.spin.options(deadline=0.05)()
+    # The worker is killed after a grace, and with it whatever was sent to it meanwhile.
+    with pytest.raises(WorkerCrashedError):
+        own.default()
     assert "hello you" == own.default()
 
 

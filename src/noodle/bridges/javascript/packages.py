@@ -22,7 +22,7 @@ from typing import Any
 from noodle.bridges.javascript.node import NodeRuntime
 from noodle.bridges.javascript.npm import Npm
 from noodle.build_cache import BuildCache, digest
-from noodle.errors import InstallationError, SettingsError, did_you_mean
+from noodle.errors import InstallationError, SettingsError, VersionError, did_you_mean
 from noodle.lock_file import LockFile, Packages
 
 __all__ = ["InstalledPackage", "NpmPackages"]
@@ -159,12 +159,19 @@ class NpmPackages:
             _write_json(folder / "package.json", manifest)
             _write_json(folder / "package-lock.json", tree.package_lock(manifest))
             _use_project_settings(folder, tree.lock_file)
-            # What is exact need not be asked for again; a range has to be, or it would stay stale.
-            command = ["ci", "--prefer-offline"]
-            self._npm.run(command, folder=folder, target=target, scripts=False)
+            self._install_exactly(folder, target)
             if scripts:
                 self._npm.run(["rebuild", *scripts], folder=folder, target=target, scripts=True)
             (folder / ".npmrc").unlink(missing_ok=True)
+
+    def _install_exactly(self, folder: Path, target: str) -> None:
+        """Install what is locked, without the network where the downloads have all of it."""
+        try:
+            command = ["ci", "--prefer-offline"]
+            self._npm.run(command, folder=folder, target=target, scripts=False)
+        except VersionError:
+            # What the downloads know about the registry is older than the lock.
+            self._npm.run(["ci"], folder=folder, target=target, scripts=False)
 
     @contextmanager
     def _folder(self, target: str) -> Iterator[Path]:

@@ -1,8 +1,6 @@
 // Iteration for the host: in batches, and without losing what an iterator gives before it fails.
 
-import { addon } from "./addon.mjs";
-
-// By iterator: { error } that the next batch begins with, { pending } for a step that is under way.
+// By iterator: `error`, with which the next batch begins; `pending`, a step that is under way.
 const states = new WeakMap();
 
 function stateOf(iterator) {
@@ -39,10 +37,6 @@ class Iterator {
   return(value) {
     return this.#source.return?.(value) ?? { done: true, value };
   }
-
-  get isAsync() {
-    return Symbol.asyncIterator in this.#source;
-  }
 }
 
 class SyncIterator extends Iterator {
@@ -74,19 +68,7 @@ function throwKept(state) {
   throw error;
 }
 
-// At most `most` items: what came before an error is delivered first.
-function nextBatch(iterator, state, first, most) {
-  const batch = [false];
-  for (let step = first; ; step = iterator.next()) {
-    if (step.done) {
-      batch[0] = true;
-      return batch;
-    }
-    batch.push(step.value);
-    if (batch.length > most) return batch;
-  }
-}
-
+// At most `most` items; what came before an error is delivered first.
 function nextSync(iterator, state, first, most) {
   const batch = [false];
   let step = first;

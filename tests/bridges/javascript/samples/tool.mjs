@@ -62,10 +62,11 @@ export const processId = () => process.pid;
 export const emitter = new EventEmitter();
 
 export let aborted = 0;
-export const untilAborted = () => new Promise((resolve) => {
-  noodle.signal().addEventListener("abort", () => {
+export const untilAborted = () => new Promise((_, reject) => {
+  const signal = noodle.signal();
+  signal.addEventListener("abort", () => {
     aborted += 1;
-    resolve();
+    reject(signal.reason);
   });
 });
 export async function whenAborted(times) {

@@ -1,0 +1,153 @@
+"""Calls that asyncio awaits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+import noodle
+from noodle.deadlines import finish_in_time
+from noodle.errors import DeadlineExceededError, RemoteCallError, WorkerCrashedError
+from noodle.workers.event_loop import call
+from noodle.workers.pool import Pool
+from tests.workers.echo import Functions, statistics
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(main, 60))
+
+
+def test_thousands_of_calls_are_in_flight_and_answered_in_any_order(
+    pool: Pool, function: Functions
+):
+    async def main() -> tuple[int, list[float]]:
+        later = function("later")
+        futures = [call(later, float(number)) for number in range(5000)]
+        most = statistics(pool)["in_flight"]
+        await call(function("settle"))
+        return most, await asyncio.gather(*futures)
+
+    most, results = run(main())
+    assert 5000 == most
+    assert [float(number) for number in range(5000)] == results
+
+
+def test_more_calls_than_a_ring_holds_wait_for_space(function: Functions):
+    async def main() -> list[int]:
+        echo = function("echo")
+        return await asyncio.gather(*(call(echo, b"x" * 1000) for _ in range(1000)))
+
+    assert [b"x" * 1000] * 1000 == run(main())
+
+
+def test_an_error_is_raised_where_it_is_awaited(function: Functions):
+    async def main() -> None:
+        await call(function("fail"), "TypeError", "no")
+
+    with pytest.raises(RemoteCallError, match="TypeError: no") as caught:
+        run(main())
+    assert isinstance(caught.value, TypeError)
+
+
+def test_cancelling_tells_the_worker_and_drops_the_answer(pool: Pool, function: Functions):
+    async def main() -> tuple[int, dict[str, int]]:
+        future = call(function("later"), 1.0)
+        future.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await future
+        await call(function("settle"))
+        return await call(function("cancels")), statistics(pool)
+
+    cancels, counters = run(main())
+    assert (1, 1) == (cancels, counters["late_replies"])
+    assert 0 == statistics(pool)["in_flight"]
+
+
+def test_a_deadline_cancels_what_is_awaited(function: Functions):
+    async def main() -> int:
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
+            await finish_in_time(call(function("later"), 1.0))
+        return await call(function("cancels"))
+
+    assert 1 == run(main())
+
+
+def test_callbacks_run_on_the_loop(function: Functions):
+    async def main() -> tuple[object, object]:
+        loop = asyncio.get_running_loop()
+
+        async def slowly(value: float) -> float:
+            await asyncio.sleep(0)
+            assert asyncio.get_running_loop() is loop
+            return value + 1
+
+        def at_once(value: float) -> float:
+            assert asyncio.get_running_loop() is loop
+            return value + 2
+
+        relay = function("call")
+        return await call(relay, slowly, 1.0), await call(relay, at_once, 1.0)
+
+    assert (2.0, 3.0) == run(main())
+
+
+def test_an_exception_of_an_asynchronous_callback_comes_back(function: Functions):
+    async def fail() -> None:
+        raise LookupError("lost")
+
+    async def main() -> None:
+        await call(function("call"), fail)
+
+    with pytest.raises(LookupError, match="lost"):
+        run(main())
+
+
+def test_an_asynchronous_callback_of_a_synchronous_call_is_run_to_its_end(function: Functions):
+    async def later(value: float) -> float:
+        await asyncio.sleep(0)
+        return value + 1
+
+    assert 2.0 == function("call")(later, 1.0)
+
+
+def test_a_callback_on_the_loop_calls_back_into_its_worker(function: Functions):
+    add = function("add")
+
+    async def main() -> object:
+        return await call(function("call"), lambda value: add(value, 1.0), 1.0)
+
+    assert 2.0 == run(main())
+
+
+def test_synchronous_calls_and_awaited_ones_share_a_thread(function: Functions):
+    async def main() -> list[float]:
+        add = function("add")
+        results = []
+        for number in range(50):
+            future = call(add, float(number), 1.0)
+            results.append(add(float(number), 2.0))
+            results.append(await future)
+        return results
+
+    assert [float(n + k) for n in range(50) for k in (2, 1)] == run(main())
+
+
+def test_the_end_of_a_worker_ends_what_is_awaited(function: Functions):
+    async def main() -> list[Any]:
+        calls = [call(function("later"), 1.0) for _ in range(10)]
+        return await asyncio.gather(*calls, call(function("crash")), return_exceptions=True)
+
+    errors = run(main())
+    assert [WorkerCrashedError] * 11 == [type(error) for error in errors]
+    assert "during later" in str(errors[0])
+
+
+def test_each_loop_has_a_channel_of_its_own(pool: Pool, function: Functions):
+    async def main() -> float:
+        return await call(function("add"), 1.0, 2.0)
+
+    assert [3.0] * 80 == [run(main()) for _ in range(80)]
+    assert statistics(pool)["channels"] < 10

@@ -1,0 +1,116 @@
+"""Proxies: identity, release, and what happens to them when their worker ends."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+
+from noodle import _host
+from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrashedError
+from noodle.workers.pool import Pool
+from noodle.workers.references import copy, ref, release, scope
+from tests.workers.echo import Functions, statistics
+
+
+def test_objects_are_released_by_the_next_call(pool: Pool, function: Functions):
+    make, releases = function("object"), function("releases")
+    before = releases()
+    things = [make() for _ in range(200)]
+    assert before == releases()
+    del things
+    gc.collect()
+    assert before + 200 == releases()
+
+
+def test_finalizers_on_other_threads_write_to_no_ring(pool: Pool, function: Functions):
+    make, releases = function("object"), function("releases")
+    before = releases()
+    things = [make() for _ in range(100)]
+
+    def drop() -> None:
+        while things:
+            things.pop()
+
+    threads = [threading.Thread(target=drop) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 2 >= statistics(pool)["channels"]
+    assert before + 100 == releases()
+
+
+def test_a_released_object_cannot_be_used(function: Functions):
+    thing = function("object")()
+    release(thing)
+    release(thing)
+    with pytest.raises(ReferenceReleasedError, match="Thing cannot be used any more"):
+        thing()
+    with pytest.raises(ReferenceReleasedError):
+        function("echo")(thing)
+
+
+def test_the_same_object_is_the_same_proxy(function: Functions):
+    thing = function("object")()
+    assert [thing] == function("echo")([thing])
+    assert function("echo")(thing) is thing
+
+
+def test_a_block_releases_what_it_keeps(function: Functions):
+    with scope() as block:
+        thing = block.keep(function("object")())
+    with pytest.raises(ReferenceReleasedError):
+        thing()
+
+
+def test_a_proxy_is_a_context_manager(function: Functions):
+    with function("object")() as thing:
+        assert repr(thing).endswith("of echo>")
+    assert repr(thing).endswith("released>")
+
+
+def test_a_proxy_of_an_ended_worker_is_refused(pool: Pool, function: Functions):
+    thing = function("object")()
+    with pytest.raises(WorkerCrashedError):
+        function("crash")()
+    with pytest.raises(WorkerCrashedError):
+        thing()
+    function("add")(1.0, 2.0)
+    assert 0 == function("releases")()
+
+
+def test_an_object_of_one_worker_reaches_another_as_an_object_of_the_host(
+    pool: Pool, function: Functions
+):
+    thing = function("object")()
+    with pytest.raises(WorkerCrashedError):
+        function("crash")()
+    function("keep")(thing)
+    assert 1 == statistics(pool)["exported_objects"]
+    assert function("echo")(thing) is thing
+
+
+def test_a_list_goes_by_reference_where_it_is_asked_for(pool: Pool, function: Functions):
+    values = [1, 2]
+    assert function("echo")(ref(values)) is values
+    assert function("echo")(values) is not values
+
+
+def test_only_proxies_can_be_released():
+    with pytest.raises(ArgumentTypeError):
+        release([1])  # type: ignore[arg-type]
+
+
+def test_values_are_their_own_copies():
+    values = [1]
+    assert copy(values) is values
+
+
+def test_a_proxy_cannot_be_made_here():
+    from noodle.workers.references import TYPES
+
+    for kind in {_host.Reference, *TYPES}:
+        with pytest.raises(TypeError):
+            kind()
