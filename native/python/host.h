@@ -142,6 +142,8 @@ link_is_dead(const Link *link)
 /* The worker broke the protocol: kills it.  Every call of the link then fails as crashed. */
 void host_link_condemn(Link *link, const char *reason);
 void host_link_kill(Link *link);
+/* Whether the process has ended, which is then marked. */
+bool host_link_has_ended(Link *link);
 
 /* ------------------------------------------------------------------------------------ Threads */
 

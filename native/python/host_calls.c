@@ -187,6 +187,9 @@ host_take(host_thread *thread, host_lane *lane, host_call *own)
         return 0;
     if (status == NOODLE_TOO_SMALL)
         return take_large(thread, lane, &record, own);
+    /* A sandboxed worker's events report an error when it ends. */
+    if (lane->link->broken == NULL && host_link_has_ended(lane->link))
+        return 0;
     return broke_protocol(lane->link, "a record or cursor of its ring cannot be");
 }
 

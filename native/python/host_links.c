@@ -2,11 +2,14 @@
 #include "host.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A process closes its descriptors a moment before it has ended. */
+#define END_MS 100
 #define SERVE_SLICE_NS UINT64_C(250000000)
 /* Between two rounds of a serving thread that was not held up. */
 #define GAP_NS UINT64_C(2000000000)
@@ -142,6 +145,18 @@ host_link_kill(Link *self)
 {
     if (self->pidfd >= 0 && self->generation == noodle_process_generation())
         syscall(SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, 0);
+}
+
+bool
+host_link_has_ended(Link *self)
+{
+    struct pollfd process = {.fd = self->pidfd, .events = POLLIN};
+    if (self->core == NULL || self->pidfd < 0)
+        return false;
+    if (!noodle_link_is_dead(self->core) && poll(&process, 1, END_MS) <= 0)
+        return false;
+    noodle_link_mark_dead(self->core);
+    return true;
 }
 
 void

@@ -85,6 +85,9 @@ driver_take(driver *driver, uint64_t timeout_ns, uint32_t *index, noodle_record 
             noodle_channel_wait(driver->channels[0], deadline, 0, driver->spin_ns);
         if (status != NOODLE_READY && status != NOODLE_SLICE)
             return status;
+        /* Ready may be the space that a sender lacked. */
+        if (noodle_now() >= deadline)
+            return NOODLE_TIMEOUT;
     }
 }
 

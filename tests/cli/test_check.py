@@ -60,3 +60,34 @@ def test_a_configured_name_is_a_target(invoke: Command, write: Write):
     assert invoke("check", "use.noodle").returncode == 0
     write("other.toml", "")
     assert invoke("check", "use.noodle", "--config", "other.toml").returncode == 3
+
+
+def test_noodle_files_that_it_imports_are_checked_too(invoke: Command, write: Write):
+    write("main.noodle", 'import "./lib.noodle" as lib\nimport "./lib.noodle" as again\n')
+    write("lib.noodle", 'import ffi "./nowhere.so" as n\n')
+    result = invoke("check", "main.noodle")
+    assert result.returncode == 3
+    assert "lib.noodle:1:1: error: there is no file ./nowhere.so" in result.stderr
+    assert "main.noodle: 1 error" in result.stderr
+    write("lib.noodle", "print(nothing)\n")
+    assert (
+        "lib.noodle:1:7: error: `nothing` is not declared" in invoke("check", "main.noodle").stderr
+    )
+
+
+def test_an_import_of_a_noodle_file_that_is_not_there_is_an_error(invoke: Command, write: Write):
+    write("main.noodle", 'let a = 1\nimport "./lbi.noodle" as lib\n')
+    write("lib.noodle", "let x = 1\n")
+    result = invoke("check", "main.noodle")
+    assert result.returncode == 3
+    assert "main.noodle:2:1: error: cannot import './lbi.noodle': there is no" in result.stderr
+    assert "try:      lib.noodle" in result.stderr
+
+
+def test_an_import_circle_is_an_error(invoke: Command, write: Write):
+    write("a.noodle", 'import "./b.noodle" as b\n')
+    write("b.noodle", 'import "./a.noodle" as a\n')
+    result = invoke("check", "a.noodle")
+    assert result.returncode == 3
+    assert "b.noodle:1:1: error: Noodle files import each other in a circle" in result.stderr
+    assert "a.noodle: 1 error" in result.stderr

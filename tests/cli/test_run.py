@@ -92,7 +92,8 @@ def test_a_long_chain_of_calls_is_cut(noodle: Command, write: Write):
     result = noodle("run", "deep.noodle")
     assert result.returncode == 1
     assert "more calls" in result.stderr
-    assert len(result.stderr.splitlines()) < 40
+    assert "called from deep.noodle:2:16 in f, 18 times" in result.stderr
+    assert len(result.stderr.splitlines()) < 10
 
 
 def test_debug_shows_the_traceback_before_the_message(noodle: Command, write: Write):
@@ -350,3 +351,24 @@ def test_a_program_without_imports_makes_no_engine(
         "noodle.calls",
     }
     assert imported & (unwanted | {"typer", "rich", "lark", "dataclasses", "pathlib"}) == set()
+
+
+def test_a_broken_plug_in_is_told_in_one_line(noodle: Command, write: Write):
+    """The program goes on, and no line of Python's is shown."""
+    write("noodle_bridge_broken.py", "raise RuntimeError('no licence')\n")
+    write("noodle.toml", 'bridge_paths = ["."]\n')
+    write("uses_it.noodle", 'import ffi "broken:x" as x\n')
+    result = noodle("run", "uses_it.noodle")
+    warning, _, error = result.stderr.partition("\n")
+    assert result.returncode == 4
+    assert warning == (
+        "noodle: the bridge plug-in 'broken' is broken and left out: RuntimeError: no licence"
+    )
+    assert error.startswith("uses_it.noodle:1:1: error: no bridge 'broken'\n")
+
+
+def test_a_warning_of_a_library_points_into_the_program(noodle: Command, write: Write):
+    write("divide.noodle", 'import ffi "numpy" as np\nprint(np.array([1.0]) / 0)\n')
+    result = noodle("run", "divide.noodle")
+    assert (result.returncode, result.stdout) == (0, "[inf]\n")
+    assert result.stderr.startswith("divide.noodle:2: RuntimeWarning: divide by zero")

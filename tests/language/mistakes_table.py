@@ -457,9 +457,9 @@ MISTAKES: list[Mistake] = [
         ],
     ),
     (
-        "let await = 3",
+        "let async = 3",
         [
-            (1, 5, "`await` is reserved for a later version"),
+            (1, 5, "`async` is reserved for a later version"),
         ],
     ),
     (

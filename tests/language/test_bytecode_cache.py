@@ -151,6 +151,19 @@ def test_a_directory_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
     assert "1\n" == run(path, tmp_path / "file" / "cache")
 
 
+def test_processes_that_start_at_once(tmp_path: Path, cache: Path) -> None:
+    """Each prints the same, and leaves one entry that is whole."""
+    path = tmp_path / "hello.noodle"
+    path.write_text('print("hello")')
+    command = [sys.executable, "-m", "noodle", "run", str(path)]
+    environment = {**os.environ, "NOODLE_CACHE_DIR": str(cache)}
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(3)]
+    assert [b"hello\n"] * 3 == [process.communicate()[0] for process in started]
+    assert [0] * 3 == [process.returncode for process in started]
+    stored(cache / "bytecode")
+    assert BytecodeCache(str(cache / "bytecode")).load(str(path), 'print("hello")')
+
+
 def test_no_directory_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty name turns the cache off."""
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 from noodle.errors import ImportCycleError, LanguageError, NameNotFoundError, SourceError
 from noodle.language import ForeignImport, ProgramLoader, imports
 from noodle.prototypes import Parameter, Prototype
+from noodle.runtime.host import EngineHost
 from noodle.values import ValueType
 
 from .hosts import CollectingHost
@@ -125,6 +126,27 @@ def test_a_missing_import_is_an_error_at_the_import(tmp_path: Path) -> None:
         caught.value.line,
         caught.value.column,
     )
+
+
+@pytest.mark.parametrize(
+    ("request_text", "remedy"),
+    [
+        ("./chart", "chart.noodle"),
+        ("./chrat.noodle", "chart.noodle"),
+        ("chart", "chart.noodle"),
+        ("numpy", 'or for a library `import ffi "numpy"`'),
+        (".", "chart.noodle"),
+    ],
+)
+def test_a_missing_import_keeps_what_the_host_would_try(
+    tmp_path: Path, request_text: str, remedy: str
+) -> None:
+    """The remedy is that of the host, which has looked for files near the name."""
+    write(tmp_path, main=f'import "{request_text}" as c', chart="let x = 1")
+    with pytest.raises(SourceError, match="cannot import") as caught:
+        ProgramLoader(EngineHost(str(tmp_path)), "").run(str(tmp_path / "main.noodle"))
+    assert remedy in str(caught.value.remedy)
+    assert "starts at the importing file" in str(caught.value.expected)
 
 
 def test_errors_in_an_imported_file_name_that_file(tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ GRAMMAR_WORDS = (
     "__ANON",
 )
 
+C = (
+    'import ffi "libc.so.6" as c { fn total(x: ptr<f64>, n: i32): f64; fn abs(x: i32): i32; '
+    "fn sqrt(x: f64): f64; fn puts(text: str): i32 }\n"
+)
+
 
 @pytest.mark.parametrize(("program", "expected"), MISTAKES, ids=range(len(MISTAKES)))
 def test_mistake(program: str, expected: list[tuple[int, int, str]]) -> None:
@@ -73,6 +78,12 @@ def test_at_most_twenty_errors_are_reported() -> None:
         ("for i in range(3) { }", "write `a..b`"),
         ('open("x")', 'write `import ffi "builtins" as python`, then `python.open`'),
         ("let total = 1\nprint(totl)", "write `total`"),
+        (C + "c.total([1.5], 1)", "pass an array: `np.array(…, dtype=np.float64)`"),
+        (C + "c.abs(3000000000)", "pass a number in this range, or declare a wider type"),
+        (C + "c.abs(1.5)", "convert it with `int(…)`"),
+        (C + 'c.sqrt("2")', "convert it with `float(…)`"),
+        (C + "c.puts(5)", "convert it with `str(…)`"),
+        (C + "c.sqrt([2])", "pass f64"),
     ],
 )
 def test_what_to_write_instead(program: str, remedy: str) -> None:

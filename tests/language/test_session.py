@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from noodle.errors import LanguageError
+from noodle.errors import LanguageError, SourceError
 from noodle.language import Session, describe_failure
 
 from .hosts import CollectingHost
@@ -122,8 +122,19 @@ def test_failures_show_the_snippet(session: Session) -> None:
     assert "fn f() { return 1 / 0 }" == traceback.extract_tb(caught.value.__traceback__)[-1].line
 
 
-def test_a_value_that_begins_with_a_sign_is_shown() -> None:
+def test_a_missing_import_is_an_error_at_the_import(session: Session) -> None:
+    """The place is in the snippet, which is in no file."""
+    with pytest.raises(SourceError) as caught:
+        session.run('let a = 1\nimport "./nowhere.noodle" as n')
+    assert ("./<input 1>", 2, 1, 'import "./nowhere.noodle" as n') == (
+        caught.value.path,
+        caught.value.line,
+        caught.value.column,
+        caught.value.source_line,
+    )
+
+
+def test_a_value_that_begins_with_a_sign_is_shown(session: Session) -> None:
     """What nothing would use in a program is what a session answers."""
-    session = Session(CollectingHost(), cache_directory="")
     session.run("let x = 2")
     assert -2 == session.run("-x")

@@ -24,7 +24,7 @@ def printed_by_python(program: str) -> str:
     return output.getvalue()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_a_program_prints_what_its_twin_in_python_prints(seed: int) -> None:
     """Operators, scopes, closures over fresh variables and jumps mean what they should."""

@@ -36,7 +36,7 @@ def test_channel(programs: Path, variant: str, case: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", HAND_OVERS)
 def test_no_wake_up_is_lost_in_millions_of_hand_overs(programs: Path, case: str):
-    run_case(build_tests(programs, "plain"), case, {"NOODLE_HANDOVERS": 4_000_000})
+    run_case(build_tests(programs, "plain"), case, {"NOODLE_HANDOVERS": 2_000_000})
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workers.echo import Functions, build_echo_worker, echo_pool, functions_of
+from tests.workers.node_driver import Driver, Reference
 
 from noodle.bridges.native.compilers import find_compiler
 from noodle.workers.pool import Pool
-from tests.workers.echo import Functions, build_echo_worker, echo_pool, functions_of
-from tests.workers.node_driver import Driver, Reference
 
 StartDriver = Callable[..., Driver]
 LoadModule = Callable[[str], Reference]

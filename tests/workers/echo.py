@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.native_core.core_programs import NATIVE, TESTS, build_once
+
 from noodle import _host
 from noodle.workers.modules import RemoteModule
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
-from tests.native_core.core_programs import NATIVE, TESTS, build_once
 
 Functions = Callable[[str], _host.RemoteFunction]
 

@@ -1,4 +1,7 @@
-"""A host that says exactly what a test tells it to, for the Node worker; native/tests/node_driver.c."""
+"""A host that says exactly what a test tells it to, for the Node worker.
+
+Its lower half is native/tests/node_driver.c.
+"""
 
 from __future__ import annotations
 
@@ -403,9 +406,7 @@ class Driver:
             kind, payload = ERROR, encode(failure.error)
         except NoAnswer:
             return
-        self._check(
-            self.send(kind, payload, call_id=message.call_id, channel=message.channel)
-        )
+        self._check(self.send(kind, payload, call_id=message.call_id, channel=message.channel))
 
     # --------------------------------------------------------------------------------- Calls
 

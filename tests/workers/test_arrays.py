@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy
 import pytest
+from tests.workers.echo import Functions, echo_pool, functions_of, statistics
 
 from noodle import _host
 from noodle.errors import ArgumentTypeError, WorkerCrashedError
 from noodle.workers.arrays import array, empty, is_shared, zeros
 from noodle.workers.pool import Pool
-from tests.workers.echo import Functions, echo_pool, functions_of, statistics
 
 ITEMS = 20_000
 
@@ -87,7 +87,9 @@ def test_memory_lives_as_long_as_the_last_view(function: Functions):
     """A lease hangs on the buffer exporter: views of views keep it, a memoryview would not."""
     gc.collect()
     before = _host.arena_statistics()["leased_segments"]
+    add = function("add")
     values = function("make")(ITEMS)
+    add(1.0, 2.0)
     view = memoryview(values[10:20])[1:]
     del values
     gc.collect()

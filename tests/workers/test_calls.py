@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workers.echo import Functions, echo_pool, functions_of, statistics
 
 import noodle
 from noodle.errors import (
@@ -23,7 +24,6 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 from noodle.workers.pool import Pool
-from tests.workers.echo import Functions, echo_pool, functions_of, statistics
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.workers.echo import echo_pool, functions_of
 
 from noodle.errors import DeadlockError, WorkerBlockedError
 from noodle.workers import deadlocks
-from tests.workers.echo import echo_pool, functions_of
 
 
 def test_a_cycle_of_waits_is_an_error(echo_worker: Path):
@@ -51,12 +51,15 @@ def test_a_worker_blocked_in_a_callback_of_another_chain_is_an_error(
     with echo_pool(echo_worker) as pool:
         function = functions_of(pool)
         add = function("add")
+        add(1.0, 2.0)
         with ThreadPoolExecutor(1) as executor:
             future = executor.submit(function("call"), block)
-            assert entered.wait(10)
-            with pytest.raises(WorkerBlockedError, match="add waits for echo"):
-                add(1.0, 2.0)
-            leave.set()
+            try:
+                assert entered.wait(10)
+                with pytest.raises(WorkerBlockedError, match="add waits for echo"):
+                    add(1.0, 2.0)
+            finally:
+                leave.set()
             assert future.result(10) is None
         assert 3.0 == add(1.0, 2.0)
 

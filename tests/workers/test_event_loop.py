@@ -7,13 +7,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from tests.workers.echo import Functions, statistics
 
 import noodle
 from noodle.deadlines import finish_in_time
 from noodle.errors import DeadlineExceededError, RemoteCallError, WorkerCrashedError
 from noodle.workers.event_loop import call
 from noodle.workers.pool import Pool
-from tests.workers.echo import Functions, statistics
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from noodle.workers.operations import Operation
 from tests.workers.conftest import Evaluate, LoadModule
 from tests.workers.node_driver import REPLY, UNDEFINED, Driver, Reference, failure
+
+from noodle.workers.operations import Operation
+
 
 class TestHandshake:
     def test_names_versions_runtime_and_incarnation(self, driver: Driver) -> None:
@@ -44,9 +45,7 @@ class TestCalls:
         assert "second" == driver.call(driver.get(loaded, "second"))
         assert "released" == driver.finish(waiting)
 
-    def test_microtasks_run_between_calls(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_microtasks_run_between_calls(self, driver: Driver, module: LoadModule) -> None:
         """A function that napi_call_function calls from a libuv callback leaves them unrun."""
         loaded = module(
             """let ran = []; export const start = () => {
@@ -72,9 +71,7 @@ class TestCalls:
         numbers = list(range(300))
         assert sum(numbers) == evaluate("(...all) => all.reduce((a, b) => a + b)", *numbers)
 
-    def test_named_arguments_come_last_as_options(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_named_arguments_come_last_as_options(self, driver: Driver, module: LoadModule) -> None:
         function = driver.get(module("export const f = (a, options) => [a, options]"), "f")
         answer = driver.request(Operation.CALL_NAMED, function, {"deep": True}, 1)
         assert [1, {"deep": True}] == answer
@@ -85,16 +82,16 @@ class TestCalls:
         expected = [3 * number for number in range(1_000)]
         assert expected == driver.request(Operation.BATCH, function, rows)
 
-    def test_a_batch_of_promises(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_a_batch_of_promises(self, driver: Driver, module: LoadModule) -> None:
         function = driver.get(module("export const f = async (a) => a + 1"), "f")
         assert [2, 3] == driver.request(Operation.BATCH, function, [[1], [2]])
 
     def test_a_batch_fails_with_the_error_of_its_row(
         self, driver: Driver, module: LoadModule
     ) -> None:
-        function = driver.get(module("export const f = (a) => { if (a > 1) throw Error(`no ${a}`) }"), "f")
+        function = driver.get(
+            module("export const f = (a) => { if (a > 1) throw Error(`no ${a}`) }"), "f"
+        )
         error = failure(lambda: driver.request(Operation.BATCH, function, [[1], [2], [3]]))
         assert "no 2" == error.message
 
@@ -107,7 +104,9 @@ class TestCalls:
         """The ring's reservation for the answer must not be lost to the getter's own request."""
         driver.on_request = lambda message: message.value[2] + 1
         host = Reference(0, "function", 1, 7, 99, "increment")
-        answer = evaluate("(f) => ({ before: 1, get asked() { return f(41) }, after: 'end' })", host)
+        answer = evaluate(
+            "(f) => ({ before: 1, get asked() { return f(41) }, after: 'end' })", host
+        )
         assert {"before": 1, "asked": 42, "after": "end"} == answer
 
 
@@ -171,9 +170,7 @@ class TestReferences:
         assert first.id == second.id
         assert (1, 2) == (first.sent, second.sent)
 
-    def test_comes_back_as_the_object_itself(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_comes_back_as_the_object_itself(self, driver: Driver, module: LoadModule) -> None:
         loaded = module(
             "const p = new (class P {})(); export const get = () => p, same = (x) => x === p"
         )
@@ -293,9 +290,7 @@ class TestMembers:
         self, driver: Driver, evaluate: Evaluate
     ) -> None:
         cyclic = evaluate("() => { const n = new (class N {})(); n.self = n; return n }")
-        assert "contains itself" in failure(
-            lambda: driver.request(Operation.VALUE, cyclic)
-        ).message
+        assert "contains itself" in failure(lambda: driver.request(Operation.VALUE, cyclic)).message
 
     @pytest.mark.parametrize(
         ("source", "expected"),
@@ -377,7 +372,9 @@ class TestIteration:
 
 class TestOutput:
     def test_console_never_touches_the_protocol(self, driver: Driver, evaluate: Evaluate) -> None:
-        assert 1 == evaluate("() => { console.log('to stdout'); console.error('to stderr'); return 1 }")
+        assert 1 == evaluate(
+            "() => { console.log('to stdout'); console.error('to stderr'); return 1 }"
+        )
         assert driver.process.stdout is not None
         assert b"to stdout\n" == driver.process.stdout.readline()
         assert driver.process.stderr is not None
@@ -388,14 +385,13 @@ class TestOutput:
     ) -> None:
         source = """async () => {
             const { spawnSync } = await import('node:child_process');
-            return spawnSync('/bin/sh', ['-c', 'ls /proc/self/fd'], { encoding: 'utf8' }).stdout }"""
+            const list = ['-c', 'ls /proc/self/fd'];
+            return spawnSync('/bin/sh', list, { encoding: 'utf8' }).stdout }"""
         inherited = set(evaluate(source).split())
         assert not inherited & {"4", "5", "6"}
 
 
-def test_an_answer_names_its_call_and_its_channel(
-    driver: Driver, module: LoadModule
-) -> None:
+def test_an_answer_names_its_call_and_its_channel(driver: Driver, module: LoadModule) -> None:
     function = driver.get(module("export const f = (a) => a"), "f")
     other = driver.open_channel()
     call_id = driver.start(Operation.CALL, function, 1, channel=other, chain_id=77)

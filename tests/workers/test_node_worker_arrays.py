@@ -1,4 +1,4 @@
-"""Arrays in shared memory: what JavaScript sees without a copy, what is copied, what is given back."""
+"""Arrays in shared memory: what JavaScript sees, what is copied, what is given back."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from noodle.workers.operations import Operation
 from tests.workers.conftest import Evaluate, LoadModule, StartDriver
 from tests.workers.node_driver import Array, Driver, Message, Reference, Segment, failure
+
+from noodle.workers.operations import Operation
 
 I64, F64, F32, U8, BOOL, C128 = 5, 12, 11, 6, 1, 14
 KIBIBYTE = 1024
@@ -146,9 +146,7 @@ class TestReadOnly:
         assert 1 == evaluate("(a) => { a[0] = 1; return a[0] }", floats(segment, 10, flags=1))
         assert 0 == segment.memory[0]
 
-    def test_mapped_when_that_is_asked_for(
-        self, start_driver: StartDriver, tmp_path: Path
-    ) -> None:
+    def test_mapped_when_that_is_asked_for(self, start_driver: StartDriver, tmp_path: Path) -> None:
         driver = start_driver(options={"mapReadOnly": True})
         path = tmp_path / "m.mjs"
         path.write_text(
@@ -219,7 +217,9 @@ class TestResults:
         self, driver: Driver, evaluate: Evaluate, kind: str
     ) -> None:
         lent = self.lend(driver)
-        answer = evaluate(f"{kind}() => ({{ result: new Float64Array(20_000).fill(0.5) }})")["result"]
+        answer = evaluate(f"{kind}() => ({{ result: new Float64Array(20_000).fill(0.5) }})")[
+            "result"
+        ]
         assert (lent[0].number, (20_000,)) == (answer.segment, answer.shape)
         assert 0.5 == struct.unpack_from("d", lent[0].memory, 8 * 19_999)[0]
         while driver.returned.get(lent[0].number) != 1:
@@ -244,9 +244,7 @@ class TestLoans:
         while driver.returned.get(segment.number) != 5:
             driver.take_one(timeout=5)
 
-    def test_stay_while_only_the_buffer_is_held(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_stay_while_only_the_buffer_is_held(self, driver: Driver, module: LoadModule) -> None:
         loaded = module(COLLECT + "const kept = []; export const keep = (a) => kept.push(a.buffer)")
         keep, collect = driver.get(loaded, "keep"), driver.get(loaded, "collect")
         segments = [driver.allocate(64 * KIBIBYTE) for _ in range(20)]
@@ -256,9 +254,7 @@ class TestLoans:
         driver.statistics()
         assert {} == driver.returned
 
-    def test_memory_stays_flat_while_arrays_pass(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_memory_stays_flat_while_arrays_pass(self, driver: Driver, module: LoadModule) -> None:
         """Segments that come anew with each call: the worker must not keep what it has seen."""
         loaded = module("export const use = (a) => a.length")
         use = driver.get(loaded, "use")
@@ -269,9 +265,7 @@ class TestLoans:
         while len(driver.returned) < 292:
             driver.take_one(timeout=5)
 
-    def test_a_dropped_segment_is_unmapped(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_a_dropped_segment_is_unmapped(self, driver: Driver, module: LoadModule) -> None:
         loaded = module(COLLECT + "export const use = (a) => a.length")
         segment = driver.allocate(MEGABYTE)
         driver.call(driver.get(loaded, "use"), floats(segment, 10))
@@ -282,7 +276,9 @@ class TestLoans:
     def test_a_dropped_segment_stays_readable_while_it_is_in_use(
         self, driver: Driver, module: LoadModule
     ) -> None:
-        loaded = module(COLLECT + "let kept; export const keep = (a) => { kept = a }, read = () => kept[0]")
+        loaded = module(
+            COLLECT + "let kept; export const keep = (a) => { kept = a }, read = () => kept[0]"
+        )
         segment = driver.allocate(MEGABYTE)
         segment.memory[:8] = struct.pack("d", 4.5)
         driver.call(driver.get(loaded, "keep"), floats(segment, 10))

@@ -1,4 +1,4 @@
-"""Callbacks into the host: blocking and asynchronous, nested, cancelled, overdue; the host's objects."""
+"""Callbacks into the host, blocking and not, nested, cancelled, overdue; the host's objects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import time
 from typing import Any
 
 import pytest
-
-from noodle.workers.operations import Operation
 from tests.workers.conftest import Evaluate, LoadModule
 from tests.workers.node_driver import (
     CALLBACK,
@@ -22,6 +20,8 @@ from tests.workers.node_driver import (
     encode,
     failure,
 )
+
+from noodle.workers.operations import Operation
 
 HOST_INCARNATION = 99
 
@@ -186,9 +186,7 @@ class TestChains:
         assert "answer" == driver.call(driver.get(loaded, "block"), host("function", 13))
         assert not driver.finish(other[0])
 
-    def test_while_blocked_the_loop_does_not_turn(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_while_blocked_the_loop_does_not_turn(self, driver: Driver, module: LoadModule) -> None:
         """Documented, counted, and seen from outside by the progress that stands still."""
         function = driver.get(module("export const f = (g) => g()"), "f")
         seen: list[int] = []
@@ -415,9 +413,7 @@ class TestObjects:
 
 
 class TestReleases:
-    def test_come_in_batches_after_collection(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_come_in_batches_after_collection(self, driver: Driver, module: LoadModule) -> None:
         """Finalizers never write to a ring; what they collect is sent by the loop."""
         loaded = module(
             """import v8 from 'node:v8'; import vm from 'node:vm';
@@ -436,9 +432,7 @@ class TestReleases:
         assert wanted <= {(number, sent) for number, sent in driver.releases}
         assert records < 30
 
-    def test_name_the_last_sending_that_was_seen(
-        self, driver: Driver, module: LoadModule
-    ) -> None:
+    def test_name_the_last_sending_that_was_seen(self, driver: Driver, module: LoadModule) -> None:
         loaded = module(
             """import v8 from 'node:v8'; import vm from 'node:vm';
             v8.setFlagsFromString('--expose-gc'); const gc = vm.runInNewContext('gc');

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from noodle.workers.operations import Operation
 from tests.workers.conftest import Evaluate, StartDriver
 from tests.workers.node_driver import UNCAUGHT, Driver, Reference, decode, failure
+
+from noodle.workers.operations import Operation
 
 Write = Callable[[str, str], Path]
 
@@ -138,7 +138,9 @@ class TestImports:
     )
     def test_local_files(self, driver: Driver, write: Write, name: str, source: str) -> None:
         path = write(name, source)
-        assert 42 == driver.request(Operation.METHOD, driver.load(f"./{name}", path.parent), "answer")
+        assert 42 == driver.request(
+            Operation.METHOD, driver.load(f"./{name}", path.parent), "answer"
+        )
 
     def test_json(self, driver: Driver, write: Write) -> None:
         path = write("data.json", '{"a": [1, 2]}')
@@ -149,9 +151,7 @@ class TestImports:
         path = write("tool.ts", source)
         assert 6 == driver.request(Operation.METHOD, driver.load(str(path)), "twice", {"x": 3})
 
-    def test_typescript_that_cannot_be_stripped_says_so(
-        self, driver: Driver, write: Write
-    ) -> None:
+    def test_typescript_that_cannot_be_stripped_says_so(self, driver: Driver, write: Write) -> None:
         path = write("enum.ts", "export enum Colour { Red }")
         error = failure(lambda: driver.load(str(path)))
         assert "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" == error.extra["code"]
@@ -162,9 +162,7 @@ class TestImports:
 
 
 class TestErrors:
-    def test_frames_name_file_line_column_and_function(
-        self, driver: Driver, write: Write
-    ) -> None:
+    def test_frames_name_file_line_column_and_function(self, driver: Driver, write: Write) -> None:
         path = write(
             "thrower.mjs",
             "function inner() {\n  throw new RangeError('too far');\n}\n"
@@ -267,9 +265,7 @@ class TestEnds:
             driver.take()
         assert 1 == driver.process.returncode
 
-    def test_process_exit_ends_the_process(
-        self, start_driver: StartDriver, tmp_path: Path
-    ) -> None:
+    def test_process_exit_ends_the_process(self, start_driver: StartDriver, tmp_path: Path) -> None:
         driver = start_driver()
         with pytest.raises(EOFError):
             load_and_run(driver, tmp_path / "m.mjs", "export const run = () => process.exit(7)")
@@ -339,7 +335,8 @@ class TestOldNode:
     def test_contexts_last_over_awaits(self, old: Driver, write: Write) -> None:
         path = write(
             "m.mjs",
-            "export const run = async (f) => { await new Promise((r) => setTimeout(r, 2)); return f() }",
+            "export const run = async (f) => {"
+            " await new Promise((done) => setTimeout(done, 2)); return f() }",
         )
         chains: list[int] = []
         old.on_request = lambda message: chains.append(message.chain_id)
@@ -379,7 +376,9 @@ class TestGarbage:
         assert "" != error.message
 
     @pytest.mark.parametrize("kind", [0, 2, 3, 5, 6])
-    @pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x91\x91", b"\x91\x92\x01", b"\x91\xcc\xff"])
+    @pytest.mark.parametrize(
+        "payload", [b"", b"\xc1", b"\x91\x91", b"\x91\x92\x01", b"\x91\xcc\xff"]
+    )
     def test_other_records(self, driver: Driver, kind: int, payload: bytes) -> None:
         driver.send(kind, payload, call_id=12345)
         assert driver.statistics()["calls"] > 0
@@ -401,7 +400,9 @@ class TestGarbage:
         module = driver.load("node:util")
         for owner, number in ((1, 1 << 52), (0, 1 << 60), (1, 3)):
             reference = Reference(owner, "object", 1, number, 5, "nothing")
-            error = failure(lambda r=reference: driver.request(Operation.METHOD, module, "inspect", r))  # type: ignore[misc]
+            error = failure(
+                lambda r=reference: driver.request(Operation.METHOD, module, "inspect", r)
+            )  # type: ignore[misc]
             assert error.extra["code"] in ("NOODLE_RELEASED", "NOODLE_PROTOCOL")
 
 

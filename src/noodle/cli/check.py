@@ -13,7 +13,7 @@ from noodle.cli.exit_codes import NOT_COMPILED, OK
 from noodle.cli.failures import print_language_error
 from noodle.cli.terminal import error_console, output_console, visible
 from noodle.errors import LanguageError, NoodleNameError, SourceError, UsageError
-from noodle.language import check_source, imports
+from noodle.language import CheckedFile, check_files
 from noodle.language.source_text import SourceText
 from noodle.runtime.host import EngineHost
 
@@ -48,27 +48,27 @@ def check(files: Sequence[str], *, config: Path | None = None) -> int:
 def _errors_of(file: str, config: Path | None) -> Sequence[LanguageError]:
     host = EngineHost(os.path.dirname(os.path.abspath(file)), config=config)
     try:
-        source = host.read_source(file)
+        checked = check_files(host, file)
     except SourceError as error:
         return [error]
-    return check_source(source, file) or list(_target_errors(host, source, file))
+    return [e for part in checked for e in part.errors or _target_errors(host, part)]
 
 
-def _target_errors(host: EngineHost, source: str, file: str) -> Iterator[LanguageError]:
+def _target_errors(host: EngineHost, file: CheckedFile) -> Iterator[LanguageError]:
     """Yield an error for each import whose target is no target, or a file that is not there."""
-    lines = SourceText(source, file).lines
-    for request in imports(source, file):
+    lines = SourceText(file.source, file.path).lines
+    for request in file.foreign_imports:
         engine = host.engine
         if request.target in engine.settings.ffi.bridges:
             continue
         schemes = engine.registry.names() if ":" in request.target else ()
         try:
-            targets.parse(request.target, directory=host.directory_of(file), schemes=schemes)
+            targets.parse(request.target, directory=host.directory_of(file.path), schemes=schemes)
         except UsageError as error:
             line = lines[request.line - 1]
             yield NoodleNameError(
                 error.summary,
-                path=file,
+                path=file.path,
                 line=request.line,
                 column=request.column,
                 length=len(line.rstrip()) - request.column + 1,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
@@ -111,7 +112,16 @@ def _details(error: BaseException, failure: Failure) -> list[tuple[str, str]]:
 
 
 def _print_frames(console: Console, failure: Failure) -> None:
-    """Print the chain of calls around the place, innermost first."""
+    """Print the chain of calls around the place, innermost first, equal ones in a row as one."""
+    for line, equal in groupby(_chain_of_calls(failure)):
+        count = len(list(equal))
+        times = f", {count} times" if count > 1 else ""
+        console.print(Text(visible(f"  {line}{times}"), "gutter"))
+    if failure.skipped:
+        console.print(Text(f"  and {failure.skipped} more calls between them", "gutter"))
+
+
+def _chain_of_calls(failure: Failure) -> Iterator[str]:
     inside = True
     for frame in reversed(failure.frames):
         if frame is failure.place:
@@ -122,9 +132,7 @@ def _print_frames(console: Console, failure: Failure) -> None:
         within = f" in {frame.function}" if frame.function and not frame.foreign else ""
         at = f"{frame.path}:{frame.line}"
         at += f":{frame.column}" if frame.column and not frame.foreign else ""
-        console.print(Text(visible(f"  {word}{name} {at}{within}"), "gutter"))
-    if failure.skipped:
-        console.print(Text(f"  and {failure.skipped} more calls between them", "gutter"))
+        yield f"{word}{name} {at}{within}"
 
 
 def _print_defect(console: Console, error: BaseException, failure: Failure, debug: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from noodle.language.failures import Failure, describe_failure
     from noodle.language.foreign_imports import ForeignImport
     from noodle.language.host import Host
+    from noodle.language.import_graph import CheckedFile, check_files
     from noodle.language.loader import ProgramLoader
     from noodle.language.printing import format_value
     from noodle.language.program import CompiledProgram
@@ -27,6 +28,7 @@ LANGUAGE_VERSION = "0.1"
 __all__ = [
     "LANGUAGE_VERSION",
     "CallSite",
+    "CheckedFile",
     "CompiledProgram",
     "Failure",
     "ForeignImport",
@@ -34,6 +36,7 @@ __all__ = [
     "ProgramLoader",
     "Session",
     "call_sites",
+    "check_files",
     "check_source",
     "compile_source",
     "describe_failure",
@@ -44,6 +47,7 @@ __all__ = [
 
 _MODULES = {
     "CallSite": "call_site",
+    "CheckedFile": "import_graph",
     "CompiledProgram": "program",
     "Failure": "failures",
     "ForeignImport": "foreign_imports",
@@ -51,6 +55,7 @@ _MODULES = {
     "ProgramLoader": "loader",
     "Session": "session",
     "call_sites": "compiler",
+    "check_files": "import_graph",
     "check_source": "compiler",
     "compile_source": "compiler",
     "describe_failure": "failures",

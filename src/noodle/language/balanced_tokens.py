@@ -49,13 +49,15 @@ class BalancedTokens:
 
     @property
     def innermost(self) -> str:
-        """The kind of the innermost open bracket, or ``""``."""
+        """The kind of the innermost open bracket; ``""`` where there is none."""
         return self.open[-1].type if self.open else ""
 
     def add(self, kind: str, text: str, start: int, end: int, value: object = None) -> None:
+        """Add a token that is no bracket."""
         self.all.append(Token(kind, text, start, end, value))
 
     def report(self, summary: str, start: int, end: int, **details: str | None) -> None:
+        """Take down what is wrong with a range of the text."""
         self.errors.append(self.source.error(NoodleSyntaxError, summary, start, end, **details))
 
     def open_bracket(self, kind: str, text: str, start: int) -> None:
@@ -64,7 +66,7 @@ class BalancedTokens:
         Raises:
             NoodleSyntaxError: Too many are open.
         """
-        self.add(kind, text, start, start + len(text))
+        self.all.append(Token(kind, text, start, start + len(text)))
         self.open.append(self.all[-1])
         if len(self.open) == MAX_DEPTH + 1:
             raise too_deep(self.source, start)
@@ -85,7 +87,7 @@ class BalancedTokens:
         while len(self.open) > depth + 1:
             self.close_missing(start)
         opener = self.open.pop()
-        self.add(_CLOSERS[opener.type][1], text, start, start + 1, opener)
+        self.all.append(Token(_CLOSERS[opener.type][1], text, start, start + 1, opener))
 
     def _depth_of_opener(self, closer: str) -> int | None:
         for depth in range(len(self.open) - 1, -1, -1):

@@ -15,6 +15,7 @@ import os
 import sys
 from zlib import crc32
 
+from noodle import __version__
 from noodle.language import LANGUAGE_VERSION
 from noodle.language.program import CompiledProgram
 
@@ -137,9 +138,11 @@ def _is_private(status: os.stat_result) -> bool:
 def _stamp() -> Any:
     """Return what changes whenever bytecode of earlier runs must not be used any more.
 
-    Besides versions these are the times of the compiler's own files, so a compiler that was
-    upgraded or edited never runs what another one made.
+    Besides versions these are the times and sizes of the compiler's own files, so a compiler that
+    was upgraded or edited never runs what another one made. Sizes, because reproducible builds
+    give every file the same time.
     """
     with os.scandir(_PACKAGE) as entries:
-        times = [e.stat().st_mtime_ns for e in entries if e.name.endswith((".py", ".lark"))]
-    return FORMAT, LANGUAGE_VERSION, sys.version, len(times), sum(times)
+        files = [entry.stat() for entry in entries if entry.name.endswith((".py", ".lark"))]
+    times, sizes = sum(f.st_mtime_ns for f in files), sum(f.st_size for f in files)
+    return FORMAT, __version__, LANGUAGE_VERSION, sys.version, len(files), times, sizes

@@ -7,6 +7,7 @@ from noodle.language import tree
 from noodle.language.source_text import SourceText
 from noodle.language.types import NOT_CALLABLE, Types
 from noodle.prototypes import Parameter, Prototype
+from noodle.values import FLOAT_TYPES, INTEGER_RANGES, ValueType
 
 __all__ = ["CallChecks"]
 
@@ -107,9 +108,9 @@ class CallChecks:
                 remedy=f"call it as `{prototype.name or 'f'}({parameters})`",
             )
             return
-        declared = {parameter.name: parameter for parameter in prototype.parameters}
-        for name, argument in bound.items():
-            self._type(prototype, declared[name], argument)
+        for parameter in prototype.parameters:
+            if parameter.name in bound:
+                self._type(prototype, parameter, bound[parameter.name])
 
     def _type(self, prototype: Prototype, parameter: Parameter, argument: tree.Expression) -> None:
         why = self.types.refusal(parameter.type, argument)
@@ -121,8 +122,26 @@ class CallChecks:
                 argument,
                 expected=expected,
                 received=received,
-                remedy=f"pass {parameter.type}",
+                remedy=_remedy(parameter.type, received),
             )
+
+
+def _remedy(wanted: ValueType, received: str) -> str:
+    """Return how to get a value of the wanted type from one of the received type."""
+    kind = received.partition(" ")[0]
+    if wanted.name in ("ptr", "array") and wanted.item and wanted.item.name[1:].isdigit():
+        words = {"i": "int", "u": "uint", "f": "float"}
+        dtype = words[wanted.item.name[0]] + wanted.item.name[1:]
+        return f"pass an array: `np.array(…, dtype=np.{dtype})`"
+    if wanted.name in INTEGER_RANGES and kind == "int":
+        return "pass a number in this range, or declare a wider type"
+    if wanted.name in INTEGER_RANGES and kind in ("float", "str"):
+        return "convert it with `int(…)`"
+    if wanted.name in FLOAT_TYPES and kind == "str":
+        return "convert it with `float(…)`"
+    if wanted.name == "str" and kind in ("int", "float", "bool"):
+        return "convert it with `str(…)`"
+    return f"pass {wanted}"
 
 
 def _named(prototype: Prototype) -> str:

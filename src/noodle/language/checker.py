@@ -236,7 +236,7 @@ class _Checker:
 
     def _unary(self, node: tree.Unary) -> None:
         known = self.types.of(node.operand)
-        if node.operator != "!" and known in ("str", "list", "map", "null", "range"):
+        if node.operator not in ("!", "await") and known in ("str", "list", "map", "null", "range"):
             self._error(
                 f"`{node.operator}` does not work on {known}",
                 node,

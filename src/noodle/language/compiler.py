@@ -27,6 +27,7 @@ __all__ = [
     "check_source",
     "compile_analysis",
     "compile_source",
+    "errors_of",
     "imports",
 ]
 
@@ -154,7 +155,11 @@ def _plain(name: str) -> str:
 
 def check_source(source: str, path: str) -> tuple[LanguageError, ...]:
     """Return every error that can be found without running a program, in source order."""
-    analysis = analyse(source, path)
+    return errors_of(analyse(source, path))
+
+
+def errors_of(analysis: Analysis) -> tuple[LanguageError, ...]:
+    """Return every error of an analysed program, in source order."""
     if not analysis.errors:
         try:
             compile_analysis(analysis)

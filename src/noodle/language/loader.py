@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from noodle.language.bytecode_cache import BytecodeCache, default_directory
+from noodle.language.module_imports import ModuleImport, refuse_circle, unreadable_import
 from noodle.language.prelude import make_prelude
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from noodle.errors import SourceError
     from noodle.language.host import Host
     from noodle.language.program import CompiledProgram
 
@@ -42,7 +42,7 @@ class ProgramLoader:
         self._cache = BytecodeCache(directory)
         self._builtins = make_prelude(host.write)
         self._modules: dict[str, ModuleType] = {}
-        self._running: list[_Import] = []
+        self._running: list[ModuleImport] = []
 
     def run(self, path: str) -> ModuleType:
         """Run a program and the files that it imports, each once.
@@ -56,7 +56,7 @@ class ProgramLoader:
         Raises:
             LanguageError: It or a file that it imports cannot be read or compiled.
         """
-        return self._module(_Import(os.path.realpath(path), path))
+        return self._module(ModuleImport(path))
 
     def compile(self, path: str) -> CompiledProgram:
         """Return a program compiled, from the cache where possible.
@@ -73,10 +73,10 @@ class ProgramLoader:
             self._cache.store(program)
         return program
 
-    def _module(self, request: _Import) -> ModuleType:
+    def _module(self, request: ModuleImport) -> ModuleType:
         if request.key in self._modules:
             return self._modules[request.key]
-        self._check_cycle(request)
+        refuse_circle(self._running, request)
         self._running.append(request)
         try:
             program = self.compile(request.path)
@@ -122,87 +122,15 @@ class ProgramLoader:
     def _import(
         self, importer: CompiledProgram, request: str, line: int, column: int
     ) -> ModuleType:
-        path = os.path.normpath(os.path.join(os.path.dirname(importer.path), request))
-        wanted = _Import(os.path.realpath(path), path, importer, line, column)
+        wanted = ModuleImport(request, importer.path, importer.source, line, column)
         from noodle.errors import SourceError
 
         try:
             return self._module(wanted)
         except SourceError as error:
-            if error.path != path or error.line:
+            if error.path != wanted.path or error.line:
                 raise
-            raise _at_import(error, wanted, request) from None
-
-    def _check_cycle(self, request: _Import) -> None:
-        keys = [running.key for running in self._running]
-        if request.key not in keys:
-            return
-        from noodle.errors import ImportCycleError
-
-        circle = [*self._running[keys.index(request.key) + 1 :], request]
-        steps = [f"{step.place} imports {step.path}" for step in circle]
-        raise ImportCycleError(
-            "Noodle files import each other in a circle",
-            expected="files that import each other in one direction",
-            received="; ".join(steps),
-            remedy="move what both need into a third file",
-            **_underlined(request),
-        )
-
-
-class _Import:
-    """A file that is to be run, and the import that asks for it, if one does."""
-
-    __slots__ = ("column", "importer", "key", "line", "path")
-
-    def __init__(
-        self,
-        key: str,
-        path: str,
-        importer: CompiledProgram | None = None,
-        line: int = 0,
-        column: int = 0,
-    ) -> None:
-        self.key = key
-        self.path = path
-        self.importer = importer
-        self.line = line
-        self.column = column
-
-    @property
-    def place(self) -> str:
-        """Where the import stands."""
-        return f"{self.importer.path}:{self.line}" if self.importer else self.path
-
-
-def _at_import(error: SourceError, wanted: _Import, request: str) -> SourceError:
-    """Return the error of a file that cannot be read as one of the import that names it."""
-    remedy = error.remedy
-    if "/" not in request and not request.endswith(".noodle"):
-        remedy = f'write `import ffi "{request}"` for a library'
-    return type(error)(
-        f"cannot import {request!r}: {error.summary}",
-        expected=f"{error.expected}; a path starts at the importing file",
-        received=wanted.path,
-        remedy=remedy,
-        **_underlined(wanted),
-    )
-
-
-def _underlined(request: _Import) -> dict[str, Any]:
-    """Return the place of an import as the arguments of an error."""
-    from noodle.language.source_text import SourceText
-
-    importer = request.importer
-    if importer is None:
-        return {"path": request.path}
-    return {
-        "path": importer.path,
-        "line": request.line,
-        "column": request.column,
-        "length": len("import"),
-        "source_line": SourceText(importer.source, importer.path).lines[request.line - 1],
-    }
+            raise unreadable_import(error, wanted) from None
 
 
 def _no_such_name(wanted: str, program: CompiledProgram) -> Exception:

@@ -178,6 +178,9 @@ class ExpressionLowering:
 
     def _unary(self, node: tree.Unary) -> ast.expr:
         operand = self.expression(node.operand)
+        if node.operator == "await":
+            waiting = self.name("'await", node)
+            return self.at(node, ast.Call(func=waiting, args=[operand], keywords=[]))
         return self.at(node, ast.UnaryOp(op=_UNARY[node.operator](), operand=operand))
 
     def _power(self, node: tree.Power) -> ast.expr:

@@ -108,7 +108,6 @@ RESERVED_STATEMENTS = {
     "try": "test beforehand what may fail: `if … { … }`",
     "throw": "stop the program with `expect(false, message)`",
     "async": "write the function without it",
-    "await": "call the function without it",
     "parallel": "write the statements without it",
 }
 """What to write in place of the statements that reserved words begin in later versions."""

@@ -40,6 +40,30 @@ def expect(condition: Any, message: str = "what is expected does not hold") -> N
         raise AssertionError(message)
 
 
+def awaited(value: Any) -> Any:
+    """Return what a promise or coroutine gives, waiting for it; any other value as it is.
+
+    It is waited for in an event loop of its own, which ends with it.
+
+    Raises:
+        RuntimeError: This thread runs an event loop, which waiting would stop.
+    """
+    if not hasattr(type(value), "__await__"):
+        return value
+    import asyncio
+
+    async def result() -> Any:
+        return await value
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(result())
+    if hasattr(value, "close"):
+        value.close()  # a coroutine that never ran would be reported
+    raise RuntimeError("await cannot wait here: this thread runs an event loop")
+
+
 def listed(function: Callable[..., Any]) -> Callable[..., list[Any]]:
     """Return a function that gives as a list what another gives step by step."""
 
@@ -87,6 +111,7 @@ FUNCTIONS: dict[str, Any] = {
 """Everything but ``print``, which needs to know where to write, and ``here``."""
 
 HIDDEN: dict[str, Any] = {
+    "'await": awaited,
     "'Box": Box,
     "'float": float,
     "'int": int,

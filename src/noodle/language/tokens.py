@@ -8,12 +8,12 @@ KEYWORDS = {
     word: word.upper()
     for word in (
         "let const fn import as with if else while for in break continue return "
-        "true false null and or not"
+        "true false null and or not await"
     ).split()
 }
 """Words that cannot be names, with the kind of their token."""
 
-RESERVED_WORDS = frozenset("match try catch finally throw async await parallel".split())
+RESERVED_WORDS = frozenset("match try catch finally throw async parallel".split())
 """Words kept for later versions, so that a program that avoids them keeps its meaning."""
 
 SIGNS = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
 
 Statements = list["Statement"]
 
@@ -22,7 +21,7 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below this one, in source order."""
-        for name in _field_names(type(self)):
+        for name in _FIELDS.get(type(self)) or _learn_fields(type(self)):
             value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
@@ -30,10 +29,12 @@ class Node:
                 yield from (item for item in value if isinstance(item, Node))
 
 
-@cache
-def _field_names(kind: type[Node]) -> tuple[str, ...]:
-    """Return the fields of a kind of node that can hold nodes."""
-    return tuple(field.name for field in fields(kind) if field.name not in ("start", "end"))
+_FIELDS: dict[type[Node], tuple[str, ...]] = {}
+"""The fields of each kind of node, because ``dataclasses.fields`` takes longer than the rest."""
+
+
+def _learn_fields(kind: type[Node]) -> tuple[str, ...]:
+    return _FIELDS.setdefault(kind, tuple(field.name for field in fields(kind)))
 
 
 @dataclass(slots=True, eq=False)
@@ -167,7 +168,7 @@ class Group(Expression):
 
 @dataclass(slots=True, eq=False)
 class Unary(Expression):
-    """An operator before its operand: ``-``, ``+``, ``~`` or ``!``."""
+    """An operator before its operand: ``-``, ``+``, ``~``, ``!`` or ``await``."""
 
     operator: str
     operand: Expression

@@ -229,6 +229,8 @@ class Types:
         operand = self.of(node.operand)
         if node.operator == "!":
             return "bool"
+        if node.operator == "await":
+            return None
         return operand if operand in ("int", "float") else None
 
     def _chain(self, node: tree.Chain) -> str | None:

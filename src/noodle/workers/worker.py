@@ -144,8 +144,9 @@ class Worker:
         try:
             self._start()
         except BaseException as error:
-            self._failure = error
             self._finish()
+            crashed = isinstance(error, WorkerCrashedError)
+            self._failure = self.crash_report(None) if crashed else error
             self._ready.set()
             return
         registry.add(self.link)
@@ -265,7 +266,7 @@ class Worker:
         Args:
             function: What was called, or None when it was not a call.
         """
-        self.join(2.0)
+        self.join(2.0)  # how the process ended is known a moment later than that it did
         during = f" during {function}" if function else ""
         lines = self._streams[1].last_lines(REPORT_LINES)
         reason = f"it was killed: {self.link.broken}" if self.link.broken else str(self.exit or "")
