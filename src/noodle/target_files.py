@@ -164,11 +164,12 @@ def _missing(text: str, location: str, directory: str | Path) -> TargetError:
         )
     near = did_you_mean(name, _names_in(full_folder))
     prefix = "/" if folder == "/" else f"{folder}/"
+    check = "check the name; a relative path counts from the program's directory"
     return TargetError(
         f"there is no file {location}",
         expected="a file or directory that exists",
         received=shown(text),
-        remedy=" or ".join(prefix + found for found in near.split(" or ")) if near else None,
+        remedy=" or ".join(prefix + found for found in near.split(" or ")) if near else check,
     )
 
 

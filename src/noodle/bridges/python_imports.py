@@ -151,7 +151,8 @@ def _pip_install(name: str, requirement: str = "") -> str:
 def _installed_modules() -> set[str]:
     import pkgutil
 
-    return {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())}
+    names = {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())}
+    return {name for name in names if not name.startswith("_")}
 
 
 def submodule_names(package: str) -> list[str]:

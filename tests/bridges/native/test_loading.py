@@ -179,8 +179,9 @@ class TestSymbols:
         text = "double cso(double); double cos(double); double tanhh(double);"
         with pytest.raises(MissingSymbolError) as caught:
             load("libm.so.6", text, options={"mode": mode})
-        assert "cso: cos" in str(caught.value.remedy)
-        assert "tanhh: tanh" in str(caught.value.remedy)
+        assert re.match(
+            r"cos\b.* instead of cso; tanh\b.* instead of tanhh", str(caught.value.remedy)
+        )
         assert "cso, tanhh" in caught.value.summary
 
     def test_a_symbol_of_a_dependency_is_not_the_librarys(self, load: Load) -> None:

@@ -91,6 +91,7 @@ class Compiler:
         if result.returncode:
             raise CompilationError(
                 f"{self.name} did not compile {source}",
+                expected="a source without errors",
                 received=_report(result.stderr, private),
                 where=source,
             )

@@ -184,7 +184,8 @@ class Load:
     ) -> MissingSymbolError:
         functions = [name for name, is_function in exports.items() if is_function]
         variables = [name for name in lacking if name in exports]
-        near = [f"{name}: {hint}" for name in lacking if (hint := did_you_mean(name, functions))]
+        hints = {name: did_you_mean(name, functions) for name in lacking}
+        near = [f"{hint} instead of {name}" for name, hint in hints.items() if hint]
         received = f"{', '.join(variables)}: a variable" if variables else None
         return MissingSymbolError(
             f"{self._shown} does not export {', '.join(lacking)}",
