@@ -28,16 +28,26 @@ class Budget:
     Args:
         kind: Whether the limit holds for ours over theirs, ours minus theirs, or ours alone.
         limit: As a factor, or in the unit of the row.
+        alternative: Another budget; it is enough to keep one of the two.
     """
 
     kind: Literal["ratio", "difference", "ours"]
     limit: float
+    alternative: Budget | None = None
 
     def text(self, unit: str) -> str:
-        if self.kind == "ratio":
-            return f"≤ {self.limit:g}×"
         sign = "+" if self.kind == "difference" else ""
-        return f"≤ {sign}{self.limit:g} {unit}"
+        limit = f"{self.limit:.3g}×" if self.kind == "ratio" else f"{sign}{self.limit:g} {unit}"
+        other = f" or {self.alternative.text(unit)}" if self.alternative else ""
+        return f"≤ {limit}{other}"
+
+    def is_kept(self, row: Row) -> bool:
+        kept: bool = getattr(row, self.kind).median <= self.limit
+        return kept or (self.alternative is not None and self.alternative.is_kept(row))
+
+    def as_json(self) -> dict[str, Any]:
+        other = {"alternative": self.alternative.as_json()} if self.alternative else {}
+        return {"kind": self.kind, "limit": self.limit} | other
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,9 @@ class Row:
     def verdict(self) -> str:
         if self.budget is None:
             return ""
-        judged = getattr(self, self.budget.kind)
-        return "met" if judged.median <= self.budget.limit else "missed"
+        return "met" if self.budget.is_kept(self) else "missed"
 
     def as_json(self) -> dict[str, Any]:
-        budget = self.budget
         return {
             "id": self.id,
             "what": self.what,
@@ -88,7 +96,7 @@ class Row:
             "theirs": _spread(self.theirs),
             "ratio": _spread(self.ratio),
             "difference": _spread(self.difference),
-            "budget": {"kind": budget.kind, "limit": budget.limit} if budget else None,
+            "budget": self.budget.as_json() if self.budget else None,
             "verdict": self.verdict or None,
         }
 
@@ -99,7 +107,7 @@ class Row:
             _with_range(self.ours, self.unit),
             _with_range(self.theirs, self.unit),
             self.against,
-            f"{self.ratio.median:.2f}" if self.ratio else "",
+            _factor(self.ratio.median) if self.ratio else "",
             f"{self.difference.median:+.1f} {self.unit}" if self.difference else "",
             self.budget.text(self.unit) if self.budget else "",
             self.verdict,
@@ -117,12 +125,18 @@ def _spread(sample: Sample | None) -> dict[str, float] | None:
     }
 
 
+def _factor(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def _with_range(sample: Sample | None, unit: str) -> str:
     if sample is None:
         return ""
     if sample.least == sample.most:
-        return f"{sample.median:g} {unit}"
-    return f"{sample.median:.1f} {unit} ({sample.least:.1f}–{sample.most:.1f})"
+        return f"{sample.median:.4g} {unit}" if sample.median % 1 else f"{sample.median:.0f} {unit}"
+    digits = 2 if sample.median < 10 else 1
+    low, high = f"{sample.least:.{digits}f}", f"{sample.most:.{digits}f}"
+    return f"{sample.median:.{digits}f} {unit} ({low}–{high})"
 
 
 def table(rows: Sequence[Row]) -> str:

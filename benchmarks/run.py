@@ -27,6 +27,11 @@ from results import Row, table
 NAMES = (
     "handle_calls",
     "native_calls",
+    "worker_calls",
+    "shared_arrays",
+    "async_calls",
+    "worker_costs",
+    "leaks",
     "language_speed",
     "start_up",
     "import_time",

@@ -51,7 +51,14 @@ BUILTINS = {
     LookupError: {"UnknownBridgeError"},
     OverflowError: {"ArgumentRangeError"},
     PermissionError: {"PermissionDeniedError"},
-    RuntimeError: {"DeadlockError", "ForkedProcessError", "WorkerBlockedError"},
+    RecursionError: {"CallDepthError"},
+    ReferenceError: {"ReferenceReleasedError"},
+    RuntimeError: {
+        "CallDepthError",
+        "DeadlockError",
+        "ForkedProcessError",
+        "WorkerBlockedError",
+    },
     TimeoutError: {"DeadlineExceededError"},
     TypeError: {
         "ArgumentError",

@@ -71,6 +71,22 @@ typedef struct addon_deferred {
     unsigned char payload[];
 } addon_deferred;
 
+/* Reads a number from 0 on. */
+bool addon_read_natural(wire_reader *reader, uint64_t *number);
+/* Serves a call.  Returns whether it is answered later. */
+bool addon_serve(noodle_channel *channel, const noodle_record *record, const unsigned char *bytes,
+                 size_t length);
+
+void addon_answer_value(const addon_call *call, napi_value value);
+void addon_answer_error(const addon_call *call, napi_value thrown);
+/* Puts a call aside until its promise is settled.  Returns false, with an exception or without
+ * memory. */
+bool addon_wait_for_promise(const addon_call *call, napi_value promise);
+/* Lets JavaScript forget what it holds for a call that is answered. */
+void addon_close_call(const addon_call *call);
+/* What JavaScript does from here on belongs to this call. */
+void addon_enter(const addon_call *call);
+
 /* Serves what a channel holds: one record.  `chain` is the one that JavaScript is blocked in, or 0.
  * Returns whether it left something for the loop to do. */
 bool addon_take(noodle_channel *channel, uint64_t chain);
@@ -108,10 +124,12 @@ struct addon_message {
 void addon_message_begin(addon_message *message, noodle_channel *channel);
 void addon_message_send(addon_message *message, const addon_call *call, enum noodle_kind kind);
 void addon_message_drop(addon_message *message);
+/* The message names an object, whose sending is taken back if the message is dropped. */
 bool addon_message_note(addon_message *message, uint64_t id);
+/* The message names a segment, whose loan is given back once it is sent. */
 bool addon_message_borrow(addon_message *message, uint64_t segment);
 
-/* Opens a message that needs no call, such as CONTROL. */
+/* Sends a payload that lies somewhere else, or keeps it until there is space. */
 void addon_send(noodle_channel *channel, noodle_record *record, const void *payload, size_t length);
 /* Sends what had no space.  Returns whether something is still left. */
 bool addon_flush(void);
@@ -177,6 +195,12 @@ void addon_drain_socket(void);
 /* The segment with that number, which the host has sent; NULL: it has not. */
 addon_segment *addon_find_segment(uint64_t number);
 void addon_drop_segment(uint64_t number);
+/* The segment that memory lies in, or NULL. */
+addon_segment *addon_segment_of(const unsigned char *memory, uint64_t bytes);
+/* The one ArrayBuffer over a segment.  NULL: this Node.js allows none. */
+napi_value addon_buffer_of(addon_segment *segment);
+/* An array over that ArrayBuffer was made: its loan is given back with the ArrayBuffer. */
+void addon_note_view(addon_segment *segment);
 uint32_t addon_segment_count(uint64_t *bytes);
 /* Lets ArrayBuffers go that were not used for a while.  Returns whether some are still held. */
 bool addon_relax_segments(uint64_t now_ns);

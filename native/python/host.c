@@ -29,6 +29,11 @@ host_raise(enum host_policy policy, const char *format, ...)
 {
     PyObject *args, *exception = NULL;
     va_list values;
+    if (host_policy[policy] == NULL) {
+        PyErr_Format(PyExc_RuntimeError, "the policy %s was not installed: import noodle.workers.policies",
+                     policy_names[policy]);
+        return -1;
+    }
     va_start(values, format);
     args = Py_VaBuildValue(format, values);
     va_end(values);

@@ -302,6 +302,7 @@ PyObject *host_call_worker(Link *link, int operation, uint64_t id, PyObject *nam
 
 /* Takes one record of a lane and handles it.  Returns 1, 0 when there was none, -1 with an exception. */
 int host_take(host_thread *thread, host_lane *lane, host_call *call);
+host_lane *host_lane_of(const host_thread *thread, const noodle_channel *core);
 /* The same for every ready lane of a thread. */
 int host_take_all(host_thread *thread, host_call *call);
 /* Waits once, without the GIL.  Returns as noodle_wait_block(). */

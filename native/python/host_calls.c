@@ -193,8 +193,8 @@ host_take(host_thread *thread, host_lane *lane, host_call *own)
     return broke_protocol(lane->link, "a record or cursor of its ring cannot be");
 }
 
-static host_lane *
-lane_of(const host_thread *thread, const noodle_channel *core)
+host_lane *
+host_lane_of(const host_thread *thread, const noodle_channel *core)
 {
     for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
         if (lane->core == core)
@@ -207,7 +207,7 @@ host_take_all(host_thread *thread, host_call *own)
 {
     noodle_channel *core;
     while ((own == NULL || !own->answered) && (core = noodle_waiter_next(thread->waiter)) != NULL) {
-        host_lane *const lane = lane_of(thread, core);
+        host_lane *const lane = host_lane_of(thread, core);
         const int taken = lane == NULL ? 0 : host_take(thread, lane, own);
         if (taken < 0)
             return -1;

@@ -50,6 +50,10 @@ link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpdd:Link", keywords, &name, &channels,
                                      &ring_bytes, &trusted, &grace, &spin))
         return NULL;
+    if (host_policy[POLICY_DEADLINE_SCOPE] == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "no policy was installed: import noodle.workers.policies");
+        return NULL;
+    }
     Link *self = (Link *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;

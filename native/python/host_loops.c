@@ -42,20 +42,21 @@ host_loop_unpark(host_thread *thread)
     noodle_waiter_unpark(thread->waiter);
 }
 
-static int flush_unsent(LoopChannel *self);
-
+/* Has the thread's loop drain soon.  Loops that were closed before it may still have lanes here. */
 static void
 schedule_drain(host_thread *thread)
 {
-    for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
-        if (lane->loop_channel != NULL) {
-            LoopChannel *const channel = lane->loop_channel;
-            PyObject *handle = PyObject_CallMethodOneArg(channel->loop, name_call_soon, channel->drain);
-            if (handle == NULL)
-                PyErr_WriteUnraisable(channel->loop);
-            Py_XDECREF(handle);
+    for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread) {
+        LoopChannel *const channel = lane->loop_channel;
+        if (channel == NULL)
+            continue;
+        PyObject *handle = PyObject_CallMethodOneArg(channel->loop, name_call_soon, channel->drain);
+        if (handle != NULL) {
+            Py_DECREF(handle);
             return;
         }
+        PyErr_Clear();
+    }
 }
 
 void
@@ -187,8 +188,8 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
 
 /* ---------------------------------------------------------------------------------------- Calls */
 
-/* Sends what waits for space.  Returns 0, or -1 with an exception. */
-static int
+/* Sends what waits for space. */
+static void
 flush_unsent(LoopChannel *self)
 {
     while (self->first != NULL) {
@@ -196,17 +197,16 @@ flush_unsent(LoopChannel *self)
         const noodle_status status =
             noodle_channel_send(self->lane->core, &entry->record, entry->payload);
         if (status == NOODLE_FULL)
-            return 0;
+            return;
         self->first = entry->next;
         if (self->first == NULL)
             self->last = &self->first;
         free(entry);
         if (status != NOODLE_OK) {
             host_link_condemn(self->lane->link, "its cursor of a ring cannot be");
-            return 0;
+            return;
         }
     }
-    return 0;
 }
 
 static int
@@ -312,29 +312,45 @@ loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *n
     return new_future(self, id, reference->name);
 }
 
+/* Takes what has come on any lane of the thread: taking the waiter back has drained the events of all. */
+static void
+drain_lanes(host_thread *thread)
+{
+    noodle_channel *core;
+    for (int i = 0; i < BATCH && (core = noodle_waiter_next(thread->waiter)) != NULL; i++) {
+        host_lane *const lane = host_lane_of(thread, core);
+        const int taken = lane == NULL ? 0 : host_take(thread, lane, NULL);
+        if (taken < 0)
+            PyErr_WriteUnraisable(Py_None);
+        if (taken == 0)
+            return;
+    }
+}
+
+static void
+flush_lanes(host_thread *thread)
+{
+    for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
+        if (lane->loop_channel != NULL)
+            flush_unsent(lane->loop_channel);
+}
+
 static PyObject *
 loop_drain(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
     LoopChannel *const self = (LoopChannel *)object;
-    host_lane *const lane = self->lane;
-    if (lane == NULL)
+    host_thread *const thread = self->lane == NULL ? NULL : self->lane->owner;
+    if (thread == NULL)
         Py_RETURN_NONE;
-    host_thread *const thread = lane->owner;
     Py_INCREF(self);
     if (thread->parked)
         host_loop_unpark(thread);
     thread->depth++;
-    for (int taken = 1, i = 0; taken > 0 && i < BATCH && self->lane == lane; i++) {
-        taken = host_take(thread, lane, NULL);
-        if (taken < 0)
-            PyErr_WriteUnraisable(object);
-    }
+    drain_lanes(thread);
+    flush_lanes(thread);
     thread->depth--;
-    if (self->lane == lane) {
-        flush_unsent(self);
-        if (thread->depth == 0)
-            host_loop_park(thread);
-    }
+    if (thread->depth == 0 && thread->loop_lanes > 0)
+        host_loop_park(thread);
     Py_DECREF(self);
     Py_RETURN_NONE;
 }

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from noodle.runtime.engine import configure as configure
     from noodle.runtime.engine import load as load
     from noodle.runtime.engine import provide as provide
+    from noodle.workers.arrays import array as array
+    from noodle.workers.arrays import empty as empty
+    from noodle.workers.arrays import zeros as zeros
+    from noodle.workers.references import copy as copy
+    from noodle.workers.references import ref as ref
+    from noodle.workers.references import release as release
+    from noodle.workers.references import scope as scope
+    from noodle.workers.references import undefined as undefined
 
 __version__ = "0.1.0"
 
@@ -33,13 +41,21 @@ _EXPORTS = {
     "Engine": ("noodle.runtime.engine", "Engine"),
     "FfiDispatcher": ("noodle.ffi_dispatcher", "FfiDispatcher"),
     "Statistics": ("noodle.bindings", "Statistics"),
+    "array": ("noodle.workers.arrays", "array"),
     "bridge": ("noodle.runtime.engine", "bridge"),
     "configure": ("noodle.runtime.engine", "configure"),
+    "copy": ("noodle.workers.references", "copy"),
     "deadline": ("noodle.deadlines", "deadline"),
+    "empty": ("noodle.workers.arrays", "empty"),
     "load": ("noodle.runtime.engine", "load"),
     "provide": ("noodle.runtime.engine", "provide"),
     "raw": ("noodle.bindings", "raw"),
+    "ref": ("noodle.workers.references", "ref"),
+    "release": ("noodle.workers.references", "release"),
+    "scope": ("noodle.workers.references", "scope"),
     "stats": ("noodle.bindings", "statistics"),
+    "undefined": ("noodle.workers.references", "undefined"),
+    "zeros": ("noodle.workers.arrays", "zeros"),
 }
 
 __all__ = [
@@ -47,13 +63,21 @@ __all__ = [
     "FfiDispatcher",
     "Statistics",
     "__version__",
+    "array",
     "bridge",
     "configure",
+    "copy",
     "deadline",
+    "empty",
     "load",
     "provide",
     "raw",
+    "ref",
+    "release",
+    "scope",
     "stats",
+    "undefined",
+    "zeros",
 ]
 
 

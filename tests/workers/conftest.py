@@ -128,8 +128,9 @@ def echo_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pool(echo_worker: Path) -> Iterator[Pool]:
-    """A pool of one worker that ends with the test."""
+    """A pool of one worker, which runs already, and ends with the test."""
     with echo_pool(echo_worker) as pool:
+        pool.worker()
         yield pool
 
 

@@ -58,7 +58,9 @@ def await_end(pid: int, seconds: float = 10.0) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([descriptor], [], [], seconds)[0])
+        process = select.poll()
+        process.register(descriptor, select.POLLIN)
+        return bool(process.poll(seconds * 1000))
     finally:
         os.close(descriptor)
 

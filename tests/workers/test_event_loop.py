@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workers.echo import Functions, statistics
+from tests.workers.echo import Functions, echo_pool, functions_of, statistics
 
 import noodle
 from noodle.deadlines import finish_in_time
@@ -143,6 +144,20 @@ def test_the_end_of_a_worker_ends_what_is_awaited(function: Functions):
     errors = run(main())
     assert [WorkerCrashedError] * 11 == [type(error) for error in errors]
     assert "during later" in str(errors[0])
+
+
+def test_answers_of_two_workers_reach_one_loop(echo_worker: Path):
+    async def main() -> list[float]:
+        calls = [
+            call(add, float(number), 1.0)
+            for number in range(500)
+            for add in (first_add, second_add)
+        ]
+        return await asyncio.gather(*calls)
+
+    with echo_pool(echo_worker) as first, echo_pool(echo_worker) as second:
+        first_add, second_add = functions_of(first)("add"), functions_of(second)("add")
+        assert [number // 2 + 1.0 for number in range(1000)] == run(main())
 
 
 def test_each_loop_has_a_channel_of_its_own(pool: Pool, function: Functions):

@@ -252,7 +252,7 @@ class TestLoans:
             driver.call(keep, floats(segment, 10))
         driver.call(collect)
         driver.statistics()
-        assert {} == driver.returned
+        assert not {segment.number for segment in segments} & set(driver.returned)
 
     def test_memory_stays_flat_while_arrays_pass(self, driver: Driver, module: LoadModule) -> None:
         """Segments that come anew with each call: the worker must not keep what it has seen."""

@@ -359,7 +359,7 @@ class TestGarbage:
             b"\x92\x00\xc0",
             b"\x92\xff\x00",
             b"\xdd\xff\xff\xff\xff",
-            b"\x92\x00\x01",
+            b"\x92\x00\x00",
             b"\x93\x02\x01\x07",
             b"\x92\x14\x01",
             b"\x93\x14\x01\x05",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -36,11 +35,6 @@ class CallFuture(asyncio.Future[Any]):
 class LoopChannel(_host.LoopChannel):
     """The channel of one event loop to one worker."""
 
-    def drain(self) -> None:
-        """Settle what has been answered, on every channel of the loop: all share one descriptor."""
-        for channel in _open_channels(self.loop):
-            _host.LoopChannel.drain(channel)
-
     def answer_later(
         self, awaitable: Coroutine[Any, Any, Any], call_id: int, chain_id: int
     ) -> None:
@@ -62,34 +56,22 @@ class LoopChannel(_host.LoopChannel):
     def shut(self) -> None:
         """Take the channel from its loop and give it back."""
         descriptor = self.descriptor
-        self.close()
-        is_last = not _open_channels(self.loop)
-        if descriptor >= 0 and is_last and not self.loop.is_closed():
+        if descriptor >= 0 and not self.loop.is_closed():
             self.loop.remove_reader(descriptor)
+        self.close()
 
 
 _callbacks: set[asyncio.Task[None]] = set()
 """Asynchronous callbacks that run: a loop itself holds its tasks only weakly."""
 
-_channels: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, weakref.WeakKeyDictionary[_host.Link, LoopChannel]
-] = weakref.WeakKeyDictionary()
+_channels: dict[asyncio.AbstractEventLoop, dict[_host.Link, LoopChannel]] = {}
 
 
-def _open_channels(loop: asyncio.AbstractEventLoop) -> list[LoopChannel]:
-    channels = _channels.get(loop)
-    if channels is None:
-        return []
-    return [channel for channel in list(channels.values()) if channel.descriptor >= 0]
-
-
-def _close_channels_of_closed_loops() -> None:
-    # A channel keeps its loop alive, so none would go by itself.
-    for loop in list(_channels):
-        if loop.is_closed():
-            for channel in _open_channels(loop):
-                channel.close()
-            _channels.pop(loop, None)
+def _forget_closed_loops() -> None:
+    """Give back the channels of loops that were closed: a channel keeps its loop alive."""
+    for loop in [loop for loop in _channels if loop.is_closed()]:
+        for channel in _channels.pop(loop).values():
+            channel.shut()
 
 
 def channel_for(link: _host.Link) -> LoopChannel:
@@ -102,8 +84,8 @@ def channel_for(link: _host.Link) -> LoopChannel:
     loop = asyncio.get_running_loop()
     channels = _channels.get(loop)
     if channels is None:
-        _close_channels_of_closed_loops()
-        channels = _channels[loop] = weakref.WeakKeyDictionary()
+        _forget_closed_loops()
+        channels = _channels[loop] = {}
     channel = channels.get(link)
     if channel is None or channel.descriptor < 0:
         channel = channels[link] = LoopChannel(link, loop, CallFuture)

@@ -24,7 +24,8 @@ TICK_SECONDS = 1.0
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
 
-_workers: weakref.WeakKeyDictionary[_host.Link, Worker] = weakref.WeakKeyDictionary()
+_workers: weakref.WeakValueDictionary[int, Worker] = weakref.WeakValueDictionary()
+"""By the identity of the link, which lives as long as its worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Worker:
         self._ready = threading.Event()
         self._ended = threading.Event()
         self._streams = (StandardStream(1), StandardStream(2))
-        _workers[self.link] = self
+        _workers[id(self.link)] = self
         self._thread = threading.Thread(target=self._run, name=f"noodle {self.name}", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -205,7 +206,9 @@ class Worker:
     def _reap(self) -> Exit:
         if self._pid_descriptor < 0:
             return Exit(None, None)
-        select.select([self._pid_descriptor], [], [], 5.0)
+        ended = select.poll()
+        ended.register(self._pid_descriptor, select.POLLIN)
+        ended.poll(5000)
         try:
             status = os.waitid(os.P_PIDFD, self._pid_descriptor, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
@@ -283,7 +286,7 @@ class Worker:
 
 def worker_of(link: _host.Link) -> Worker | None:
     """Return the worker at the other end of a link, or None when there is none any more."""
-    return _workers.get(link)
+    return _workers.get(id(link))
 
 
 policies.find_worker = worker_of

@@ -136,6 +136,34 @@ def test_python_functions_are_callbacks(tool: ModuleType) -> None:
     assert 30 == tool.applyTo(lambda a, b: a * b, 5, 6)
 
 
+def test_a_callback_gets_as_many_arguments_as_it_takes(tool: ModuleType) -> None:
+    assert 1 == tool.applyTo(lambda: 1, 5, 6)
+    assert 5 == tool.applyTo(lambda a: a, 5, 6)
+    assert [5, 6] == tool.applyTo(lambda *all_of_them: list(all_of_them), 5, 6)
+    assert 11 == tool.applyTo(lambda a, b=1: a + b, 5, 6)
+
+
+def test_a_function_is_the_same_callback_each_time(tool: ModuleType) -> None:
+    heard: list[int] = []
+
+    def listen(value: int) -> None:
+        heard.append(value)
+
+    tool.listen(listen)
+    tool.tell(1, "more")
+    tool.unlisten(listen)
+    tool.tell(2, "more")
+    assert [1] == heard
+
+
+def test_an_asynchronous_function_is_a_callback_that_gives_a_promise(tool: ModuleType) -> None:
+    async def twice(value: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * value
+
+    assert 10 == tool.waitFor(twice, 5, 6)
+
+
 def test_an_error_of_a_callback_comes_back_as_itself(tool: ModuleType) -> None:
     def fail() -> None:
         raise LookupError("mine")

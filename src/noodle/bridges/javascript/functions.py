@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from functools import partial
+from functools import partial, update_wrapper
+from inspect import CO_VARARGS, iscoroutinefunction
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
+from types import FunctionType
 from typing import Any
 
 from noodle import _handle, _host
@@ -65,8 +67,8 @@ class JavaScriptFunction(Function):
         signature = call.signature
         types = (*signature.positional, *(kind for _, kind in signature.keywords))
         function = self._call
-        if Handle in types:
-            function = _passing_references(function)
+        if not _ADAPTED.isdisjoint(types):
+            function = _adapting(function)
         if signature.keywords:
             names = [name for name, _ in signature.keywords]
             order = _order(self._prototype, len(signature.positional), names)
@@ -179,20 +181,60 @@ def _by_position(function: Callable[..., Any], order: tuple[str | None, ...]) ->
     return call
 
 
-def _passing_references(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let handles of JavaScript functions arrive as these functions, not as callbacks."""
+_ADAPTED = frozenset({Handle, FunctionType})
+"""The types of arguments that arrive as something else."""
+
+
+def _adapting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let functions arrive as JavaScript expects them; see ``_adapted``."""
 
     def call(*args: Any) -> Any:
-        return function(*map(_unwrapped, args))
+        return function(*map(_adapted, args))
 
     return call
 
 
-def _unwrapped(value: Any) -> Any:
+def _adapted(value: Any) -> Any:
+    """Return what an argument arrives as.
+
+    The handle of a JavaScript function arrives as that function, not as a callback; a Python
+    function as a callback that drops the arguments it has no parameters for, as in JavaScript.
+    """
+    if type(value) is FunctionType:
+        return _callback(value)
     if type(value) is not Handle:
         return value
     raw = _handle.binding(value).function.raw
     return reference_of(raw) if isinstance(raw, RawFunction) else value
+
+
+def _callback(function: FunctionType) -> Callable[..., Any]:
+    """Return the callback of a function, the same one each time, so that it can be removed again.
+
+    The function itself keeps it, and both end together.
+    """
+    known: Callable[..., Any] | None = function.__dict__.get(_CALLBACK)
+    if known is not None:
+        return known
+    if function.__code__.co_flags & CO_VARARGS:
+        return function
+    made = update_wrapper(_dropping(function), function)
+    kept: Callable[..., Any] = function.__dict__.setdefault(_CALLBACK, made)
+    return kept
+
+
+def _dropping(function: FunctionType) -> Callable[..., Any]:
+    most = function.__code__.co_argcount
+    if not iscoroutinefunction(function):
+        return lambda *args: function(*args[:most])
+
+    async def later(*args: Any) -> Any:
+        return await function(*args[:most])
+
+    return later
+
+
+_CALLBACK = "__noodle_callback__"
 
 
 def _with_advice(

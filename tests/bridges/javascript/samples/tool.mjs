@@ -59,7 +59,12 @@ export const sameNames = new Function("a", "a", "return a");
 export const sum = (numbers) => numbers.reduce((total, number) => total + number);
 export const environment = (name) => process.env[name] ?? null;
 export const processId = () => process.pid;
-export const emitter = new EventEmitter();
+const emitter = new EventEmitter();
+export const listen = (listener) => void emitter.on("told", listener);
+export const unlisten = (listener) => void emitter.off("told", listener);
+export const tell = (...values) => emitter.emit("told", ...values);
+export const waitFor = async (fn, ...values) => await fn(...values);
+export const promise = () => [Promise.resolve(42)];
 
 export let aborted = 0;
 export const untilAborted = () => new Promise((_, reject) => {
