@@ -142,7 +142,10 @@ def main(descriptor: str, library: str, place: str) -> None:
         start = time.perf_counter_ns()
         side = opened(library)
         check(side.add(*ARGUMENTS))
-        connection.send(("started", (time.perf_counter_ns() - start) / 1e6))
+        elapsed = time.perf_counter_ns() - start
+        if place == processors.ONE_EACH:
+            processors.part(side.process)
+        connection.send(("started", elapsed / 1e6))
         while True:
             action, calls = connection.recv()
             connection.send(("timed", ACTIONS[action](side, calls)))

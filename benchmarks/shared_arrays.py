@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 import noodle
-from measure import BenchmarkError, Sample, WrongResultError, call_timer, interleave, time_statements
+from measure import Sample, WrongResultError, call_timer, interleave, time_statements
 from node_workers import SCALARS, copied_bytes, worker_behind
 from noodle import _host
 from noodle.workers import arrays
@@ -26,7 +27,8 @@ NO_COPY = Budget("ours", 0)
 RECYCLED = Budget("ratio", 1 / 0.7)
 FIRST_TOUCH = Budget("ratio", 1 / 0.1)
 
-GIVEN_BACK_SECONDS = 10.0
+HELD_BY_NODE = 8
+"""Arrays that a worker keeps after their last use; native/node/segments.c."""
 
 FLOATS_A_MEGABYTE = (1 << 20) // 8
 
@@ -36,8 +38,8 @@ def run(*, quick: bool) -> list[Row]:
     large = 4 if quick else 256
     return [
         *born_shared(module, large, 3 if quick else 1000),
-        copied_in(module, large, 1 if quick else 9, recycled=True),
-        copied_in(module, large, 1 if quick else 9, recycled=False),
+        copied_in(module, large, 1 if quick else 15, recycled=True),
+        copied_in(module, large, 1 if quick else 15, recycled=False),
     ]
 
 
@@ -79,9 +81,10 @@ def copied_in(module: ModuleType, megabytes: int, repeats: int, *, recycled: boo
     """Time a call with an array of ordinary memory beside the same copy within this process."""
     values = np.full(megabytes * FLOATS_A_MEGABYTE, 2.5)
     target = np.zeros_like(values)
+    others = [arrays.zeros(FLOATS_A_MEGABYTE) for _ in range(HELD_BY_NODE)]
 
     def call() -> float:
-        wait_for_segments(module)
+        give_back_segments(module, others)
         if not recycled:
             _host.trim()
         before = _host.arena_statistics()
@@ -115,15 +118,14 @@ def copied_in(module: ModuleType, megabytes: int, repeats: int, *, recycled: boo
     )
 
 
-def wait_for_segments(module: ModuleType) -> None:
-    """Wait until both sides have let go the arrays that nobody uses any more.
+def give_back_segments(module: ModuleType, others: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Let both sides drop the arrays that nobody uses any more.
 
-    Node.js keeps the last ones for about a second, in case that they come again.
+    Node.js keeps the last few for a while, in case that they come again; the others take their
+    place.
     """
     gc.collect()
-    limit = time.monotonic() + GIVEN_BACK_SECONDS
-    while _host.arena_statistics()["leased_segments"]:
-        if time.monotonic() > limit:
-            raise BenchmarkError(f"shared memory is not given back: {_host.arena_statistics()}")
-        time.sleep(0.05)
-        module.processId()  # takes what the worker has let go
+    for values in others:
+        module.first(values)
+    module.collectGarbage()
+    module.processId()  # takes what the worker has let go

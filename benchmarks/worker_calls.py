@@ -6,6 +6,7 @@ of a timing. The other side's process, and the calls that the handle counts, are
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -17,7 +18,7 @@ import noodle
 from callers import CALLS, Caller, callers, node_variables, time_callers
 from measure import Sample, WrongResultError, interleave
 from node_workers import SCALARS, worker_behind
-from processors import ONE_PROCESSOR, QUOTA, NoQuotaError, quota_group
+from processors import ONE_EACH, ONE_PROCESSOR, QUOTA, NoQuotaError, quota_group
 from results import Budget, Row
 
 ITEM = "P3"
@@ -49,7 +50,8 @@ def run(*, quick: bool) -> list[Row]:
         starts = start_rows(started)
     return [
         *rows,
-        *one_processor_rows(calls, repeats),
+        *placed_rows("a core for each side", ONE_EACH, HOT, calls, repeats),
+        *placed_rows("both sides on one core", ONE_PROCESSOR, PARKED, calls, repeats),
         *quota_rows(calls, repeats),
         *batch_rows(repeats),
         worker_start_row(1 if quick else 10),
@@ -73,21 +75,25 @@ def parked_rows(started: Mapping[str, Caller], repeats: int) -> list[Row]:
     return latency_rows("the same, the worker asleep", figures, PARKED, None)
 
 
-def one_processor_rows(calls: Mapping[str, int], repeats: int) -> list[Row]:
-    with callers(OTHER_PROCESSES, ONE_PROCESSOR) as started:
+def placed_rows(
+    what: str, place: str, budget: Budget, calls: Mapping[str, int], repeats: int
+) -> list[Row]:
+    if place == ONE_EACH and len(os.sched_getaffinity(0)) < 2:
+        print(f"{what} is not available: there is one core", flush=True)
+        return []
+    with callers(OTHER_PROCESSES, place) as started:
         figures = time_callers(started, "hot", repeats, calls)
-    return latency_rows("the same, both sides on one core", figures, PARKED, None)
+    return latency_rows(f"the same, {what}", figures, budget, None)
 
 
 def quota_rows(calls: Mapping[str, int], repeats: int) -> list[Row]:
-    what = f"the same, both sides in {QUOTA:.0%} of a core"
+    what = f"both sides in {QUOTA:.0%} of a core"
     try:
-        with quota_group() as place, callers(OTHER_PROCESSES, place) as started:
-            figures = time_callers(started, "hot", repeats, calls)
+        with quota_group() as place:
+            return placed_rows(what, place, PARKED, calls, repeats)
     except NoQuotaError as error:
         print(f"{what} is not available: {error}", flush=True)
         return []
-    return latency_rows(what, figures, PARKED, None)
 
 
 def latency_rows(

@@ -49,7 +49,9 @@ def run(*, quick: bool) -> list[Row]:
                 Sample(tuple(private_megabytes(node) for node in nodes)),
                 "node that waits",
             ),
-            Row("context", "memory that it takes in the host", "MB", Sample((host / len(workers),))),
+            Row(
+                "context", "memory that it takes in the host", "MB", Sample((host / len(workers),))
+            ),
         ]
     time.sleep(0 if quick else SETTLE_SECONDS)
     watched = 0.2 if quick else WATCHED_SECONDS

@@ -34,6 +34,7 @@ def test_the_tour_finds_the_three_tides_of_its_data(
     found = re.findall(r"every (\d+\.\d+) h  ±(\d+\.\d+) m", printed)
     assert [("12.42", "1.25"), ("12.00", "0.45"), ("23.93", "0.35")] == found
     assert "2160 hourly levels" in printed
+    assert "Highest water: 4.55 m on Friday 3 April at 04:00" in printed
     assert re.search(r"misses the measured levels by 0\.0\d m", printed)
 
 

@@ -110,6 +110,7 @@ typedef struct addon_message addon_message;
 struct addon_message {
     wire_writer writer;
     noodle_channel *channel;
+    uint16_t flags;            /* of the record: enum noodle_record_flag */
     addon_message *outer;      /* being written while this one is: by a getter that calls the host */
     unsigned char *heap;       /* NULL: still in the ring, or nowhere */
     uint64_t *sent;            /* ids of objects, to be taken back if this is never sent */

@@ -73,6 +73,7 @@ addon_message_begin(addon_message *message, noodle_channel *channel)
     message->writer.grow = grow;
     message->writer.context = message;
     message->channel = channel;
+    message->flags = 0;
     message->heap = NULL;
     message->sent = message->borrowed = NULL;
     message->sent_count = message->sent_capacity = 0;
@@ -138,6 +139,7 @@ addon_message_send(addon_message *message, const addon_call *call, enum noodle_k
     noodle_record record = {
         .length = (uint32_t)message->writer.length,
         .kind = (uint16_t)kind,
+        .flags = message->flags,
         .call_id = call->id,
         .chain_id = call->chain,
         .deadline_ns = call->deadline_ns,

@@ -60,10 +60,11 @@ context_of_request(void)
 
 static bool
 send_request(const addon_call *context, uint64_t operation, uint64_t id,
-             const napi_value *arguments, size_t count)
+             const napi_value *arguments, size_t count, bool wait)
 {
     addon_message message;
     addon_message_begin(&message, context->channel);
+    message.flags = wait ? NOODLE_BLOCKING : 0;
     wire_enter_list(&message.writer, count + 2);
     wire_write_uint(&message.writer, operation);
     wire_write_uint(&message.writer, id);
@@ -229,7 +230,7 @@ request_and_wait(const addon_call *context, uint64_t operation, uint64_t id,
     bool failed;
     if (opened == NULL)
         return NULL;
-    if (!send_request(context, operation, id, arguments, count)) {
+    if (!send_request(context, operation, id, arguments, count, true)) {
         close_request(context->id);
         return NULL;
     }
@@ -255,7 +256,7 @@ request_later(const addon_call *context, uint64_t operation, uint64_t id,
         return NULL;
     if (open_request(context, deferred) == NULL)
         return NULL;
-    if (!send_request(context, operation, id, arguments, count)) {
+    if (!send_request(context, operation, id, arguments, count, false)) {
         close_request(context->id);
         napi_reject_deferred(addon.env, deferred, addon_take_exception());
     }

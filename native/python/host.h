@@ -84,7 +84,7 @@ typedef struct host_serving {
     struct host_serving *next;
     uint64_t chain;
     uint64_t since_ns;
-    uint64_t progress;
+    bool blocks;            /* the worker serves nothing but this chain meanwhile */
 } host_serving;
 
 /* A thread that waits for a free channel. */

@@ -510,11 +510,10 @@ link_served(PyObject *object, PyObject *Py_UNUSED(ignored))
     Link *const self = (Link *)object;
     PyObject *list = PyList_New(0);
     const uint64_t now = noodle_now();
-    const uint64_t progress = self->core != NULL ? noodle_link_progress(self->core) : 0;
     for (host_serving *at = self->serving; list != NULL && at != NULL; at = at->next) {
         PyObject *entry =
             Py_BuildValue("(KdO)", (unsigned long long)at->chain, (double)(now - at->since_ns) / 1e9,
-                          progress == at->progress ? Py_True : Py_False);
+                          at->blocks ? Py_True : Py_False);
         if (entry == NULL || PyList_Append(list, entry) < 0)
             Py_CLEAR(list);
         Py_XDECREF(entry);

@@ -205,6 +205,10 @@ read_value(Link *link, const unsigned char *payload, size_t length, bool shared)
         wire_raise(reader.status, NULL);
         return NULL;
     }
+    /* A function that returns nothing returns None; only inside of lists and objects does it
+     * matter that JavaScript tells undefined from null. */
+    if (UNLIKELY(value == host_policy[POLICY_UNDEFINED]))
+        Py_SETREF(value, Py_NewRef(Py_None));
     return value;
 }
 

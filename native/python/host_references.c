@@ -301,6 +301,11 @@ live_link(Reference *self)
 {
     if (UNLIKELY(self->link == NULL))
         host_raise(POLICY_RELEASED, "Os", self->name, "it was released");
+    else if (UNLIKELY(self->id != 0 && link_is_dead(self->link)
+                      && self->link->generation == noodle_process_generation())) {
+        host_raise(POLICY_RELEASED, "Os", self->name, "its worker has ended");
+        return NULL;
+    }
     return self->link;
 }
 

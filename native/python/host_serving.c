@@ -198,11 +198,12 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     Link *const link = lane->link;
     const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
     host_serving serving = {
-        .next = link->serving, .chain = record->chain_id, .since_ns = noodle_now()};
+        .next = link->serving,
+        .chain = record->chain_id,
+        .since_ns = noodle_now(),
+        .blocks = (record->flags & NOODLE_BLOCKING) != 0};
     const bool took_calls = host_prefer_lane(lane);
     PyObject *result = NULL;
-    if (link->core != NULL)
-        serving.progress = noodle_link_progress(link->core);
     link->serving = &serving;
     link->callbacks++;
     thread->chain = record->chain_id;

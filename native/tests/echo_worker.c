@@ -99,7 +99,7 @@ send_large(noodle_channel *channel, noodle_record *record, const wire_writer *wr
         abort();
     close(fd);
     record->length = sizeof span;
-    record->flags = NOODLE_IN_SEGMENT;
+    record->flags |= NOODLE_IN_SEGMENT;
     noodle_channel_send(channel, record, &span);
 }
 
@@ -278,7 +278,10 @@ static unsigned char *
 call_host(noodle_channel *channel, uint64_t chain, const wire_writer *writer, noodle_record *answer)
 {
     const noodle_record record = {
-        .kind = NOODLE_KIND_CALLBACK, .call_id = ++next_callback, .chain_id = chain};
+        .kind = NOODLE_KIND_CALLBACK,
+        .flags = NOODLE_BLOCKING,
+        .call_id = ++next_callback,
+        .chain_id = chain};
     const uint64_t own = record.call_id;
     send_message(channel, record, writer);
     for (;;) {

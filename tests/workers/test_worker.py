@@ -34,7 +34,7 @@ def test_a_worker_says_what_it_is(pool: Pool):
 def test_versions_that_differ_are_named(echo_worker: Path):
     program = echo_program(echo_worker, environment={"ECHO_PROTOCOL": "99"})
     with pytest.raises(VersionError) as caught:
-        Worker(program)
+        Worker(program).wait_ready()
     assert "protocol 1," in (caught.value.expected or "")
     assert "protocol 99," in (caught.value.received or "")
 
@@ -42,7 +42,7 @@ def test_versions_that_differ_are_named(echo_worker: Path):
 def test_a_worker_that_does_not_get_ready_is_killed(echo_worker: Path):
     program = echo_program(echo_worker, environment={"ECHO_SILENT": "1"}, start_seconds=0.2)
     with pytest.raises(WorkerCrashedError, match="it was not ready in time"):
-        Worker(program)
+        Worker(program).wait_ready()
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_a_worker_that_does_not_get_ready_is_killed(echo_worker: Path):
 )
 def test_a_program_that_cannot_be_run_is_a_clear_error(command: str, directory: str):
     with pytest.raises(MissingToolError, match="cannot be started"):
-        Worker(Program("broken", (command,), directory=directory))
+        Worker(Program("broken", (command,), directory=directory)).wait_ready()
 
 
 def test_a_program_that_ends_at_once_is_reported():
     with pytest.raises(WorkerCrashedError, match="exit code 0"):
-        Worker(Program("true", ("/bin/true",)))
+        Worker(Program("true", ("/bin/true",))).wait_ready()
 
 
 def test_a_crash_report_has_signal_call_and_last_output(function: Functions):

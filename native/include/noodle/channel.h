@@ -141,7 +141,8 @@ enum noodle_kind {
 };
 
 enum noodle_record_flag {
-    NOODLE_IN_SEGMENT = 1   /* the payload is a noodle_span: the real one lies in a segment */
+    NOODLE_IN_SEGMENT = 1,  /* the payload is a noodle_span: the real one lies in a segment */
+    NOODLE_BLOCKING = 2     /* of a CALLBACK: its worker serves only this chain until the answer */
 };
 
 typedef struct noodle_record {

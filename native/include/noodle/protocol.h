@@ -19,6 +19,8 @@
  *                    receiver, of which it has seen `sent` sendings.  Not answered.
  *   CONTROL          The payload is a list [subject, detail...] (enum noodle_subject).  Not answered.
  * A payload that exceeds a ring travels in a segment (NOODLE_IN_SEGMENT); its form is the same.
+ * A CALLBACK whose worker stands still until the answer comes says so (NOODLE_BLOCKING); the host then
+ * sees calls that cannot go on.
  *
  * Which channel.  A reply comes on the channel of its request.  While a thread waits for a reply it
  * serves every request that arrives on its channels: nested calls run on the thread that waits for

@@ -19,8 +19,11 @@ reentry_timeout = 5.0
 """Seconds that a call waits for a worker which is blocked in a callback of another chain."""
 
 CYCLE_SECONDS = 0.2
-"""Chosen: how long every worker of a cycle must have stood still; callbacks that do not block their
-worker, because they are awaited there, let its loop turn within that time."""
+"""Chosen: how long every worker of a cycle must have stood still."""
+
+SETTLE_SECONDS = 1.0
+"""Chosen: how long a nested call may stay unanswered while its worker sleeps in a callback of the
+same chain; calls of that chain are served there at once, on a busy machine within this time."""
 
 
 def stuck(
@@ -37,9 +40,8 @@ def stuck(
     blocking = _blocking_chains(link)
     if not blocking:
         return None
-    others = blocking - {chain}
-    if not others or chain in blocking:
-        return None
+    if chain in blocking:
+        return _unsettled(link, function, seconds) if blocking == {chain} else None
     cycle = _cycle(link, chain) if chain else None
     if cycle is not None:
         return DeadlockError(
@@ -59,9 +61,27 @@ def stuck(
     return None
 
 
+def _unsettled(link: _host.Link, function: str | None, seconds: float) -> DeadlockError | None:
+    """Return the error for a result that waits for the loop of a worker that stands still.
+
+    A worker that is blocked in a callback starts the nested calls of its chain. When one of them
+    gave a promise, nothing settles that before the callback returns, which waits for it.
+    """
+    if seconds < SETTLE_SECONDS or link.state != "parked":
+        return None
+    return DeadlockError(
+        f"{function or 'a call'} waits for the event loop of {link.name}, which stands still until "
+        "the callback that made the call returns",
+        expected="a result that is there at once, or a callback that does not block its worker",
+        received="a promise, within a synchronous callback",
+        where=f"worker {link.name}",
+        remedy="let the callback be awaited there: make it an async function",
+    )
+
+
 def _blocking_chains(link: _host.Link) -> set[int]:
-    """Return the chains in whose callbacks a worker has stood still for a while."""
-    return {chain for chain, seconds, still in link.served() if still and seconds >= CYCLE_SECONDS}
+    """Return the chains for whose callbacks a worker has stood still for a while."""
+    return {chain for chain, seconds, blocks in link.served() if blocks and seconds >= CYCLE_SECONDS}
 
 
 def _cycle(link: _host.Link, chain: int) -> list[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from noodle.errors import (
     ReferenceReleasedError,
     WorkerCrashedError,
 )
-from noodle.workers import deadlocks, references, remote_errors, requests
+from noodle.workers import deadlocks, references, registry, remote_errors, requests
 from noodle.workers.arrays import array_over
 
 if TYPE_CHECKING:
@@ -35,8 +36,14 @@ def _no_worker(link: _host.Link) -> Worker | None:
 find_worker: Callable[[_host.Link], Worker | None] = _no_worker
 
 
-def crashed(link: _host.Link, function: str | None) -> WorkerCrashedError:
-    """Return the error for a call to a worker that has ended."""
+def crashed(link: _host.Link, function: str | None) -> WorkerCrashedError | SystemExit:
+    """Return the error for a call to a worker that has ended.
+
+    When workers end because this process does, its daemon threads end without a word, as they do
+    everywhere else.
+    """
+    if registry.is_exiting() and threading.current_thread().daemon:
+        return SystemExit()
     worker = find_worker(link)
     if worker is not None:
         return worker.crash_report(function)
@@ -59,6 +66,16 @@ def not_before_deadline(name: str, wait: float, limit: float) -> DeadlineExceede
         f"{name} cannot be started before the deadline",
         expected=f"a start within {max(limit, 0.0):.3g} s",
         received=f"it crashed and may be started again in {wait:.3g} s",
+        remedy="allow more time with noodle.deadline(seconds)",
+    )
+
+
+def not_ready(name: str, seconds: float) -> DeadlineExceededError:
+    """Return the error for a worker that is still being started at the deadline."""
+    return DeadlineExceededError(
+        f"{name} was not ready before the deadline",
+        expected=f"a start within {max(seconds, 0.0):.3g} s",
+        received="a worker that is still starting",
         remedy="allow more time with noodle.deadline(seconds)",
     )
 
@@ -131,11 +148,12 @@ def uncaught(link: _host.Link, error: object) -> None:
     """Show an error of a worker that no call was waiting for, on standard error."""
     import traceback
 
-    print(f"Uncaught in the worker {link.name}:", file=sys.stderr)
-    if isinstance(error, BaseException):
-        traceback.print_exception(error, file=sys.stderr)
-    else:
-        print(error, file=sys.stderr)
+    lines = (
+        traceback.format_exception(error) if isinstance(error, BaseException) else [f"{error}\n"]
+    )
+    # One write: the worker's own output goes to the same stream meanwhile.
+    if sys.stderr is not None:
+        sys.stderr.write("".join([f"Uncaught in the worker {link.name}:\n", *lines]))
 
 
 def settle(awaitable: Any) -> Any:

@@ -8,6 +8,8 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from noodle import _host
@@ -129,16 +131,27 @@ class _Place:
 
     def worker(self) -> Worker:
         current = self.current
-        if current is not None and current.alive and not current.is_stopping:
+        if current is not None and current.is_ready and _is_usable(current):
             return current
-        with self._lock:
+        with self._turn():
             current = self.current
-            if current is not None and current.alive and not current.is_stopping:
-                return current
-            if current is not None:
-                self._account(current)
-            self._pause()
-            return self._start()
+            if current is None or not _is_usable(current):
+                if current is not None:
+                    self._account(current)
+                self._pause()
+                current = self._start()
+            return self._await(current)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only thread that starts this worker, or waits for its start."""
+        limit = remaining_seconds()
+        if not self._lock.acquire(timeout=-1 if limit is None else max(0.0, limit)):
+            raise policies.not_ready(self._program.name, limit or 0.0)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _account(self, worker: Worker) -> None:
         self.current = None
@@ -155,20 +168,28 @@ class _Place:
             self._crashes.clear()
 
     def _start(self) -> Worker:
-        if _is_exiting:
+        if registry.is_exiting():
             raise InstanceUnavailableError(
                 f"{self._program.name} cannot be started: the process ends"
             )
-        try:
-            worker = Worker(self._program, self._number)
-        except UsageError:
-            raise
-        except NoodleError:
-            self._note_crash()
-            raise
+        worker = Worker(self._program, self._number)
         pool = self._pool()
         worker.idle_seconds = pool.idle_seconds if pool is not None else None
         self.current = worker
+        return worker
+
+    def _await(self, worker: Worker) -> Worker:
+        """Wait for the start; at the deadline it goes on, for the next call."""
+        limit = remaining_seconds()
+        try:
+            is_ready = worker.wait_ready(limit)
+        except NoodleError as error:
+            self.current = None
+            if not isinstance(error, UsageError):
+                self._note_crash()
+            raise
+        if not is_ready:
+            raise policies.not_ready(worker.name, limit or 0.0)
         return worker
 
     def _pause(self) -> None:
@@ -195,6 +216,10 @@ class _Place:
             time.sleep(left)
 
 
+def _is_usable(worker: Worker) -> bool:
+    return worker.alive and not worker.is_stopping
+
+
 def _ignore_failure(start: object) -> None:
     """Leave the error of a pre-warmed start to the call that needs the worker."""
     from contextlib import suppress
@@ -206,7 +231,6 @@ def _ignore_failure(start: object) -> None:
 # ------------------------------------------------------------------------- The end, and forks
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
-_is_exiting = False
 _is_registered = False
 
 
@@ -219,8 +243,7 @@ def _register_exit() -> None:
 
 
 def _exit() -> None:
-    global _is_exiting
-    _is_exiting = True
+    registry.note_exit()
     shut_down()
 
 
@@ -228,11 +251,7 @@ def shut_down(seconds: float = 0.5) -> None:
     """End all workers of this process: ask all, then kill those that have not ended in time."""
     workers = [worker for pool in list(_pools) for worker in pool.workers()]
     for worker in workers:
-        worker.is_stopping = True
-        try:
-            worker.link.stop()
-        except NoodleError:
-            worker.link.kill()
+        worker.ask_to_stop()
     until = time.monotonic() + seconds
     for worker in workers:
         worker.stop(max(0.0, until - time.monotonic()))

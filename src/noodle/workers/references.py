@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 from noodle import _host
-from noodle.errors import ArgumentTypeError
+from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrashedError
 from noodle.workers.operations import Operation
 
 __all__ = ["TYPES", "Proxy", "copy", "ref", "release", "scope", "undefined"]
@@ -125,7 +126,8 @@ def _items(iterator: IteratorProxy) -> Generator[Any, None, None]:
             yield from items
     finally:
         if not finished:
-            _host.request(iterator, Operation.CLOSE)
+            with suppress(WorkerCrashedError, ReferenceReleasedError):  # ended with its worker
+                _host.request(iterator, Operation.CLOSE)
         release(iterator)
 
 
@@ -148,7 +150,8 @@ class AsyncIteratorProxy(Proxy):
                     yield item
         finally:
             if not finished:
-                await request(self, Operation.CLOSE)
+                with suppress(WorkerCrashedError, ReferenceReleasedError):
+                    await request(self, Operation.CLOSE)
             release(self)
 
 

@@ -11,6 +11,7 @@ __all__ = ["add", "ended", "forget_all", "links", "when_ended"]
 
 _links: weakref.WeakSet[_host.Link] = weakref.WeakSet()
 _listeners: list[Callable[[_host.Link], None]] = []
+_is_exiting = False
 
 
 def add(link: _host.Link) -> None:
@@ -33,6 +34,17 @@ def ended(link: _host.Link) -> None:
     _links.discard(link)
     for listener in _listeners:
         listener(link)
+
+
+def note_exit() -> None:
+    """Note that this process ends, and its workers with it."""
+    global _is_exiting
+    _is_exiting = True
+
+
+def is_exiting() -> bool:
+    """Return whether this process ends."""
+    return _is_exiting
 
 
 def forget_all() -> None:

@@ -17,6 +17,9 @@ RemoteFrame = tuple[str | None, int | None, int | None, str | None]
 _OWN = "noodle.errors."
 """The module of what Noodle itself raised in a callback, and comes back through a worker."""
 
+_OVERDUE = "NOODLE_DEADLINE"
+"""The code of the error by which a worker ends what waits in it when the deadline has passed."""
+
 _EQUIVALENTS: dict[str, type[Exception]] = {
     "RangeError": ValueError,
     "ReferenceError": NameError,
@@ -40,7 +43,8 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
         fields: Language, type, message, frames, cause, extra, as the wire format has them.
     """
     language, type_name, message, frames, cause, extra = fields
-    kind = error_class(type_name)
+    overdue = extra.get("code") == _OVERDUE
+    kind = error_class(f"{_OWN}DeadlineExceededError" if overdue else type_name)
     relayed = type_name.startswith(_OWN)
     error = kind(message if relayed else f"{type_name}: {message}" if message else type_name)
     error.language = language

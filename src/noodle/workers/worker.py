@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from noodle import _host
-from noodle.errors import ForeignError, VersionError, WorkerCrashedError
+from noodle.errors import NoodleError, VersionError, WorkerCrashedError
 from noodle.workers import policies, registry
 from noodle.workers.launcher import launch
 from noodle.workers.output import StandardStream
@@ -93,16 +93,11 @@ class Health:
 
 
 class Worker:
-    """One worker, from its start on; it is never restarted itself.
+    """One worker, from its start on, which ``wait_ready`` awaits; it is never restarted itself.
 
     Args:
         program: What it runs.
         number: Which of its pool it is, for its name.
-
-    Raises:
-        MissingToolError: Its program cannot be run.
-        VersionError: It speaks another version of the protocol.
-        WorkerCrashedError: It ended, or was not ready in time.
     """
 
     def __init__(self, program: Program, number: int = 0) -> None:
@@ -132,9 +127,6 @@ class Worker:
         _workers[id(self.link)] = self
         self._thread = threading.Thread(target=self._run, name=f"noodle {self.name}", daemon=True)
         self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            raise self._failure
 
     def __repr__(self) -> str:
         return f"<worker {self.name}, pid {self.pid}, {self.health()}>"
@@ -146,7 +138,7 @@ class Worker:
             self._start()
         except BaseException as error:
             self._finish()
-            crashed = isinstance(error, WorkerCrashedError)
+            crashed = isinstance(error, (WorkerCrashedError, SystemExit))
             self._failure = self.crash_report(None) if crashed else error
             self._ready.set()
             return
@@ -224,6 +216,28 @@ class Worker:
     # ----------------------------------------------------------------------------- From outside
 
     @property
+    def is_ready(self) -> bool:
+        """Whether its start has succeeded."""
+        return self._ready.is_set() and self._failure is None
+
+    def wait_ready(self, seconds: float | None = None) -> bool:
+        """Wait until it can take calls; return whether it can.
+
+        Args:
+            seconds: How long to wait at most; None for as long as the start may take.
+
+        Raises:
+            MissingToolError: Its program cannot be run.
+            VersionError: It speaks another version of the protocol.
+            WorkerCrashedError: It ended, or was not ready in time.
+        """
+        if not self._ready.wait(None if seconds is None else max(0.0, seconds)):
+            return False
+        if self._failure is not None:
+            raise self._failure
+        return True
+
+    @property
     def alive(self) -> bool:
         """Whether calls can be sent to it."""
         return not self.link.forked and not self.link.dead
@@ -248,14 +262,17 @@ class Worker:
     def stop(self, seconds: float = 0.5) -> None:
         """Ask it to end, and kill it when it has not after so many seconds."""
         self.is_stopping = True
-        if self.alive:
-            try:
-                self.link.stop()
-            except ForeignError:
-                seconds = 0.0
-            if not self._ended.wait(seconds):
-                self.link.kill()
+        if self.alive and not (self.ask_to_stop() and self._ended.wait(seconds)):
+            self.link.kill()
         self.join()
+
+    def ask_to_stop(self) -> bool:
+        """Ask it to end, without waiting; return whether it could be asked."""
+        self.is_stopping = True
+        try:
+            return self.is_ready and bool(self.link.stop())
+        except NoodleError:
+            return False
 
     def join(self, seconds: float = 5.0) -> bool:
         """Wait until its process has ended and been accounted for; return whether it has."""

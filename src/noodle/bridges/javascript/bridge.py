@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from noodle.calls import LoadedLibrary, LoadRequest
-from noodle.errors import LibraryLoadError, MissingToolError, RemoteCallError, TargetError
+from noodle.errors import (
+    DeadlineExceededError,
+    LibraryLoadError,
+    MissingToolError,
+    RemoteCallError,
+    TargetError,
+    WorkerCrashedError,
+)
 
 __all__ = ["JavaScriptBridge"]
 
@@ -64,6 +71,8 @@ class JavaScriptBridge:
             VersionError: The package has no version that was asked for.
             InstallationError: It cannot be downloaded or installed.
             LibraryLoadError: Importing it raised.
+            WorkerCrashedError: Its worker ended while it was imported.
+            DeadlineExceededError: It was not installed and imported before the deadline.
             MissingToolError: Node.js or npm is not installed.
             SettingsError: An option or the lock file is not in order.
             TargetError: Prototypes were given; JavaScript functions declare themselves.
@@ -137,6 +146,16 @@ def _import(module: Any, request: LoadRequest) -> None:
     except RemoteCallError as error:
         raise LibraryLoadError(
             f"importing {request.location} failed: {error}", where=request.location
+        ) from error
+    except WorkerCrashedError as error:
+        error.add_note(f"while {request.location} was imported")
+        raise
+    except DeadlineExceededError as error:
+        raise DeadlineExceededError(
+            f"{request.location} was not imported before the deadline",
+            received=error.received,
+            where=request.location,
+            remedy="allow more time with noodle.deadline(seconds)",
         ) from error
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from noodle.bridges.javascript.node import NodeRuntime
-from noodle.errors import InstallationError, MissingPackageError, NoodleError, VersionError
+from noodle.deadlines import remaining_seconds
+from noodle.errors import (
+    DeadlineExceededError,
+    InstallationError,
+    MissingPackageError,
+    NoodleError,
+    VersionError,
+)
 
 __all__ = ["Npm"]
 
@@ -77,6 +86,7 @@ class Npm:
             MissingPackageError: The registry has no such package.
             VersionError: It has none in a fitting version.
             InstallationError: Anything else that npm reports.
+            DeadlineExceededError: It did not end before the deadline.
         """
         command = [
             *self._runtime.npm(),
@@ -85,18 +95,21 @@ class Npm:
             f"--cache={self._downloads}",
             f"--ignore-scripts={'false' if scripts else 'true'}",
         ]
-        result = subprocess.run(
+        # A session of its own: what it has started ends with it at the deadline.
+        with subprocess.Popen(
             command,
             cwd=folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            check=False,
-        )
-        if result.returncode:
-            raise _error(target, _failure(result.stdout, result.stderr))
+            start_new_session=True,
+        ) as process:
+            output, errors = _communicate(process, target)
+        if process.returncode:
+            raise _error(target, _failure(output, errors))
 
     def _environment(self) -> dict[str, str]:
         # Scripts find the Node.js that will run them, not another one on PATH.
@@ -104,6 +117,23 @@ class Npm:
             filter(None, [str(self._runtime.node.parent), os.environ.get("PATH")])
         )
         return {**os.environ, "PATH": path}
+
+
+def _communicate(process: subprocess.Popen[str], target: str) -> tuple[str, str]:
+    limit = remaining_seconds()
+    try:
+        return process.communicate(timeout=None if limit is None else max(0.0, limit))
+    except BaseException as error:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        raise DeadlineExceededError(
+            f"{target} was not installed before the deadline",
+            expected=f"an end within {max(0.0, limit or 0.0):.3g} s",
+            received="npm, still at work",
+            remedy="allow more time with noodle.deadline(seconds), or install it beforehand",
+        ) from None
 
 
 class _Failure(NamedTuple):
