@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from tests.workers.echo import Functions, statistics
@@ -14,14 +16,23 @@ from noodle.workers.pool import Pool
 from noodle.workers.references import copy, ref, release, scope
 
 
-def test_objects_are_released_by_the_next_call(pool: Pool, function: Functions):
+def reaches(expected: int, count: Callable[[], int]) -> bool:
+    """Whether a count comes to what is expected, and no further, within ten seconds."""
+    end = time.monotonic() + 10
+    while (counted := count()) < expected and time.monotonic() < end:
+        continue
+    return counted == expected
+
+
+def test_objects_are_released_without_a_call_of_their_own(pool: Pool, function: Functions):
+    """The next call takes releases along, unless the worker's serving thread was quicker."""
     make, releases = function("object"), function("releases")
     before = releases()
     things = [make() for _ in range(200)]
     assert before == releases()
     del things
     gc.collect()
-    assert before + 200 == releases()
+    assert reaches(before + 200, releases)
 
 
 def test_finalizers_on_other_threads_write_to_no_ring(pool: Pool, function: Functions):
@@ -39,7 +50,7 @@ def test_finalizers_on_other_threads_write_to_no_ring(pool: Pool, function: Func
     for thread in threads:
         thread.join()
     assert 2 >= statistics(pool)["channels"]
-    assert before + 100 == releases()
+    assert reaches(before + 100, releases)
 
 
 def test_a_released_object_cannot_be_used(function: Functions):
@@ -75,7 +86,7 @@ def test_a_proxy_of_an_ended_worker_is_refused(pool: Pool, function: Functions):
     thing = function("object")()
     with pytest.raises(WorkerCrashedError):
         function("crash")()
-    with pytest.raises(WorkerCrashedError):
+    with pytest.raises(ReferenceReleasedError, match="its worker has ended"):
         thing()
     releases = function("releases")
     before = releases()
