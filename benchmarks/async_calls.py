@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import noodle
-from callers import CALLS, callers, time_callers
+from callers import callers, sample, time_callers
 from measure import WrongResultError, interleave
 from node_workers import SCALARS
 from results import Budget, Row
@@ -29,7 +29,7 @@ def run(*, quick: bool) -> list[Row]:
     return [
         gather_row("add", module.add, calls, repeats, BUDGET),
         gather_row("an async function", module.later, calls, repeats, None),
-        *jspybridge_row(5 if quick else CALLS["JSPyBridge"], 1 if quick else 10),
+        *jspybridge_row(quick),
     ]
 
 
@@ -96,9 +96,9 @@ def gather_timer(
     return lambda: runner.run(gather())
 
 
-def jspybridge_row(calls: int, repeats: int) -> list[Row]:
+def jspybridge_row(quick: bool) -> list[Row]:
     with callers(("noodle", "JSPyBridge")) as started:
-        figures = time_callers(started, "hot", repeats, dict.fromkeys(started, calls))
+        figures = time_callers(started, "hot", quick=quick)
     if "JSPyBridge" not in figures:
         return []
     return [
@@ -106,8 +106,8 @@ def jspybridge_row(calls: int, repeats: int) -> list[Row]:
             "context",
             "calls one after another, each",
             "µs",
-            figures["noodle"]["mean"],
-            figures["JSPyBridge"]["mean"],
+            sample(figures["noodle"], "mean"),
+            sample(figures["JSPyBridge"], "mean"),
             "JSPyBridge",
         )
     ]

@@ -26,15 +26,29 @@ CALLS = {
     "mini-racer": 100,
     "PythonMonkey": 4000,
     "multiprocessing.Pipe": 1000,
+    "os.pipe": 1000,
 }
 """By library, the calls of one timing; chosen so that each takes some 10 ms."""
+
+PARKED_CALLS = 20
+QUICK_CALLS = 5
+
+WARM_UP_SECONDS = 0.3
+"""Chosen: a call is hot when others went before it for so long. Host and worker try every 0.13 s
+whether the kernel now gives each a processor of its own, so that spinning helps."""
 
 END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Microseconds of one call, over all calls of one timing."""
+    """Microseconds of one call, over all calls of one timing.
+
+    Args:
+        p50: The median.
+        p99: The 99th percentile.
+        mean: The mean.
+    """
 
     p50: float
     p99: float
@@ -73,15 +87,16 @@ class Caller:
             self.end()
             raise
 
-    def time(self, action: str, calls: int) -> Figures:
+    def time(self, action: str, calls: int, warm_up: float = WARM_UP_SECONDS) -> Figures:
         """Time calls one by one, each with its result checked.
 
         Args:
             action: ``hot``; ``busy`` for calls beside a thread that computes; ``parked`` for calls
                 that each find the other side asleep.
             calls: How many.
+            warm_up: Seconds of calls that go before those that count, unless ``parked``.
         """
-        self._connection.send((action, calls))
+        self._connection.send((action, calls, warm_up))
         return Figures(*self._answer())
 
     def end(self) -> None:
@@ -131,27 +146,32 @@ def callers(libraries: Sequence[str], place: str = "") -> Iterator[dict[str, Cal
 
 
 def time_callers(
-    started: Mapping[str, Caller], action: str, repeats: int, calls: Mapping[str, int] = CALLS
-) -> dict[str, dict[str, Sample]]:
+    started: Mapping[str, Caller], action: str, *, quick: bool, repeats: int = 10
+) -> dict[str, list[Figures]]:
     """Time all libraries side by side.
 
     Returns:
-        For each library, samples of ``p50``, ``p99`` and ``mean``, in microseconds.
+        For each library, the figures of each repeat.
     """
     taken: dict[str, list[Figures]] = {name: [] for name in started}
+    warm_up = 0.0 if quick else WARM_UP_SECONDS
+
+    def calls(name: str) -> int:
+        if quick:
+            return QUICK_CALLS
+        return PARKED_CALLS if action == "parked" else CALLS[name]
 
     def timing(name: str) -> Callable[[], float]:
         def run() -> float:
-            taken[name].append(started[name].time(action, calls[name]))
+            taken[name].append(started[name].time(action, calls(name), warm_up))
             return taken[name][-1].p50
 
         return run
 
-    interleave({name: timing(name) for name in started}, repeats)
-    return {
-        name: {
-            field: Sample(tuple(getattr(figures, field) for figures in all_figures[1:]))
-            for field in ("p50", "p99", "mean")
-        }
-        for name, all_figures in taken.items()
-    }
+    interleave({name: timing(name) for name in started}, 1 if quick else repeats)
+    return {name: figures[1:] for name, figures in taken.items()}
+
+
+def sample(figures: Sequence[Figures], field: str) -> Sample:
+    """Return one field of all repeats."""
+    return Sample(tuple(getattr(one, field) for one in figures))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
-DISTRIBUTIONS = ("cffi", "numpy")
+from noodle.bridges.javascript.node import find_node
+
+DISTRIBUTIONS = ("cffi", "numpy", "javascript", "mini-racer", "pythonmonkey")
 
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _CPU = Path("/proc/cpuinfo")
@@ -26,12 +29,24 @@ def describe() -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "Python's compiler": platform.python_compiler(),
     }
-    return facts | {name: metadata.version(name) for name in DISTRIBUTIONS}
+    return facts | {"Node.js": _node_version()} | {name: _version(name) for name in DISTRIBUTIONS}
 
 
 def load_average() -> str:
     """Return how many threads wanted to run at a time in the last minute."""
     return f"{os.getloadavg()[0]:.2f}"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _node_version() -> str:
+    command = [str(find_node().node), "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _governor() -> str:

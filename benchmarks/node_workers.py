@@ -46,7 +46,8 @@ def resident_megabytes(process: int) -> float:
 
 def private_megabytes(process: int) -> float:
     """Return the memory that a process shares with no other: what one more of its kind takes."""
-    fields = [line.split() for line in Path(f"/proc/{process}/smaps_rollup").open()]
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    fields = [line.split() for line in lines]
     kibibytes = sum(int(field[1]) for field in fields if field[0].startswith("Private_"))
     return kibibytes * 1024 / 1e6
 

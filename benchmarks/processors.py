@@ -11,7 +11,6 @@ from pathlib import Path
 from measure import BenchmarkError
 
 ONE_PROCESSOR = "one processor"
-ONE_EACH = "one processor each"
 
 QUOTA = 0.5
 """Chosen: of one processor; host and worker together want up to two."""
@@ -30,20 +29,12 @@ def enter(place: str) -> None:
     """Put this process, and all that it starts, where it may use less of the processors.
 
     Args:
-        place: ``ONE_PROCESSOR``, ``ONE_EACH``, the path of a control group, or nothing to stay.
+        place: ``ONE_PROCESSOR``, the path of a control group, or nothing to stay.
     """
     if place == ONE_PROCESSOR:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    elif place and place != ONE_EACH:
+    elif place:
         Path(place, "cgroup.procs").write_text(str(os.getpid()))
-
-
-def part(process: int) -> None:
-    """Keep this process and another one on a processor each."""
-    first, second, *_ = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {first})
-    for thread in os.listdir(f"/proc/{process}/task"):
-        os.sched_setaffinity(int(thread), {second})
 
 
 @contextmanager

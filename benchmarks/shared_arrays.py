@@ -18,7 +18,6 @@ import noodle
 from measure import Sample, WrongResultError, call_timer, interleave, time_statements
 from node_workers import SCALARS, copied_bytes, worker_behind
 from noodle import _host
-from noodle.workers import arrays
 from results import Budget, Row
 
 ITEM = "P5"
@@ -48,7 +47,7 @@ def born_shared(module: ModuleType, megabytes: int, repeats: int) -> list[Row]:
     worker = worker_behind(module.first)
     before = copied_bytes(worker)
     for size in (1, megabytes):
-        values = arrays.zeros(size * FLOATS_A_MEGABYTE)
+        values = noodle.zeros(size * FLOATS_A_MEGABYTE)
         module.write(values, 0, 2.5)
         if values[0] != 2.5:
             raise WrongResultError("what JavaScript wrote is not in the array")
@@ -81,7 +80,7 @@ def copied_in(module: ModuleType, megabytes: int, repeats: int, *, recycled: boo
     """Time a call with an array of ordinary memory beside the same copy within this process."""
     values = np.full(megabytes * FLOATS_A_MEGABYTE, 2.5)
     target = np.zeros_like(values)
-    others = [arrays.zeros(FLOATS_A_MEGABYTE) for _ in range(HELD_BY_NODE)]
+    others = [noodle.zeros(FLOATS_A_MEGABYTE) for _ in range(HELD_BY_NODE)]
 
     def call() -> float:
         give_back_segments(module, others)

@@ -6,19 +6,18 @@ of a timing. The other side's process, and the calls that the handle counts, are
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import noodle
-from callers import CALLS, Caller, callers, node_variables, time_callers
+from callers import Caller, Figures, callers, node_variables, sample, time_callers
 from measure import Sample, WrongResultError, interleave
 from node_workers import SCALARS, worker_behind
-from processors import ONE_EACH, ONE_PROCESSOR, QUOTA, NoQuotaError, quota_group
+from processors import ONE_PROCESSOR, QUOTA, NoQuotaError, quota_group
 from results import Budget, Row
 
 ITEM = "P3"
@@ -29,68 +28,63 @@ START = Budget("ours", 150)  # milliseconds
 BATCHED = Budget("ours", 0.4)  # microseconds
 ONE_CROSSING = Budget("ours", 1)
 
-PEERS = ("JSPyBridge", "mini-racer", "PythonMonkey", "multiprocessing.Pipe")
+BARE = "os.pipe"
+PEERS = ("JSPyBridge", "mini-racer", "PythonMonkey", "multiprocessing.Pipe", BARE)
 WHERE = {
     "JSPyBridge": "JSPyBridge",
     "mini-racer": "mini-racer, in process",
     "PythonMonkey": "PythonMonkey, in process",
     "multiprocessing.Pipe": "multiprocessing.Pipe, to Python",
+    BARE: "bare os.pipe, to Python",
 }
 OTHER_PROCESSES = ("noodle", "JSPyBridge", "multiprocessing.Pipe")
 
+HOT_CALL = "add(float, float) in Node"
 BATCH = 1000
-PARKED_CALLS = 20
 
 
 def run(*, quick: bool) -> list[Row]:
-    calls = dict.fromkeys(CALLS, 5) if quick else CALLS
-    repeats = 1 if quick else 20
     with callers(("noodle", *PEERS)) as started:
-        rows = [*hot_rows(started, calls, repeats), *parked_rows(started, 2 if quick else repeats)]
+        rows = [*hot_rows(started, quick), *parked_rows(started, quick)]
         starts = start_rows(started)
     return [
         *rows,
-        *placed_rows("a core for each side", ONE_EACH, HOT, calls, repeats),
-        *placed_rows("both sides on one core", ONE_PROCESSOR, PARKED, calls, repeats),
-        *quota_rows(calls, repeats),
-        *batch_rows(repeats),
+        *placed_rows("both sides on one core", ONE_PROCESSOR, quick),
+        *quota_rows(quick),
+        *batch_rows(1 if quick else 200),
         worker_start_row(1 if quick else 10),
         *starts,
     ]
 
 
-def hot_rows(started: Mapping[str, Caller], calls: Mapping[str, int], repeats: int) -> list[Row]:
-    alone = time_callers(started, "hot", repeats, calls)
-    busy = time_callers(started, "busy", repeats, calls)
+def hot_rows(started: Mapping[str, Caller], quick: bool) -> list[Row]:
+    chosen = {name: caller for name, caller in started.items() if name != BARE}
+    alone = time_callers(chosen, "hot", quick=quick, repeats=20)
+    busy = time_callers(chosen, "busy", quick=quick)
     return [
-        *latency_rows("add(float, float) in Node", alone, HOT),
+        *latency_rows(HOT_CALL, alone, HOT),
         *latency_rows("the same beside a Python thread that computes", busy, HOT),
     ]
 
 
-def parked_rows(started: Mapping[str, Caller], repeats: int) -> list[Row]:
-    chosen = {name: started[name] for name in OTHER_PROCESSES if name in started}
-    calls = dict.fromkeys(chosen, PARKED_CALLS)
-    figures = time_callers(chosen, "parked", repeats, calls)
+def parked_rows(started: Mapping[str, Caller], quick: bool) -> list[Row]:
+    chosen = {name: started[name] for name in (*OTHER_PROCESSES, BARE) if name in started}
+    figures = time_callers(chosen, "parked", quick=quick, repeats=20)
     return latency_rows("the same, the worker asleep", figures, PARKED, None)
 
 
-def placed_rows(
-    what: str, place: str, budget: Budget, calls: Mapping[str, int], repeats: int
-) -> list[Row]:
-    if place == ONE_EACH and len(os.sched_getaffinity(0)) < 2:
-        print(f"{what} is not available: there is one core", flush=True)
-        return []
+def placed_rows(what: str, place: str, quick: bool) -> list[Row]:
+    """Time calls where spinning helps nobody, so that each side sleeps while the other works."""
     with callers(OTHER_PROCESSES, place) as started:
-        figures = time_callers(started, "hot", repeats, calls)
-    return latency_rows(f"the same, {what}", figures, budget, None)
+        figures = time_callers(started, "hot", quick=quick)
+    return latency_rows(f"the same, {what}", figures, PARKED, None)
 
 
-def quota_rows(calls: Mapping[str, int], repeats: int) -> list[Row]:
+def quota_rows(quick: bool) -> list[Row]:
     what = f"both sides in {QUOTA:.0%} of a core"
     try:
         with quota_group() as place:
-            return placed_rows(what, place, PARKED, calls, repeats)
+            return placed_rows(what, place, quick)
     except NoQuotaError as error:
         print(f"{what} is not available: {error}", flush=True)
         return []
@@ -98,21 +92,21 @@ def quota_rows(calls: Mapping[str, int], repeats: int) -> list[Row]:
 
 def latency_rows(
     what: str,
-    figures: Mapping[str, Mapping[str, Sample]],
+    figures: Mapping[str, Sequence[Figures]],
     budget: Budget,
     against_jspybridge: Budget | None = AGAINST_JSPYBRIDGE,
 ) -> list[Row]:
-    ours = figures["noodle"]
-    rows = [Row(ITEM, what, "µs", ours["p50"], budget=budget)]
+    all_ours = figures["noodle"]
+    ours = sample(all_ours, "p50")
+    rows = [Row(ITEM, what, "µs", ours, budget=budget)]
     for name in PEERS:
         if name in figures:
             limit = against_jspybridge if name == "JSPyBridge" else None
             item = ITEM if limit else "context"
-            rows.append(
-                Row(item, what, "µs", ours["p50"], figures[name]["p50"], WHERE[name], limit)
-            )
+            theirs = sample(figures[name], "p50")
+            rows.append(Row(item, what, "µs", ours, theirs, WHERE[name], limit))
     for field, title in (("mean", "mean of all calls"), ("p99", "99th percentile")):
-        rows.append(Row("context", f"{what}: {title}", "µs", ours[field]))
+        rows.append(Row("context", f"{what}: {title}", "µs", sample(all_ours, field)))
     return rows
 
 
@@ -129,7 +123,7 @@ def start_rows(started: Mapping[str, Caller]) -> list[Row]:
             WHERE[name],
         )
         for name in PEERS
-        if name in started
+        if name in started and name != BARE
     ]
 
 

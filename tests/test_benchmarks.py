@@ -175,6 +175,15 @@ def test_a_budget_is_kept_up_to_its_limit(
     assert row.verdict == verdict
 
 
+def test_it_is_enough_to_keep_one_of_two_budgets(results: ModuleType, measure: ModuleType):
+    def verdict(limit: float, other: float) -> str:
+        either = results.Budget("ours", limit, alternative=results.Budget("ratio", other))
+        ours, theirs = measure.Sample((30.0,)), measure.Sample((20.0,))
+        return str(results.Row("P0", "something", "µs", ours, theirs, "it", either).verdict)
+
+    assert ["met", "met", "missed"] == [verdict(29, 1.5), verdict(30, 1.4), verdict(29, 1.4)]
+
+
 def test_a_slow_first_call_does_not_shorten_the_timings(measure: ModuleType):
     calls: list[int] = []
 
@@ -214,3 +223,48 @@ def test_a_function_that_is_no_handle_cannot_be_benchmarked_as_one(load_module: 
     handle_calls = load_module("handle_calls")
     with pytest.raises(ArgumentTypeError):
         handle_calls.time_handle(math.sqrt, {"bare": math.sqrt}, (4.0,), {}, 2.0, repeats=1)
+
+
+def pretend_jspybridge(directory: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Let new interpreters find a module of that name, whether or not the real one is installed."""
+    (directory / "javascript.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+
+
+def test_a_library_that_does_not_load_is_absent_and_no_error(
+    load_module: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    pretend_jspybridge(tmp_path, monkeypatch, "raise ImportError('not for this machine')")
+    with load_module("callers").callers(("noodle", "JSPyBridge")) as started:
+        assert ["noodle"] == list(started)
+    assert "JSPyBridge is absent: ImportError: not for this machine" in capsys.readouterr().out
+
+
+def test_a_function_that_does_not_run_in_another_process_stops_the_benchmark(
+    load_module: Any, measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pretend_jspybridge(
+        tmp_path,
+        monkeypatch,
+        """
+import os
+class require:
+    def __init__(self, path): pass
+    def add(self, a, b): return a + b
+    def processId(self): return os.getpid()
+""",
+    )
+    with pytest.raises(measure.WrongResultError, match="runs in process"):
+        load_module("callers").Caller("JSPyBridge")
+
+
+def test_calls_that_a_library_does_not_count_stop_the_benchmark(
+    load_module: Any, measure: ModuleType
+):
+    program = load_module("caller_program")
+    side = program.Side(lambda a, b: a + b, 0, counted=lambda: 0)
+    with pytest.raises(program.WrongError, match="calls made, 0 counted"):
+        program.time_hot(side, 3, 0.0)

@@ -316,7 +316,8 @@ last_channel(void)
     return only != NULL ? only : &addon.core.channels[0];
 }
 
-/* Sends the last items of a list as one record. */
+/* Sends the first items of a list as one record: of an object that was sent again after its release, the
+ * older release must come first. */
 static void
 send_releases(noodle_channel *channel, release_list *list, bool are_loans)
 {
@@ -329,13 +330,15 @@ send_releases(noodle_channel *channel, release_list *list, bool are_loans)
     if (are_loans)
         wire_write_int(&message.writer, NOODLE_SUBJECT_RETURNED);
     for (uint32_t i = 0; i < count; i++) {
-        const released *const item = &list->items[--list->count];
+        const released *const item = &list->items[i];
         wire_enter_list(&message.writer, 2);
         wire_write_uint(&message.writer, item->number);
         wire_write_uint(&message.writer, item->count);
         wire_leave(&message.writer);
     }
     wire_leave(&message.writer);
+    list->count -= count;
+    memmove(list->items, list->items + count, list->count * sizeof *list->items);
     addon_message_send(&message, &none, are_loans ? NOODLE_KIND_CONTROL : NOODLE_KIND_RELEASE);
 }
 

@@ -139,6 +139,13 @@ link_is_dead(const Link *link)
     return link->core == NULL || noodle_link_is_dead(link->core);
 }
 
+/* In a child of fork() nothing may be written to the parent's rings, nor taken from them. */
+static inline bool
+link_is_forked(const Link *link)
+{
+    return link->generation != noodle_process_generation();
+}
+
 /* The worker broke the protocol: kills it.  Every call of the link then fails as crashed. */
 void host_link_condemn(Link *link, const char *reason);
 void host_link_kill(Link *link);
@@ -303,12 +310,16 @@ PyObject *host_call_worker(Link *link, int operation, uint64_t id, PyObject *nam
 /* Takes one record of a lane and handles it.  Returns 1, 0 when there was none, -1 with an exception. */
 int host_take(host_thread *thread, host_lane *lane, host_call *call);
 host_lane *host_lane_of(const host_thread *thread, const noodle_channel *core);
+/* Gives up the unused lanes of workers that have ended, but for one: they end every wait. */
+void host_drop_dead_lanes(host_thread *thread, const host_lane *kept);
 /* The same for every ready lane of a thread. */
 int host_take_all(host_thread *thread, host_call *call);
 /* Waits once, without the GIL.  Returns as noodle_wait_block(). */
 noodle_status host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns,
                          uint64_t slice_ns, uint64_t spin_ns);
-uint64_t host_deadline(host_thread *thread);
+/* The earlier of the scope's deadline and that of the callback being served; 0: none.  Runs Python code,
+ * in which a lane that is not in use may go.  Returns 0, or -1 with an exception. */
+int host_deadline(host_thread *thread, uint64_t *deadline_ns);
 /* Replaces the exception of an answer that could not be read. */
 void host_unreadable(Link *link, PyObject *name);
 
@@ -317,6 +328,9 @@ void host_unreadable(Link *link, PyObject *name);
 /* Handles any record that is no answer.  Returns 0, or -1 with an exception that ends the wait. */
 int host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *record,
                       const unsigned char *payload);
+/* Around a callback: what the analysis of deadlocks sees. */
+void host_serving_begin(host_serving *serving, Link *link, const noodle_record *record);
+void host_serving_end(host_serving *serving, Link *link);
 /* Has nested calls of a callback go on the lane that it came on, where its worker waits.  Returns what
  * `takes_calls` was. */
 bool host_prefer_lane(host_lane *lane);

@@ -303,9 +303,14 @@ take_own_segments(Link *link, uint64_t number, noodle_lease *lease)
         kept->lease = taken;
         kept->times = 1;
         key = PyLong_FromUnsignedLongLong(message.number);
-        const int result = key == NULL ? -1 : PyDict_SetItem(link->own_segments, key, (PyObject *)kept);
+        /* A number is never used again: so the arena's limit bounds this, whatever the worker sends. */
+        const int repeated = key == NULL ? -1 : PyDict_Contains(link->own_segments, key);
+        const int result =
+            repeated != 0 ? -1 : PyDict_SetItem(link->own_segments, key, (PyObject *)kept);
         Py_XDECREF(key);
         Py_DECREF(kept);
+        if (repeated > 0)
+            break;
         if (result < 0)
             return -1;
     }

@@ -11,6 +11,8 @@
 #define MAIN_SLICE_NS UINT64_C(50000000)
 #define OTHER_SLICE_NS UINT64_C(200000000)
 #define STUCK_AFTER_NS UINT64_C(100000000)
+/* Chosen: so many records before a thread lets others have the GIL, and looks at the clock. */
+#define BATCH 256
 
 /* `host_pace.fits` of a function nine of ten of whose answers came within the held spin. */
 #define FITS_ONE 65536u
@@ -27,37 +29,42 @@ note_pace(host_pace *pace, bool fitted)
 
 /* ---------------------------------------------------------------------------------- Deadlines */
 
-static COLD uint64_t
-scoped_deadline(uint64_t deadline_ns)
+static COLD int
+scoped_deadline(uint64_t *deadline_ns)
 {
     PyObject *left = PyObject_CallNoArgs(host_policy[POLICY_REMAINING_SECONDS]);
     double seconds = 0;
     uint64_t own;
     if (left == NULL)
-        return deadline_ns;
-    if (left != Py_None)
-        seconds = PyFloat_AsDouble(left);
-    if (left == Py_None || PyErr_Occurred() || seconds > 1e9) {
+        return -1;
+    if (left == Py_None) {
         Py_DECREF(left);
-        return deadline_ns;
+        return 0;
     }
+    seconds = PyFloat_AsDouble(left);
     Py_DECREF(left);
+    if (PyErr_Occurred())
+        return -1;
+    if (seconds > 1e9)
+        return 0;
     own = noodle_now() + (seconds > 0 ? (uint64_t)(seconds * 1e9) : 0);
-    return deadline_ns != 0 && deadline_ns < own ? deadline_ns : own;
+    if (*deadline_ns == 0 || own < *deadline_ns)
+        *deadline_ns = own;
+    return 0;
 }
 
-/* The earlier of the scope's deadline and that of the callback being served; 0: none. */
-uint64_t
-host_deadline(host_thread *thread)
+int
+host_deadline(host_thread *thread, uint64_t *deadline_ns)
 {
     PyObject *scope = NULL;
-    uint64_t deadline_ns = thread->deadline_ns;
+    int result = 0;
+    *deadline_ns = thread->deadline_ns;
     if (UNLIKELY(PyContextVar_Get(host_policy[POLICY_DEADLINE_SCOPE], Py_None, &scope) < 0))
-        return deadline_ns;
+        return -1;
     if (UNLIKELY(scope != Py_None))
-        deadline_ns = scoped_deadline(deadline_ns);
+        result = scoped_deadline(deadline_ns);
     Py_XDECREF(scope);
-    return deadline_ns;
+    return result;
 }
 
 /* ------------------------------------------------------------------------------------ Records */
@@ -206,7 +213,9 @@ int
 host_take_all(host_thread *thread, host_call *own)
 {
     noodle_channel *core;
-    while ((own == NULL || !own->answered) && (core = noodle_waiter_next(thread->waiter)) != NULL) {
+    for (int i = 0; i < BATCH && (own == NULL || !own->answered)
+                    && (core = noodle_waiter_next(thread->waiter)) != NULL;
+         i++) {
         host_lane *const lane = host_lane_of(thread, core);
         const int taken = lane == NULL ? 0 : host_take(thread, lane, own);
         if (taken < 0)
@@ -268,15 +277,30 @@ check_on(host_thread *thread, host_call *call, noodle_status status)
     return 0;
 }
 
-static COLD void
-drop_dead_lanes(host_thread *thread, const host_lane *kept)
+COLD void
+host_drop_dead_lanes(host_thread *thread, const host_lane *kept)
 {
-    host_lane *next;
-    for (host_lane *lane = thread->lanes; lane != NULL; lane = next) {
-        next = lane->next_of_thread;
-        if (lane != kept && lane->open == 0 && link_is_dead(lane->link))
+    host_lane *lane = thread->lanes;
+    while (lane != NULL)
+        if (lane != kept && lane->open == 0 && link_is_dead(lane->link)) {
             host_lane_drop(lane);
-    }
+            lane = thread->lanes;
+        } else {
+            lane = lane->next_of_thread;
+        }
+}
+
+/* A worker that asks without end keeps nobody past the deadline.  Returns TIMEOUT, SLICE or READY. */
+static noodle_status
+look_at_clock(const host_call *call, uint64_t slice_ns, uint64_t *check_ns)
+{
+    const uint64_t now = noodle_now();
+    if (call->deadline_ns != 0 && now >= call->deadline_ns)
+        return NOODLE_TIMEOUT;
+    if (now < *check_ns)
+        return NOODLE_READY;
+    *check_ns = now + slice_ns;
+    return NOODLE_SLICE;
 }
 
 /* The long wait, until the call is answered. */
@@ -285,11 +309,15 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
 {
     const uint64_t slice_ns = thread->is_main ? MAIN_SLICE_NS : OTHER_SLICE_NS;
     uint64_t spin_ns = call->lane->link->spin_ns;
+    uint64_t check_ns;
     call->begin_ns = noodle_now();
+    check_ns = call->begin_ns + slice_ns;
     while (!call->answered) {
-        const noodle_status status =
+        noodle_status status =
             host_block(thread, call->lane, call->deadline_ns, slice_ns, spin_ns);
         const bool quick = noodle_now() - call->begin_ns <= HELD_NS;
+        if (status == NOODLE_FORKED)
+            return check_on(thread, call, status);
         if (host_take_all(thread, call) < 0)
             return -1;
         if (call->answered) {
@@ -297,7 +325,9 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
             break;
         }
         if (status == NOODLE_PEER_DEAD)
-            drop_dead_lanes(thread, call->lane);
+            host_drop_dead_lanes(thread, call->lane);
+        if (status == NOODLE_READY)
+            status = look_at_clock(call, slice_ns, &check_ns);
         if (status != NOODLE_READY && check_on(thread, call, status) < 0)
             return -1;
         spin_ns = status == NOODLE_READY ? call->lane->link->spin_ns : 0;
@@ -308,7 +338,7 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
 static int
 await_answer(host_thread *thread, host_call *call, host_pace *pace)
 {
-    while (LIKELY(spin_held(call->lane, pace))) {
+    for (int i = 0; i < BATCH && LIKELY(spin_held(call->lane, pace)); i++) {
         if (UNLIKELY(host_take(thread, call->lane, call) < 0))
             return -1;
         if (LIKELY(call->answered)) {
@@ -330,7 +360,7 @@ host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadl
     PyObject *type, *value, *traceback;
     const noodle_record record = {
         .kind = NOODLE_KIND_CANCEL, .call_id = call_id, .chain_id = chain_id};
-    if (link_is_dead(lane->link))
+    if (link_is_dead(lane->link) || link_is_forked(lane->link))
         return;
     PyErr_Fetch(&type, &value, &traceback);
     noodle_channel_send(lane->core, &record, "");
@@ -475,7 +505,9 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     host_call call;
     PyObject *result;
     host_thread *const thread = host_thread_here();
-    host_lane *const lane = thread == NULL ? NULL : host_lane_here(thread, link, name);
+    if (UNLIKELY(thread == NULL || host_deadline(thread, &call.deadline_ns) < 0))
+        return NULL;
+    host_lane *const lane = host_lane_here(thread, link, name);
     if (UNLIKELY(lane == NULL))
         return NULL;
     if (UNLIKELY(thread->depth >= HOST_DEPTH_MAX)) {
@@ -488,7 +520,6 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     call.name = name;
     call.id = host_next_id();
     call.chain = thread->chain != 0 ? thread->chain : call.id;
-    call.deadline_ns = host_deadline(thread);
     call.begin_ns = 0;
     call.answered = call.called_back = false;
     call.failure = NULL;
@@ -498,11 +529,12 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     lane->open++;
     link->calls++;
     result = make_call(thread, &call, operation, id, args, count, keyword_names, pace);
-    lane->open--;
-    thread->depth--;
     thread->calls = call.outer;
+    /* While the lane is still in use: finalizers may call, too. */
     if (UNLIKELY(call.failure != NULL))
         drop_failure(&call);
+    lane->open--;
+    thread->depth--;
     if (UNLIKELY(thread->depth == 0
                  && (lane->retired_count > 0 || link->turns != NULL || link_is_dead(link))))
         host_thread_settle(thread);

@@ -13,6 +13,8 @@
 #define SERVE_SLICE_NS UINT64_C(250000000)
 /* Between two rounds of a serving thread that was not held up. */
 #define GAP_NS UINT64_C(2000000000)
+/* What has come may be the answer, unless it has come for so long. */
+#define FLOOD_NS UINT64_C(1000000000)
 #define TRIM_EVERY_NS UINT64_C(1000000000)
 
 PyTypeObject *host_link_type;
@@ -272,6 +274,9 @@ serving_lane(Link *self)
         PyErr_SetString(PyExc_RuntimeError, "the serving thread must be the first to use a link");
         return NULL;
     }
+    /* It stays in use between two turns of serving, so that nobody who lacks a channel takes it. */
+    if (lane != NULL)
+        lane->open++;
     return lane;
 }
 
@@ -373,7 +378,8 @@ kill_overdue(Link *self)
     for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
         for (uint32_t i = 0; i < lane->retired_count; i++)
             if (lane->retired[i].kill_at_ns != 0 && now > lane->retired[i].kill_at_ns
-                && !noodle_channel_ready(lane->core)) {
+                && (!noodle_channel_ready(lane->core)
+                    || now - lane->retired[i].kill_at_ns > FLOOD_NS)) {
                 host_link_condemn(self, "a call did not end within the grace after its deadline");
                 return;
             }
@@ -447,8 +453,13 @@ serve_until(Link *self, host_thread *thread, host_lane *lane, uint64_t until_ns)
     bool ended = false;
     do {
         const noodle_status status = host_block(thread, lane, 0, SERVE_SLICE_NS, 0);
-        if (host_take_all(thread, NULL) < 0)
-            PyErr_WriteUnraisable((PyObject *)self);
+        if (host_take_all(thread, NULL) < 0) {
+            /* That the worker has ended is told to its callers. */
+            if (link_is_dead(self))
+                PyErr_Clear();
+            else
+                PyErr_WriteUnraisable((PyObject *)self);
+        }
         ended = status == NOODLE_PEER_DEAD || status == NOODLE_FORKED || link_is_dead(self);
         if (!ended)
             keep_house(thread, self, lane);
@@ -602,7 +613,7 @@ static PyMethodDef link_methods[] = {
     {"waits", link_waits, METH_NOARGS,
      "waits()\n--\n\nReturn the calls that threads wait for, as (chain, name, seconds)."},
     {"served", link_served, METH_NOARGS,
-     "served()\n--\n\nReturn the worker's callbacks that run here, as (chain, seconds, blocked)."},
+     "served()\n--\n\nReturn the callbacks that run here, as (chain, seconds, whether the worker is blocked)."},
     {"statistics", link_statistics, METH_NOARGS, "statistics()\n--\n\nReturn the counters by name."},
     {NULL, NULL, 0, NULL},
 };

@@ -30,6 +30,7 @@ typedef struct LoopChannel {
     PyObject *future;          /* (loop=loop, channel=self) -> future */
     PyObject *drain;           /* the bound method, for call_soon */
     unsent *first, **last;
+    bool closing;              /* once the callback that is being served has ended */
     PyObject *weak_references;
 } LoopChannel;
 
@@ -150,17 +151,34 @@ host_future_answered(host_lane *lane, const noodle_record *record, const unsigne
     return 1;
 }
 
+/* After a callback, in which the channel may have been closed, or its last user have gone. */
+static void
+let_channel_go(LoopChannel *channel)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (channel->closing && channel->lane != NULL && channel->lane->open == 0)
+        host_lane_drop(channel->lane);
+    Py_DECREF(channel);
+    PyErr_Restore(type, value, traceback);
+}
+
 int
 host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *record,
                 const unsigned char *payload)
 {
     Link *const link = lane->link;
-    const uint64_t chain = thread->chain;
+    const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
     PyObject *request, *result = NULL;
+    host_serving serving;
     const bool took_calls = host_prefer_lane(lane);
+    LoopChannel *const channel = (LoopChannel *)Py_XNewRef((PyObject *)lane->loop_channel);
     int status = 0;
-    link->callbacks++;
+    lane->open++;
+    host_serving_begin(&serving, link, record);
     thread->chain = record->chain_id;
+    if (record->deadline_ns != 0)
+        thread->deadline_ns = record->deadline_ns;
     thread->depth++;
     if (thread->depth > HOST_DEPTH_MAX) {
         host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
@@ -170,9 +188,10 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
         Py_XDECREF(request);
     }
     if (result != NULL && PyCoro_CheckExact(result) && lane->loop_channel != NULL) {
-        PyObject *later = PyObject_CallMethod((PyObject *)lane->loop_channel, "answer_later", "OKK",
+        PyObject *later = PyObject_CallMethod((PyObject *)lane->loop_channel, "answer_later", "OKKO",
                                               result, (unsigned long long)record->call_id,
-                                              (unsigned long long)record->chain_id);
+                                              (unsigned long long)record->chain_id,
+                                              serving.blocks ? (PyObject *)link : Py_None);
         if (later == NULL)
             status = host_answer(thread, lane, record, NULL);
         Py_XDECREF(later);
@@ -180,9 +199,14 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
         status = host_answer(thread, lane, record, result);
     }
     Py_XDECREF(result);
+    lane->open--;
     lane->takes_calls = took_calls;
     thread->depth--;
     thread->chain = chain;
+    thread->deadline_ns = deadline_ns;
+    host_serving_end(&serving, link);
+    if (channel != NULL)
+        let_channel_go(channel);
     return status;
 }
 
@@ -269,9 +293,10 @@ send_call(LoopChannel *self, const Reference *reference, int operation, uint64_t
         .kind = NOODLE_KIND_CALL,
         .call_id = id,
         .chain_id = thread->chain != 0 ? thread->chain : id,
-        .deadline_ns = host_deadline(thread),
     };
     int result;
+    if (host_deadline(thread, &record.deadline_ns) < 0)
+        return -1;
     host_message_init(&message, self->lane->link);
     result = host_write_request(&message, operation, reference->id, args, count, names);
     if (result == 0 && self->lane == NULL) {
@@ -303,13 +328,20 @@ loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *n
         return NULL;
     }
     Link *const link = reference->link;
+    if (link_is_forked(link)) {
+        host_raise(POLICY_FORKED, "OO", link, reference->name);
+        return NULL;
+    }
     if (UNLIKELY(atomic_load_explicit(&link->releases, memory_order_relaxed) != NULL))
         host_send_releases(self->lane);
     if (send_call(self, reference, operation, id, args + 2, count - 2, names) < 0)
         return NULL;
     link->calls++;
     link->in_flight++;
-    return new_future(self, id, reference->name);
+    PyObject *future = new_future(self, id, reference->name);
+    if (future == NULL && self->lane != NULL)
+        host_retire(self->lane, id, id, 0);
+    return future;
 }
 
 /* Takes what has come on any lane of the thread: taking the waiter back has drained the events of all. */
@@ -339,7 +371,8 @@ static PyObject *
 loop_drain(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
     LoopChannel *const self = (LoopChannel *)object;
-    host_thread *const thread = self->lane == NULL ? NULL : self->lane->owner;
+    host_thread *const thread =
+        self->lane == NULL || link_is_forked(self->lane->link) ? NULL : self->lane->owner;
     if (thread == NULL)
         Py_RETURN_NONE;
     Py_INCREF(self);
@@ -367,7 +400,10 @@ loop_cancel(PyObject *object, PyObject *number)
     if (future == NULL)
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
     Py_DECREF(future);
-    host_retire(self->lane, id, id, host_deadline(self->lane->owner));
+    uint64_t deadline_ns;
+    if (host_deadline(self->lane->owner, &deadline_ns) < 0)
+        PyErr_Clear();
+    host_retire(self->lane, id, id, deadline_ns);
     Py_RETURN_TRUE;
 }
 
@@ -433,10 +469,30 @@ drop_unsent(LoopChannel *self)
     self->last = &self->first;
 }
 
+/* Calls that the worker has not seen end here; the answers to the others are dropped when they come. */
+static void
+retire_futures(LoopChannel *self, host_lane *lane)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    for (const unsent *entry = self->first; entry != NULL; entry = entry->next)
+        if (entry->record.kind == NOODLE_KIND_CALL) {
+            Py_XDECREF(pop_future(lane, entry->record.call_id));
+            lane->link->in_flight--;
+        }
+    while (PyDict_Next(lane->futures, &position, &key, &value)) {
+        const uint64_t id = PyLong_AsUnsignedLongLong(key);
+        host_retire(lane, id, id, 0);
+    }
+}
+
 void
 host_loop_forget(LoopChannel *channel)
 {
+    host_lane *const lane = channel->lane;
     channel->lane = NULL;
+    if (lane->futures != NULL)
+        retire_futures(channel, lane);
     drop_unsent(channel);
 }
 
@@ -445,16 +501,15 @@ loop_close(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
     LoopChannel *const self = (LoopChannel *)object;
     host_lane *const lane = self->lane;
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
     if (lane == NULL)
         Py_RETURN_NONE;
+    /* A callback that is being served here closes it: its end does. */
+    if (lane->open > 0) {
+        self->closing = true;
+        Py_RETURN_NONE;
+    }
     if (lane->owner->parked)
         host_loop_unpark(lane->owner);
-    while (PyDict_Next(lane->futures, &position, &key, &value)) {
-        const uint64_t id = PyLong_AsUnsignedLongLong(key);
-        host_retire(lane, id, id, 0);
-    }
     host_lane_drop(lane);
     Py_RETURN_NONE;
 }

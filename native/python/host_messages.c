@@ -134,14 +134,20 @@ static COLD int
 await_space(host_thread *thread, host_lane *lane, host_message *message, host_call *call,
             uint64_t deadline_ns)
 {
-    const noodle_status status = host_block(thread, lane, deadline_ns, 50000000, 0);
+    noodle_status status = host_block(thread, lane, deadline_ns, 50000000, 0);
+    if (status == NOODLE_READY && deadline_ns != 0 && noodle_now() >= deadline_ns)
+        status = NOODLE_TIMEOUT;
     if (PyErr_CheckSignals() < 0)
         return -1;
     if (host_take_all(thread, call) < 0)
         return -1;
     if (status == NOODLE_TIMEOUT)
         return host_raise(POLICY_OVERDUE, "OOd", lane->link, call != NULL ? call->name : Py_None, 0.0);
-    if (status == NOODLE_PEER_DEAD || status == NOODLE_FORKED || status == NOODLE_SYSTEM)
+    /* It may be another worker of this thread that has ended. */
+    if (status == NOODLE_PEER_DEAD)
+        host_drop_dead_lanes(thread, lane);
+    if ((status == NOODLE_PEER_DEAD && link_is_dead(lane->link)) || status == NOODLE_FORKED
+        || status == NOODLE_SYSTEM)
         return raise_unsent(message, status, call);
     return 0;
 }

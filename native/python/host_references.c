@@ -81,11 +81,18 @@ export(Link *link, PyObject *object)
     entry->object = Py_NewRef(object);
     entry->id = host_next_id();
     entry->sent = 0;
+    bool added = true;
     if (set_by_number(link->exports, entry->id, (PyObject *)entry) < 0
         || set_by_number(link->exports_by_object, (uintptr_t)object, (PyObject *)entry) < 0)
+        added = false;
+    if (!added) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
         delete_by_number(link->exports, entry->id);
+        PyErr_Restore(type, value, traceback);
+    }
     Py_DECREF(entry);
-    return PyErr_Occurred() ? NULL : entry;
+    return added ? entry : NULL;
 }
 
 PyObject *

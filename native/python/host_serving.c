@@ -73,6 +73,8 @@ send_failure(host_thread *thread, host_lane *lane, const noodle_record *request)
 int
 host_answer(host_thread *thread, host_lane *lane, const noodle_record *request, PyObject *result)
 {
+    if (link_is_forked(lane->link))
+        return host_raise(POLICY_FORKED, "OO", lane->link, Py_None);
     if (result != NULL && send_value(thread, lane, request, NOODLE_KIND_REPLY, result) == 0)
         return 0;
     if (link_is_dead(lane->link) && PyErr_Occurred() == NULL)
@@ -191,21 +193,37 @@ host_prefer_lane(host_lane *lane)
     return before;
 }
 
+void
+host_serving_begin(host_serving *serving, Link *link, const noodle_record *record)
+{
+    *serving = (host_serving){.next = link->serving,
+                              .chain = record->chain_id,
+                              .since_ns = noodle_now(),
+                              .blocks = (record->flags & NOODLE_BLOCKING) != 0};
+    link->serving = serving;
+    link->callbacks++;
+}
+
+void
+host_serving_end(host_serving *serving, Link *link)
+{
+    for (host_serving **at = &link->serving; *at != NULL; at = &(*at)->next)
+        if (*at == serving) {
+            *at = serving->next;
+            break;
+        }
+}
+
 static int
 serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record,
                const unsigned char *payload)
 {
     Link *const link = lane->link;
     const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
-    host_serving serving = {
-        .next = link->serving,
-        .chain = record->chain_id,
-        .since_ns = noodle_now(),
-        .blocks = (record->flags & NOODLE_BLOCKING) != 0};
+    host_serving serving;
     const bool took_calls = host_prefer_lane(lane);
     PyObject *result = NULL;
-    link->serving = &serving;
-    link->callbacks++;
+    host_serving_begin(&serving, link, record);
     thread->chain = record->chain_id;
     if (record->deadline_ns != 0)
         thread->deadline_ns = record->deadline_ns;
@@ -222,11 +240,7 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     thread->depth--;
     thread->chain = chain;
     thread->deadline_ns = deadline_ns;
-    for (host_serving **at = &link->serving; *at != NULL; at = &(*at)->next)
-        if (*at == &serving) {
-            *at = serving.next;
-            break;
-        }
+    host_serving_end(&serving, link);
     return status;
 }
 

@@ -80,13 +80,16 @@ host_reap_threads(void)
 void
 host_thread_settle(host_thread *thread)
 {
-    host_lane *next;
-    for (host_lane *lane = thread->lanes; lane != NULL; lane = next) {
-        next = lane->next_of_thread;
+    host_lane *lane = thread->lanes;
+    while (lane != NULL)
         if (lane->takes_calls && lane->open == 0
-            && (lane->retired_count > 0 || lane->link->turns != NULL || link_is_dead(lane->link)))
+            && (lane->retired_count > 0 || lane->link->turns != NULL || link_is_dead(lane->link))) {
             host_lane_drop(lane);
-    }
+            /* The end of its link may have run finalizers, which call: any lane may have gone. */
+            lane = thread->lanes;
+        } else {
+            lane = lane->next_of_thread;
+        }
 }
 
 /* -------------------------------------------------------------------------------------- Lanes */
@@ -250,10 +253,12 @@ static int
 queue_for_lane(host_thread *thread, Link *link, PyObject *name)
 {
     const uint64_t begin_ns = noodle_now();
-    const uint64_t deadline_ns = host_deadline(thread);
+    uint64_t deadline_ns;
+    if (host_deadline(thread, &deadline_ns) < 0)
+        return -1;
     host_turn turn = {.next = NULL, .lock = PyThread_allocate_lock()};
     host_turn **last = &link->turns;
-    int result = PyErr_Occurred() != NULL ? -1 : 0;
+    int result = 0;
     if (turn.lock == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -308,6 +313,8 @@ host_channel_open(host_thread *thread, Link *link, PyObject *name)
         noodle_status status = NOODLE_LIMIT;
         if (link->core == NULL)
             status = NOODLE_PEER_DEAD;
+        else if (link_is_forked(link))
+            status = NOODLE_FORKED;   /* and its queue is the parent's */
         else if (queued || link->turns == NULL)
             status = noodle_link_open(link->core, false, &core);
         if (status == NOODLE_OK)

@@ -81,7 +81,9 @@ def _unsettled(link: _host.Link, function: str | None, seconds: float) -> Deadlo
 
 def _blocking_chains(link: _host.Link) -> set[int]:
     """Return the chains for whose callbacks a worker has stood still for a while."""
-    return {chain for chain, seconds, blocks in link.served() if blocks and seconds >= CYCLE_SECONDS}
+    return {
+        chain for chain, seconds, blocks in link.served() if blocks and seconds >= CYCLE_SECONDS
+    }
 
 
 def _cycle(link: _host.Link, chain: int) -> list[str] | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 from noodle import _host
-from noodle.errors import ReferenceReleasedError
+from noodle.errors import DeadlockError, ReferenceReleasedError
 from noodle.workers import registry
 from noodle.workers.operations import Operation
 
@@ -36,10 +37,25 @@ class LoopChannel(_host.LoopChannel):
     """The channel of one event loop to one worker."""
 
     def answer_later(
-        self, awaitable: Coroutine[Any, Any, Any], call_id: int, chain_id: int
+        self,
+        awaitable: Coroutine[Any, Any, Any],
+        call_id: int,
+        chain_id: int,
+        blocked: _host.Link | None,
     ) -> None:
-        """Run an asynchronous callback as a task of the loop, and answer when it ends."""
-        task = self.loop.create_task(self._run(awaitable, call_id, chain_id))
+        """Run an asynchronous callback as a task of the loop, and answer when it ends.
+
+        Args:
+            awaitable: The callback's coroutine.
+            call_id: What to answer.
+            chain_id: The chain that it belongs to.
+            blocked: The link of the worker if it stands still until then, and serves no other call.
+        """
+        context = copy_context()
+        if blocked is not None:
+            context.run(_blocked.set, (*_blocked.get(), blocked))
+        run = self._run(awaitable, call_id, chain_id)
+        task = self.loop.create_task(run, context=context)
         _callbacks.add(task)
         task.add_done_callback(_callbacks.discard)
 
@@ -61,6 +77,9 @@ class LoopChannel(_host.LoopChannel):
         self.close()
 
 
+_blocked: ContextVar[tuple[_host.Link, ...]] = ContextVar("noodle_blocked", default=())
+"""The workers that stand still until the asynchronous callback that runs here has ended."""
+
 _callbacks: set[asyncio.Task[None]] = set()
 """Asynchronous callbacks that run: a loop itself holds its tasks only weakly."""
 
@@ -80,8 +99,16 @@ def channel_for(link: _host.Link) -> LoopChannel:
     Raises:
         RuntimeError: No event loop is running.
         WorkerCrashedError: The worker has ended.
+        DeadlockError: The worker waits for the callback that asks.
     """
     loop = asyncio.get_running_loop()
+    if link in _blocked.get():
+        raise DeadlockError(
+            f"an asynchronous callback calls {link.name}, which stands still until it has ended",
+            where=f"worker {link.name}",
+            remedy="define the callback with `async def`, so that the worker awaits it, or let "
+            "JavaScript call it as f.async(…)",
+        )
     channels = _channels.get(loop)
     if channels is None:
         _forget_closed_loops()

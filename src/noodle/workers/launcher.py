@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from noodle import _host
-from noodle.errors import InternalError, MissingToolError
+from noodle.errors import ForeignError, InternalError, MissingToolError
 from noodle.workers.program import Program
 
 __all__ = ["launch"]
@@ -30,6 +30,7 @@ def launch(
 
     Raises:
         MissingToolError: The program or its directory does not exist or cannot be run.
+        ForeignError: The system cannot start another process now.
         InternalError: The launcher failed.
     """
     control, socket, event, lifeline = link.descriptors()
@@ -53,6 +54,13 @@ def launch(
     inherited = [report, control, socket, event, lifeline, standard_output, standard_error]
     try:
         pid, pidfd = _host.start([os.fsencode(argument) for argument in arguments], inherited)
+    except OSError as error:
+        os.close(status)
+        raise ForeignError(
+            f"the worker {program.name} cannot be started",
+            received=error.strerror,
+            where=str(LAUNCHER),
+        ) from error
     finally:
         os.close(report)
     with open(status, encoding="utf-8", errors="replace") as reader:

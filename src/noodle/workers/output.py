@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TextIO
 
 from noodle import _host
@@ -26,15 +27,9 @@ class StandardStream:
         self._name = "stdout" if number == 1 else "stderr"
         source, self.worker_end = _make_ends(number)
         if _is_replaced(self._name, number):
-            self._output = _host.Output(source, write=self._write)
+            self._output = _host.Output(source, write=partial(_write, self._name))
         else:
             self._output = _host.Output(source, number)
-
-    def _write(self, chunk: bytes) -> None:
-        stream: TextIO | None = getattr(sys, self._name)
-        if stream is not None:
-            stream.write(chunk.decode("utf-8", "replace"))
-            stream.flush()
 
     def started(self) -> None:
         """Close the worker's end on this side: the worker has its own now."""
@@ -52,6 +47,14 @@ class StandardStream:
     def close(self) -> None:
         """Stop carrying output."""
         self._output.close()
+
+
+def _write(name: str, chunk: bytes) -> None:
+    """Write to a stream of ``sys``; no method, which would keep itself alive through the pump."""
+    stream: TextIO | None = getattr(sys, name)
+    if stream is not None:
+        stream.write(chunk.decode("utf-8", "replace"))
+        stream.flush()
 
 
 def _is_replaced(name: str, number: int) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 
 from noodle.bridges.javascript.node import find_node
 from noodle.bridges.javascript.packages import InstalledPackage, NpmPackages
+from noodle.deadlines import deadline
 from noodle.errors import (
+    DeadlineExceededError,
     InstallationError,
     MissingPackageError,
     NoodleError,
@@ -172,6 +176,20 @@ def test_no_network_is_an_error_within_seconds(
         project.install("small")
     assert "ECONNREFUSED" in (caught.value.received or "")
     assert not project.lock_path.exists()
+
+
+def test_a_registry_that_does_not_answer_is_overdue_at_the_deadline(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address, port = silent.getsockname()
+        monkeypatch.setenv("npm_config_registry", f"http://{address}:{port}/")
+        begin = time.monotonic()
+        with pytest.raises(DeadlineExceededError, match="before the deadline"), deadline(1.0):
+            project.install("small")
+        assert time.monotonic() - begin < 1.0 + 2
+    assert not project.lock_path.exists()
+    assert [] == project.installed()
 
 
 def test_another_content_than_was_locked_is_refused(registry: Registry, project: Project) -> None:

@@ -22,7 +22,13 @@ from typing import Any
 from noodle.bridges.javascript.node import NodeRuntime
 from noodle.bridges.javascript.npm import Npm
 from noodle.build_cache import BuildCache, digest
-from noodle.errors import InstallationError, SettingsError, VersionError, did_you_mean
+from noodle.errors import (
+    InstallationError,
+    NoodleError,
+    SettingsError,
+    VersionError,
+    did_you_mean,
+)
 from noodle.lock_file import LockFile, Packages
 
 __all__ = ["InstalledPackage", "NpmPackages"]
@@ -282,6 +288,8 @@ def _canonical(packages: Packages) -> str:
 def _disk(target: str) -> Iterator[None]:
     try:
         yield
+    except NoodleError:  # of which some are an OSError too
+        raise
     except OSError as error:
         raise InstallationError(
             f"{target} cannot be installed: {(error.strerror or str(error)).lower()}",
