@@ -127,8 +127,8 @@ addon_message_drop(addon_message *message)
     addon.messages = message->outer;
     for (uint32_t i = 0; i < message->sent_count; i++) {
         addon_object *const object = addon_find_object(message->sent[i]);
-        if (object != NULL)
-            addon_object_release(object->id, --object->sent);
+        if (object != NULL && --object->sent == 0)
+            addon_object_release(object->id, 0);
     }
     close_message(message);
 }

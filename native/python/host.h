@@ -246,7 +246,7 @@ uint64_t host_next_id(void);
 
 typedef struct host_sending {
     uint64_t number;
-    bool is_segment;
+    uint32_t sent;          /* of an object: which of its sendings this is; of a segment: 0 */
 } host_sending;
 
 typedef struct host_message {
@@ -271,7 +271,7 @@ host_message_end(host_message *message, bool sent)
         host_message_end_slowly(message, sent);
 }
 
-int host_message_note(host_message *message, uint64_t number, bool is_segment);
+int host_message_note(host_message *message, uint64_t number, uint32_t sent);
 
 static inline int
 host_message_write(host_message *message, PyObject *object)
@@ -310,7 +310,8 @@ PyObject *host_call_worker(Link *link, int operation, uint64_t id, PyObject *nam
 /* Takes one record of a lane and handles it.  Returns 1, 0 when there was none, -1 with an exception. */
 int host_take(host_thread *thread, host_lane *lane, host_call *call);
 host_lane *host_lane_of(const host_thread *thread, const noodle_channel *core);
-/* Gives up the unused lanes of workers that have ended, but for one: they end every wait. */
+/* Gives up the lanes of workers that have ended, but for one: they end every wait.  Those in use stay
+ * with the thread, out of its waiter. */
 void host_drop_dead_lanes(host_thread *thread, const host_lane *kept);
 /* The same for every ready lane of a thread. */
 int host_take_all(host_thread *thread, host_call *call);
@@ -365,7 +366,7 @@ int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
-void host_export_undo(Link *link, uint64_t id);
+void host_export_undo(Link *link, uint64_t id, uint32_t sent);
 extern PyObject *host_engine;
 
 /* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */

@@ -234,7 +234,10 @@ host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t 
            uint64_t spin_ns)
 {
     noodle_status status;
-    (void)thread;
+    /* Taken out by host_drop_dead_lanes(), which served a wait further in. */
+    if (UNLIKELY(lane->core->waiter == NULL)
+        && noodle_waiter_add(thread->waiter, lane->core) != NOODLE_OK)
+        return NOODLE_SYSTEM;
     Py_BEGIN_ALLOW_THREADS
     status = noodle_channel_wait(lane->core, deadline_ns, slice_ns, spin_ns);
     Py_END_ALLOW_THREADS
@@ -282,11 +285,15 @@ host_drop_dead_lanes(host_thread *thread, const host_lane *kept)
 {
     host_lane *lane = thread->lanes;
     while (lane != NULL)
-        if (lane != kept && lane->open == 0 && link_is_dead(lane->link)) {
+        if (lane == kept || !link_is_dead(lane->link)) {
+            lane = lane->next_of_thread;
+        } else if (lane->open > 0 || lane->loop_channel != NULL) {
+            /* Its calls fail when it is their turn; until then it must not end the waits of others. */
+            noodle_waiter_remove(thread->waiter, lane->core);
+            lane = lane->next_of_thread;
+        } else {
             host_lane_drop(lane);
             lane = thread->lanes;
-        } else {
-            lane = lane->next_of_thread;
         }
 }
 
@@ -338,6 +345,8 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
 static int
 await_answer(host_thread *thread, host_call *call, host_pace *pace)
 {
+    if (UNLIKELY(call->lane->core->waiter == NULL))
+        return wait_slowly(thread, call, pace);
     for (int i = 0; i < BATCH && LIKELY(spin_held(call->lane, pace)); i++) {
         if (UNLIKELY(host_take(thread, call->lane, call) < 0))
             return -1;
@@ -514,7 +523,8 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
         host_raise(POLICY_TOO_DEEP, "OOI", link, name, thread->depth);
         return NULL;
     }
-    if (UNLIKELY(thread->parked))
+    const bool was_parked = thread->parked;
+    if (UNLIKELY(was_parked))
         host_loop_unpark(thread);
     call.lane = lane;
     call.name = name;
@@ -538,7 +548,7 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     if (UNLIKELY(thread->depth == 0
                  && (lane->retired_count > 0 || link->turns != NULL || link_is_dead(link))))
         host_thread_settle(thread);
-    if (UNLIKELY(thread->loop_lanes > 0) && thread->depth == 0)
+    if (UNLIKELY(thread->loop_lanes > 0) && (was_parked || thread->depth == 0))
         host_loop_park(thread);
     return result;
 }

@@ -187,6 +187,8 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
         result = request != NULL ? host_perform(link, request) : NULL;
         Py_XDECREF(request);
     }
+    if (thread->parked)
+        host_loop_unpark(thread);
     if (result != NULL && PyCoro_CheckExact(result) && lane->loop_channel != NULL) {
         PyObject *later = PyObject_CallMethod((PyObject *)lane->loop_channel, "answer_later", "OKKO",
                                               result, (unsigned long long)record->call_id,
@@ -382,7 +384,8 @@ loop_drain(PyObject *object, PyObject *Py_UNUSED(ignored))
     drain_lanes(thread);
     flush_lanes(thread);
     thread->depth--;
-    if (thread->depth == 0 && thread->loop_lanes > 0)
+    /* At any depth: a callback may run a loop of its own, and that is who drains. */
+    if (thread->loop_lanes > 0)
         host_loop_park(thread);
     Py_DECREF(self);
     Py_RETURN_NONE;
@@ -426,7 +429,7 @@ loop_answer(PyObject *object, PyObject *args)
     thread->depth++;
     const int status = host_answer(thread, self->lane, &request, error != Py_None ? NULL : result);
     thread->depth--;
-    if (thread->depth == 0)
+    if (thread->loop_lanes > 0)
         host_loop_park(thread);
     if (status < 0)
         return NULL;

@@ -128,11 +128,12 @@ host_export_release(Link *link, uint64_t id, uint32_t sent)
     return 0;
 }
 
+/* A sending that a later one has followed keeps its number: the worker may name the later one. */
 void
-host_export_undo(Link *link, uint64_t id)
+host_export_undo(Link *link, uint64_t id, uint32_t sent)
 {
     Export *entry = (Export *)get_by_number(link->exports, id);
-    if (entry != NULL && --entry->sent == 0)
+    if (entry != NULL && entry->sent == sent && --entry->sent == 0)
         drop_export(link, entry);
 }
 
@@ -211,8 +212,8 @@ write_export(host_message *message, wire_writer *writer, PyObject *object)
     if (entry == NULL)
         return -1;
     entry->sent++;
-    if (host_message_note(message, entry->id, false) < 0) {
-        host_export_undo(message->link, entry->id);
+    if (host_message_note(message, entry->id, entry->sent) < 0) {
+        host_export_undo(message->link, entry->id, entry->sent);
         return -1;
     }
     wire_reference reference = {

@@ -233,6 +233,9 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
         host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
     else
         result = settled(perform_record(link, record, payload));
+    /* The callback may have run an event loop of its own: the waiter is this wait's again. */
+    if (UNLIKELY(thread->parked))
+        host_loop_unpark(thread);
     const int status = host_answer(thread, lane, record, result);
     Py_XDECREF(result);
     lane->open--;

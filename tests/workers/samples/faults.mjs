@@ -52,6 +52,9 @@ export const nested = (depth) => {
   for (let i = 0; i < depth; i++) list = [list];
   return list;
 };
+const sum = (a, b) => a + b;
+export const shared = () => sum;
+export const sharedAndUnsendable = () => [sum, cyclicList()];
 export const cyclicList = () => {
   const list = [];
   list.push(list);
