@@ -41,8 +41,10 @@ def test_a_machine_without_compiler_cmake_and_ninja_builds_a_wheel_that_works(
     (wheel,) = tmp_path.glob("noodle_ffi-*.whl")
 
     names = zipfile.ZipFile(wheel).namelist()
-    assert len([name for name in names if name.endswith(".so")]) == 1
+    extensions = {name.partition(".")[0] for name in names if name.endswith(".so")}
+    assert extensions == {"noodle/_handle", "noodle/_host", "noodle/_wire"}
     assert {"noodle/py.typed", "noodle/language/grammar.lark"} <= set(names)
+    assert {"noodle/noodle-launcher", "noodle/workers/worker.node"} <= set(names)
 
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
