@@ -4,7 +4,7 @@ import inspect
 import pydoc
 import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -270,16 +270,6 @@ def test_a_builtin_without_a_signature_accepts_every_call() -> None:
 def load_file(directory: Path, source: str, name: str = "own_file.py") -> ModuleType:
     (directory / name).write_text(source)
     return default_engine().load(f"./{name}", directory=directory)
-
-
-@pytest.fixture(autouse=True)
-def restored_modules() -> Iterator[None]:
-    """Let the files of one test not be the modules of the next."""
-    before = dict(sys.modules)
-    yield
-    for name in sys.modules.keys() - before.keys():
-        if name.startswith("own_"):
-            del sys.modules[name]
 
 
 def test_an_attribute_that_raises_when_it_is_looked_into_is_a_value(tmp_path: Path) -> None:

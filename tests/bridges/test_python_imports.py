@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import pickle
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -19,16 +18,6 @@ from noodle.runtime.engine import default_engine
 def run_file(directory: Path, source: str, name: str = "own_file.py") -> ModuleType:
     (directory / name).write_text(source)
     return import_file(directory / name)
-
-
-@pytest.fixture(autouse=True)
-def restored_modules() -> Iterator[None]:
-    """Let the files of one test not be the modules of the next."""
-    before = dict(sys.modules)
-    yield
-    for name in sys.modules.keys() - before.keys():
-        if name.startswith("own_"):
-            del sys.modules[name]
 
 
 def test_a_file_may_hold_dataclasses_and_have_its_objects_pickled(tmp_path: Path) -> None:
