@@ -241,3 +241,20 @@ noodle_spin_end(void)
 {
     atomic_fetch_sub_explicit(&spinning, 1, memory_order_relaxed);
 }
+
+/* The kernel moves the thread at the first call; the second one leaves it where it is. */
+void
+noodle_leave_processor(void)
+{
+    unsigned char before[MOST_CPUS / 8] = {0};
+    unsigned char others[MOST_CPUS / 8];
+    const int here = sched_getcpu();
+    if (here < 0 || here >= MOST_CPUS
+        || sched_getaffinity(0, sizeof before, (cpu_set_t *)before) != 0)
+        return;
+    memcpy(others, before, sizeof others);
+    CPU_CLR_S((size_t)here, sizeof others, (cpu_set_t *)others);
+    if (CPU_COUNT_S(sizeof others, (cpu_set_t *)others) != 0
+        && sched_setaffinity(0, sizeof others, (cpu_set_t *)others) == 0)
+        sched_setaffinity(0, sizeof before, (cpu_set_t *)before);
+}

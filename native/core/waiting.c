@@ -32,6 +32,16 @@ noodle_channel_wake(noodle_channel *channel)
 }
 
 void
+noodle_channel_show_gap(noodle_channel *channel)
+{
+    const uint64_t gap = noodle_now() - channel->woken_ns;
+    channel->woken_ns = 0;
+    atomic_store_explicit(&channel->own->gap_ns,
+                          gap == 0 ? 1 : gap < UINT32_MAX ? (uint32_t)gap : UINT32_MAX,
+                          memory_order_relaxed);
+}
+
+void
 noodle_show_processor(noodle_presence *own)
 {
     const uint32_t here = (uint32_t)sched_getcpu() + 1;
@@ -145,6 +155,14 @@ any_dead(const noodle_waiter *waiter)
     return false;
 }
 
+void
+noodle_waiter_resumed(noodle_waiter *waiter)
+{
+    const uint64_t now = noodle_now();
+    for (uint32_t i = 0; i < waiter->count; i++)
+        waiter->channels[i]->woken_ns = now;
+}
+
 static void
 show_state(const noodle_waiter *waiter, enum noodle_state state)
 {
@@ -192,6 +210,12 @@ spin_by_the_clock(const noodle_waiter *waiter, const noodle_channel *channel, ui
     return status;
 }
 
+bool
+noodle_spin_is_vain(const noodle_channel *channel)
+{
+    return worker_sleeps(channel) || noodle_shares_processor(channel->own, channel->peer);
+}
+
 noodle_status
 noodle_wait_spin(noodle_channel *channel, uint64_t until_ns)
 {
@@ -199,13 +223,9 @@ noodle_wait_spin(noodle_channel *channel, uint64_t until_ns)
     noodle_status status;
     if (any_ready(waiter))
         return NOODLE_READY;
-    if (worker_sleeps(channel))
-        return NOODLE_PEER_PARKED;
     noodle_show_processor(channel->own);
-    if (noodle_shares_processor(channel->own, channel->peer) && !noodle_is_trial())
-        return NOODLE_NOT_YET;
-    if (!noodle_spin_begin())
-        return NOODLE_NOT_YET;
+    if (noodle_spin_is_vain(channel) || !noodle_spin_begin())
+        return NOODLE_PEER_PARKED;
     status = spin_blindly(waiter, channel);
     if (status == NOODLE_NOT_YET)
         status = spin_by_the_clock(waiter, channel, until_ns);
@@ -232,6 +252,7 @@ noodle_waiter_unpark(noodle_waiter *waiter)
     show_state(waiter, NOODLE_RUNNING);
     for (uint32_t i = 0; i < waiter->count; i++)
         noodle_event_drain(&waiter->channels[i]->own_event);
+    noodle_waiter_resumed(waiter);
 }
 
 /* Looks at what poll() said: drains events, notes deaths. */
@@ -274,8 +295,10 @@ sleep_once(noodle_waiter *waiter, uint64_t until_ns)
         return NOODLE_SYSTEM;
     if (count > 0)
         note_wake(waiter);
-    if (any_ready(waiter))
+    if (any_ready(waiter)) {
+        noodle_waiter_resumed(waiter);
         return NOODLE_READY;
+    }
     return count < 0 || (count == 0 && soon == until_ns) ? NOODLE_SLICE : NOODLE_NOT_YET;
 }
 

@@ -18,18 +18,6 @@
 #define NOODLE_PAUSES 32
 #define NOODLE_YIELD_AFTER_NS UINT64_C(2000)
 
-/* Chosen: long enough for the kernel to move one of two spinning processes, and for the mean gap
- * to settle; rare enough that parked calls lose a few percent where neither comes about. */
-#define NOODLE_TRIAL_EVERY_NS UINT64_C(134217728)
-#define NOODLE_TRIAL_NS UINT64_C(8388608)
-
-/* Do both sides try to spin now, whatever speaks against it?  Both read the same clock. */
-static inline bool
-noodle_is_trial(void)
-{
-    return noodle_now() % NOODLE_TRIAL_EVERY_NS < NOODLE_TRIAL_NS;
-}
-
 /* Shows where this side runs.  The word is written only when that has changed. */
 void noodle_show_processor(noodle_presence *own);
 

@@ -12,10 +12,14 @@
 #include "memory_file.h"
 #include "waiting.h"
 
-/* What a call costs when it comes within the first burst of a spin, which reads no clock. */
-#define BURST_GAP_NS 500
-#define TRIAL_SPINS 4 /* measured: outlasts the wake-up of a host on another processor */
-#define GAP_SHARE 8   /* chosen: the mean follows a change of pace within a few calls */
+/* Spins that a wake-up of the host may take: measured, 40 us across the processors of a virtual
+ * machine, and twice that beside other work. */
+#define WAKE_UPS 8
+/* Chosen: a move costs some 20 us, so at worst 2 % of the time, and soon next to nothing. */
+#define MOVE_PAUSE_LEAST_NS UINT64_C(1000000)
+#define MOVE_PAUSE_MOST_NS UINT64_C(64000000)
+/* Chosen: so many answers without a sleep say that a move was worth while. */
+#define STREAK 64
 
 /* -------------------------------------------------------------------------------- Attaching */
 
@@ -174,15 +178,6 @@ any_ready(const noodle_worker *worker)
 
 /* --------------------------------------------------------------------------------- Spinning */
 
-static void
-note_gap(noodle_worker *worker, uint64_t gap)
-{
-    const uint64_t most = GAP_SHARE * worker->spin_ns;
-    /* One pause, however long, stops the spinning at most for a few calls. */
-    worker->mean_gap_ns += (gap < most ? gap : most) / GAP_SHARE;
-    worker->mean_gap_ns -= worker->mean_gap_ns / GAP_SHARE;
-}
-
 static bool
 spin_blindly(const noodle_worker *worker)
 {
@@ -201,65 +196,83 @@ last_caller(const noodle_worker *worker)
     return worker->channels[worker->last].peer;
 }
 
-/* Then spinning waits for nothing. */
-static bool
-host_sleeps(const noodle_worker *worker)
+static uint32_t
+host_state(const noodle_worker *worker)
 {
-    return atomic_load_explicit(&last_caller(worker)->state, memory_order_relaxed)
-           == NOODLE_PARKED;
+    return atomic_load_explicit(&last_caller(worker)->state, memory_order_relaxed);
+}
+
+/* Is the next call to be expected within a spin? */
+static bool
+is_hot(const noodle_worker *worker)
+{
+    const uint32_t gap =
+        atomic_load_explicit(&last_caller(worker)->gap_ns, memory_order_relaxed);
+    return gap != 0 && gap < worker->spin_ns && host_state(worker) != NOODLE_PARKED;
 }
 
 static bool
-spin_by_the_clock(noodle_worker *worker, uint64_t spin_ns)
+spin_by_the_clock(noodle_worker *worker)
 {
     const uint64_t begin = noodle_now();
+    uint64_t until = begin + worker->spin_ns;
     bool found = false;
-    uint64_t now = begin;
     noodle_processors_check(begin);
-    while (!found && now - begin < spin_ns && !host_sleeps(worker)) {
+    for (uint64_t now = begin; !found && now < until; now = noodle_now()) {
+        const uint32_t host = host_state(worker);
+        if (host == NOODLE_PARKED)
+            break;
+        if (host == NOODLE_WAKING && now < begin + WAKE_UPS * worker->spin_ns)
+            until = now + worker->spin_ns;
         if (now - begin >= NOODLE_YIELD_AFTER_NS) {
             noodle_show_state(&worker->control->worker, NOODLE_SPINNING);
             sched_yield();
         }
         found = spin_blindly(worker);
-        now = noodle_now();
     }
     noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
-    if (found)
-        note_gap(worker, now - begin);
     return found;
 }
 
-/* How long to spin now; 0: not at all. */
-static uint64_t
-spin_limit(const noodle_worker *worker)
+/* Does the host have a processor to itself, after a move perhaps? */
+static bool
+is_apart(noodle_worker *worker)
 {
-    if (worker->spin_ns == 0 || host_sleeps(worker))
-        return 0;
-    if (worker->mean_gap_ns < worker->spin_ns
-        && !noodle_shares_processor(&worker->control->worker, last_caller(worker)))
-        return worker->spin_ns;
-    return noodle_is_trial() ? TRIAL_SPINS * worker->spin_ns : 0;
+    const noodle_presence *const own = &worker->control->worker;
+    uint64_t now;
+    if (!noodle_shares_processor(own, last_caller(worker)))
+        return true;
+    now = noodle_now();
+    if (now < worker->move_after_ns)
+        return false;
+    if (worker->streak >= STREAK || worker->move_pause_ns == 0)
+        worker->move_pause_ns = MOVE_PAUSE_LEAST_NS;
+    else if (worker->move_pause_ns < MOVE_PAUSE_MOST_NS)
+        worker->move_pause_ns *= 2;
+    worker->move_after_ns = now + worker->move_pause_ns;
+    worker->streak = 0;
+    noodle_leave_processor();
+    noodle_show_processor(&worker->control->worker);
+    return !noodle_shares_processor(own, last_caller(worker));
 }
 
 noodle_status
 noodle_worker_spin(noodle_worker *worker)
 {
-    uint64_t spin_ns;
-    bool found;
+    bool found = false;
     if (any_ready(worker))
         return NOODLE_READY;
     noodle_show_processor(&worker->control->worker);
-    spin_ns = spin_limit(worker);
-    if (spin_ns == 0 || !noodle_spin_begin())
+    if (!is_hot(worker) || !noodle_spin_begin())
         return NOODLE_NOT_YET;
-    found = spin_blindly(worker);
-    if (found)
-        note_gap(worker, BURST_GAP_NS);
-    else
-        found = spin_by_the_clock(worker, spin_ns);
+    if (is_apart(worker))
+        found = spin_blindly(worker) || spin_by_the_clock(worker);
     noodle_spin_end();
-    return found ? NOODLE_READY : NOODLE_NOT_YET;
+    if (!found)
+        return NOODLE_NOT_YET;
+    if (worker->streak < STREAK)
+        worker->streak++;
+    return NOODLE_READY;
 }
 
 /* ---------------------------------------------------------------------------------- Parking */
@@ -338,11 +351,7 @@ noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_
         if (status == NOODLE_SLICE && soon != until)
             status = NOODLE_NOT_YET;
     }
-    if (any_ready(worker)) {
-        note_gap(worker, noodle_now() - begin);
-        return NOODLE_READY;
-    }
-    return end_of_wait(status, deadline_ns);
+    return any_ready(worker) ? NOODLE_READY : end_of_wait(status, deadline_ns);
 }
 
 noodle_status

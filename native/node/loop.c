@@ -14,7 +14,6 @@
 /* While a release must not overtake what the host has not taken yet, try again. */
 #define RELEASE_MS 50
 #define RELAX_MS 1000
-#define GAP_SHARE 8
 
 static uv_prepare_t prepare;
 static uv_check_t check;
@@ -25,7 +24,6 @@ static uv_timer_t space_timer;
 static uv_timer_t relax_timer;
 static bool parked;
 static bool stopped;
-static uint64_t parked_ns;
 
 static void
 do_nothing_when_idle(uv_idle_t *handle)
@@ -176,16 +174,6 @@ stop_if_idle(void)
 
 /* -------------------------------------------------------------------------------------- Turns */
 
-/* Lets noodle_worker_spin() know how far apart calls are, as a blocking wait would. */
-static void
-note_gap(void)
-{
-    const uint64_t most = GAP_SHARE * addon.core.spin_ns;
-    const uint64_t gap = noodle_now() - parked_ns;
-    addon.core.mean_gap_ns += (gap < most ? gap : most) / GAP_SHARE;
-    addon.core.mean_gap_ns -= addon.core.mean_gap_ns / GAP_SHARE;
-}
-
 static void
 on_prepare(uv_prepare_t *handle)
 {
@@ -199,7 +187,6 @@ on_prepare(uv_prepare_t *handle)
         return;
     }
     parked = true;
-    parked_ns = noodle_now();
 }
 
 static void
@@ -209,8 +196,6 @@ on_check(uv_check_t *handle)
     if (parked) {
         parked = false;
         noodle_worker_unpark(&addon.core);
-        if (noodle_worker_next(&addon.core) != NULL)
-            note_gap();
     }
     if (serve())
         uv_idle_start(&idle, do_nothing_when_idle);

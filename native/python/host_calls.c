@@ -1,20 +1,24 @@
 /* Calls: from the arguments to the answer, on the thread that makes them.
  *
  * The wait has three parts.  A spin that holds the GIL, of about 2 us and without a look at the clock,
- * extended to HELD_NS where recent answers came within that; a spin without the GIL; a sleep.  The
- * first is left out for functions that call back or are slow, so that a busy thread elsewhere goes on. */
+ * extended to HELD_NS; a spin without the GIL; a sleep.  Where only sleeping helps, the first is a sleep
+ * of at most HELD_WAKE_NS: a thread that computes keeps the GIL for 5 ms once it has it, and to pay that
+ * for each wake-up would leave no call fast beside it.  The first part is left out for functions that
+ * call back or are slow, so that such a thread goes on. */
 #include "host.h"
 
 #include <stdlib.h>
 
 #define HELD_NS UINT64_C(5000)
+/* Chosen: two wake-ups across the processors of a virtual machine take 80 to 150 us. */
+#define HELD_WAKE_NS UINT64_C(250000)
 #define MAIN_SLICE_NS UINT64_C(50000000)
 #define OTHER_SLICE_NS UINT64_C(200000000)
 #define STUCK_AFTER_NS UINT64_C(100000000)
 /* Chosen: so many records before a thread lets others have the GIL, and looks at the clock. */
 #define BATCH 256
 
-/* `host_pace.fits` of a function nine of ten of whose answers came within the held spin. */
+/* `host_pace.fits` of a function nine of ten of whose answers came within the held wait. */
 #define FITS_ONE 65536u
 #define FITS_ENOUGH 58982u
 #define FITS_SHIFT 4
@@ -241,12 +245,14 @@ host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t 
     Py_BEGIN_ALLOW_THREADS
     status = noodle_channel_wait(lane->core, deadline_ns, slice_ns, spin_ns);
     Py_END_ALLOW_THREADS
+    if (status == NOODLE_READY)
+        noodle_waiter_resumed(thread->waiter);   /* to wait for the GIL was not its own time */
     return status;
 }
 
 /* The short wait, with the GIL.  True: something is there. */
 static inline bool
-spin_held(host_lane *lane, const host_pace *pace)
+wait_held(host_lane *lane, const host_pace *pace)
 {
     noodle_status status;
     if (pace->calls_back || pace->fits < FITS_ENOUGH)
@@ -254,6 +260,8 @@ spin_held(host_lane *lane, const host_pace *pace)
     status = noodle_wait_spin(lane->core, 0);
     if (status == NOODLE_NOT_YET)
         status = noodle_wait_spin(lane->core, noodle_now() + HELD_NS / 2);
+    if (UNLIKELY(status == NOODLE_PEER_PARKED))
+        status = noodle_wait_block(lane->core, 0, HELD_WAKE_NS);
     return status == NOODLE_READY;
 }
 
@@ -316,13 +324,14 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
 {
     const uint64_t slice_ns = thread->is_main ? MAIN_SLICE_NS : OTHER_SLICE_NS;
     uint64_t spin_ns = call->lane->link->spin_ns;
-    uint64_t check_ns;
+    uint64_t check_ns, quick_ns;
     call->begin_ns = noodle_now();
     check_ns = call->begin_ns + slice_ns;
+    quick_ns = noodle_spin_is_vain(call->lane->core) ? HELD_WAKE_NS : HELD_NS;
     while (!call->answered) {
         noodle_status status =
             host_block(thread, call->lane, call->deadline_ns, slice_ns, spin_ns);
-        const bool quick = noodle_now() - call->begin_ns <= HELD_NS;
+        const bool quick = noodle_now() - call->begin_ns <= quick_ns;
         if (status == NOODLE_FORKED)
             return check_on(thread, call, status);
         if (host_take_all(thread, call) < 0)
@@ -347,7 +356,7 @@ await_answer(host_thread *thread, host_call *call, host_pace *pace)
 {
     if (UNLIKELY(call->lane->core->waiter == NULL))
         return wait_slowly(thread, call, pace);
-    for (int i = 0; i < BATCH && LIKELY(spin_held(call->lane, pace)); i++) {
+    for (int i = 0; i < BATCH && LIKELY(wait_held(call->lane, pace)); i++) {
         if (UNLIKELY(host_take(thread, call->lane, call) < 0))
             return -1;
         if (LIKELY(call->answered)) {

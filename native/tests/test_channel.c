@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "pair.h"
+#include "../core/waiting.h"
 
 #define RING 4096
 #define MS UINT64_C(1000000)
@@ -372,6 +373,76 @@ CASE(a_signal_ends_a_wait_so_that_it_can_be_handled)
     kill(child, SIGKILL);
     while (waitpid(child, NULL, 0) != child)
         EQUAL(EINTR, errno);
+    pair_end(&pair);
+}
+
+static const noodle_record CALL = {.kind = NOODLE_KIND_CALL, .call_id = 1};
+
+static uint32_t
+shown_gap(pair *pair)
+{
+    return atomic_load(&pair->worker.channels[0].peer->gap_ns);
+}
+
+CASE(a_host_shows_how_long_after_its_wake_up_it_sends)
+{
+    pair pair = pair_here(RING, true);
+    EQUAL(NOODLE_OK, noodle_channel_send(pair.channel, &CALL, ""));
+    EQUAL(0, shown_gap(&pair));             /* it has not slept yet */
+    noodle_waiter_resumed(pair.waiter);
+    pair.channel->woken_ns -= 7 * MS;       /* woken so long ago */
+    EQUAL(NOODLE_OK, noodle_channel_send(pair.channel, &CALL, ""));
+    CHECK(shown_gap(&pair) >= 7 * MS);
+    EQUAL(0, pair.channel->woken_ns);       /* the next record says nothing about a wake-up */
+    pair_end(&pair);
+}
+
+CASE(a_worker_spins_only_for_a_caller_that_calls_soon_after_its_wake_up)
+{
+    pair pair = pair_here(RING, true);
+    const bool may_spin = noodle_processors_refresh().spinners > 0;
+    noodle_presence *const host = pair.channel->own;
+    uint64_t begin;
+    pair.worker.spin_ns = 50 * MS;
+    atomic_store(&host->processor, 8000);   /* never this one */
+    atomic_store(&host->gap_ns, 0);
+    begin = noodle_now();
+    EQUAL(NOODLE_NOT_YET, noodle_worker_spin(&pair.worker));
+    atomic_store(&host->gap_ns, 60 * MS);
+    EQUAL(NOODLE_NOT_YET, noodle_worker_spin(&pair.worker));
+    atomic_store(&host->gap_ns, 1000);
+    atomic_store(&host->state, NOODLE_PARKED);
+    EQUAL(NOODLE_NOT_YET, noodle_worker_spin(&pair.worker));
+    CHECK(noodle_now() - begin < 50 * MS || !may_spin);
+    atomic_store(&host->state, NOODLE_RUNNING);
+    begin = noodle_now();
+    EQUAL(NOODLE_NOT_YET, noodle_worker_spin(&pair.worker));
+    CHECK(noodle_now() - begin >= 50 * MS || !may_spin);
+    pair_end(&pair);
+}
+
+CASE(a_worker_outlasts_the_wake_up_of_its_caller_but_not_for_ever)
+{
+    pair pair = pair_here(RING, true);
+    const bool may_spin = noodle_processors_refresh().spinners > 0;
+    noodle_presence *const host = pair.channel->own;
+    const uint64_t begin = noodle_now();
+    pair.worker.spin_ns = 5 * MS;
+    atomic_store(&host->processor, 8000);
+    atomic_store(&host->gap_ns, 1000);
+    atomic_store(&host->state, NOODLE_WAKING);
+    EQUAL(NOODLE_NOT_YET, noodle_worker_spin(&pair.worker));
+    CHECK(noodle_now() - begin >= 10 * MS || !may_spin);
+    pair_end(&pair);
+}
+
+CASE(spinning_is_vain_where_both_sides_share_a_processor)
+{
+    pair pair = pair_here(RING, true);
+    noodle_show_processor(pair.channel->own);
+    atomic_store(&pair.channel->peer->processor, atomic_load(&pair.channel->own->processor));
+    CHECK(noodle_spin_is_vain(pair.channel));
+    EQUAL(NOODLE_PEER_PARKED, noodle_wait_spin(pair.channel, noodle_now() + 60000 * MS));
     pair_end(&pair);
 }
 

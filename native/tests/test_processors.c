@@ -170,3 +170,26 @@ CASE(every_status_has_a_name)
     CHECK(strcmp(noodle_status_name((noodle_status)99), "UNKNOWN") == 0);
     CHECK(strcmp(noodle_status_name((noodle_status)-1), "UNKNOWN") == 0);
 }
+
+CASE(a_thread_that_leaves_its_processor_keeps_its_affinity)
+{
+    cpu_set_t before, after;
+    const int here = sched_getcpu();
+    EQUAL(0, sched_getaffinity(0, sizeof before, &before));
+    noodle_leave_processor();
+    EQUAL(0, sched_getaffinity(0, sizeof after, &after));
+    CHECK(CPU_EQUAL(&before, &after));
+    CHECK(CPU_COUNT(&before) == 1 || sched_getcpu() != here);
+}
+
+CASE(a_thread_that_may_run_on_one_processor_only_stays_there)
+{
+    cpu_set_t before, one;
+    EQUAL(0, sched_getaffinity(0, sizeof before, &before));
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    EQUAL(0, sched_setaffinity(0, sizeof one, &one));
+    noodle_leave_processor();
+    CHECK(CPU_ISSET((size_t)sched_getcpu(), &one));
+    EQUAL(0, sched_setaffinity(0, sizeof before, &before));
+}

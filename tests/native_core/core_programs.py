@@ -41,13 +41,17 @@ def every_case(module: str, *, at_once: bool = False) -> pytest.MarkDecorator:
 
 
 def build_once(directory: Path, name: str, sources: list[Path], *flags: str) -> Path:
-    """Compile a program unless another of pytest's workers has."""
+    """Compile a program unless another of pytest's workers has, or has failed to."""
     output = directory / name
+    failure = directory / f"{name}.failed"
     with (directory / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        assert not failure.exists(), f"{name} does not compile; an earlier test shows why"
         if not output.exists():
             part = output.with_suffix(".part")
+            failure.touch()
             compile_c(part, sources, f"-I{NATIVE / 'include'}", "-pthread", *flags)
+            failure.unlink()
             part.rename(output)
     return output
 

@@ -9,13 +9,15 @@ import pytest
 from tests.workers.conftest import Evaluate, LoadModule
 from tests.workers.node_driver import REPLY, UNDEFINED, Driver, Reference, failure
 
+from noodle import _host
 from noodle.workers.operations import Operation
 
 
 class TestHandshake:
     def test_names_versions_runtime_and_incarnation(self, driver: Driver) -> None:
         subject, protocol, wire, channel, runtime, version, incarnation = driver.ready
-        assert (0, 1, 1, 1, "node") == (subject, protocol, wire, channel, runtime)
+        own = (_host.PROTOCOL_VERSION, _host.WIRE_VERSION, _host.CHANNEL_VERSION)
+        assert (0, *own, "node") == (subject, protocol, wire, channel, runtime)
         assert 24 <= int(version.split(".")[0]) or version.startswith(("20.", "22."))
         assert 0 < incarnation < 2**53
 

@@ -1,4 +1,4 @@
-/* The channel: calls to a worker through shared memory.  Version 1.
+/* The channel: calls to a worker through shared memory.  Version 2.
  *
  * Words.  The host is the process that loads foreign code elsewhere; a worker is the child process
  * in which it runs.  A link is the host's end of the memory shared with one worker, and a
@@ -33,11 +33,16 @@
  * wake-ups.
  *
  * Spinning.  A side spins only while its peer is awake and last waited on another processor, and a
- * worker only while the mean gap between calls is below its limit.  By themselves these rules can
- * lock two processes into parking: woken on the same processor they stay there, and a wake-up
- * makes every gap long.  So in 8 of every 128 ms of CLOCK_MONOTONIC, the same ones for both, each
- * side spins whenever its peer is awake, and a worker for four times as long: the kernel spreads
- * the two over processors, or the hot path begins, or nothing is gained and little is lost.
+ * worker only if its last caller's own time between an answer and the next call is below its limit.
+ * The caller measures that itself, from when it was woken: seen from the worker, the time until the
+ * next call contains the wake-up of a caller that slept, which may be longer than any spin, and two
+ * processes would park for ever because they park.  For the same reason a worker that has just woken
+ * its caller spins until that is awake, within bounds.
+ *
+ * Processors.  The kernel may wake both sides on one processor and leave them there.  A worker that
+ * would spin if it were elsewhere then moves itself, by taking the processor out of its affinity and
+ * putting it back.  If no run of answers without a sleep follows, other work holds the other
+ * processors, and it waits twice as long before it tries again.
  *
  * Threads.  A channel, with both its rings, is used by one thread at a time; a link's functions
  * may be called from any thread, and so may noodle_link_mark_dead() while others wait.  A
@@ -60,7 +65,7 @@
 #include "noodle/process.h"
 #include "noodle/status.h"
 
-#define NOODLE_CHANNEL_ABI 1u
+#define NOODLE_CHANNEL_ABI 2u
 #define NOODLE_CONTROL_MAGIC UINT64_C(0x314c4f52544e4f43)  /* "CONTROL1" in memory */
 #define NOODLE_LINE 128
 #define NOODLE_PAGE 4096u
@@ -94,6 +99,7 @@ enum noodle_state {
 typedef struct noodle_presence {
     _Alignas(NOODLE_LINE) _Atomic uint32_t state;
     _Atomic uint32_t processor;   /* it ran on when it last began to wait, plus one; 0: not known */
+    _Atomic uint32_t gap_ns;      /* of a host: from its last wake-up to its next record; 0: none yet */
 } noodle_presence;
 
 typedef struct noodle_control_block {
@@ -373,6 +379,7 @@ typedef struct noodle_channel {
     noodle_event peer_event;        /* wake_fd wakes the peer */
     struct noodle_link *link;       /* on the host; NULL in a worker */
     struct noodle_waiter *waiter;   /* on the host; NULL until added to one */
+    uint64_t woken_ns;              /* on the host: when its thread was woken; 0: it has sent since */
     uint32_t index;
 } noodle_channel;
 
@@ -399,10 +406,15 @@ noodle_channel_reserve(noodle_channel *channel, uint64_t least, unsigned char **
     return noodle_ring_reserve(&channel->out, least, payload, capacity);
 }
 
+/* Shows the worker how long after its wake-up the host sends. */
+void noodle_channel_show_gap(noodle_channel *channel);
+
 /* Publishes the reserved payload and tells the peer. */
 static inline noodle_status
 noodle_channel_commit(noodle_channel *channel, const noodle_record *record)
 {
+    if (__builtin_expect(channel->woken_ns != 0, 0))
+        noodle_channel_show_gap(channel);
     const noodle_status status = noodle_ring_commit(&channel->out, record);
     if (status == NOODLE_OK)
         noodle_channel_notify(channel);
@@ -508,17 +520,26 @@ void noodle_waiter_destroy(noodle_waiter *waiter);
 noodle_channel *noodle_waiter_next(noodle_waiter *waiter);
 
 /* Spins until a channel of the waiter that `channel` belongs to is ready, at most until `until_ns`,
- * while the worker of `channel` is awake.  Makes no system call in the first 2 us, and yields the processor after them.
+ * while the worker of `channel` is awake.  Makes no system call in the first 2 us, and yields the
+ * processor after them.
  *
- * Returns READY, PEER_PARKED, or NOT_YET (also at once where spinning is not allowed). */
+ * Returns READY, NOT_YET, or PEER_PARKED: only sleeping helps, because the worker sleeps, or runs on
+ * this processor, or nobody may spin. */
 noodle_status noodle_wait_spin(noodle_channel *channel, uint64_t until_ns);
+
+/* Does the worker sleep, or did it run on this thread's processor last?  A hint. */
+bool noodle_spin_is_vain(const noodle_channel *channel);
 
 /* Parks until a channel of the waiter is ready.
  *
  * Args: deadline_ns, CLOCK_MONOTONIC, 0 for none; slice_ns, after which to return anyway, 0 for
  * none. Returns READY, TIMEOUT, SLICE (over, or a signal came), PEER_DEAD (the worker of any
- * channel of the waiter; ready channels come first), FORKED or SYSTEM. */
+ * channel of the waiter; ready channels come first), FORKED or SYSTEM.  A caller that has to wait
+ * for something else before it can go on then calls noodle_waiter_resumed(). */
 noodle_status noodle_wait_block(noodle_channel *channel, uint64_t deadline_ns, uint64_t slice_ns);
+
+/* The thread goes on now: what passed since its wake-up is not its own time.  See "Spinning". */
+void noodle_waiter_resumed(noodle_waiter *waiter);
 
 /* Spins for at most `spin_ns`, then parks: both of the above. */
 noodle_status noodle_channel_wait(noodle_channel *channel, uint64_t deadline_ns, uint64_t slice_ns,
@@ -546,7 +567,9 @@ typedef struct noodle_worker {
     noodle_event event;
     int lifeline_fd;
     uint64_t spin_ns;               /* 0: never spin */
-    uint64_t mean_gap_ns;           /* from the end of a call to the next; decides on spinning */
+    uint64_t move_after_ns;         /* when it may move to another processor again */
+    uint64_t move_pause_ns;         /* how long it waits between two moves */
+    uint32_t streak;                /* of records found by spinning since it last moved */
 } noodle_worker;
 
 /* Maps and checks the control memory: its seals, sizes, magic and ABI.  The worker takes the
@@ -564,8 +587,7 @@ noodle_status noodle_worker_set_event(noodle_worker *worker, uint32_t index, int
 /* The next channel that is ready, in turn, or NULL. */
 noodle_channel *noodle_worker_next(noodle_worker *worker);
 
-/* Waits until a channel is ready: spins while the mean gap between calls is below spin_ns, then
- * parks. Returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
+/* Waits until a channel is ready: spins if the last caller's gap is below spin_ns, then parks.  Returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
 noodle_status noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_ns);
 
 /* The two parts of it, for a worker that must release an interpreter's lock between them. */

@@ -55,4 +55,7 @@ void noodle_processors_check(uint64_t now_ns);
 bool noodle_spin_begin(void);
 void noodle_spin_end(void);
 
+/* Moves the calling thread to another processor of its affinity mask, if there is one. */
+void noodle_leave_processor(void);
+
 #endif
