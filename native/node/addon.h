@@ -43,7 +43,6 @@ enum addon_function {
     ADDON_CURRENT,     /* () -> the id that was entered, or undefined */
     ADDON_CANCELLED,   /* (call id): nobody waits for it any more */
     ADDON_CLOSED,      /* (call id): a watched call has been answered */
-    ADDON_GATHER,      /* (array) -> a promise of all its promises */
     ADDON_STOP,        /* (): ends the process in good order */
     ADDON_COLLECT,     /* (): lets the garbage collector look for memory of the host */
     ADDON_FUNCTIONS

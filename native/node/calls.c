@@ -67,7 +67,7 @@ call_function(const callee *called, uint32_t count, const napi_value *arguments)
     return result;
 }
 
-/* One row of a batch, or the arguments of a call: reads them, calls. */
+/* Reads the arguments, calls. */
 static napi_value
 call_with(const callee *called, wire_reader *reader, uint32_t count)
 {
@@ -86,39 +86,6 @@ call_with(const callee *called, wire_reader *reader, uint32_t count)
     if (UNLIKELY(many != few))
         free(many);
     return result;
-}
-
-/* Calls once for each row. */
-static napi_value
-call_batch(const callee *called, wire_reader *reader)
-{
-    wire_token rows;
-    napi_value results;
-    bool promises = false;
-    if (wire_read(reader, &rows) != WIRE_OK || rows.kind != WIRE_LIST
-        || wire_descend(reader) != WIRE_OK
-        || napi_create_array_with_length(addon.env, rows.count, &results) != napi_ok)
-        return NULL;
-    for (uint32_t i = 0; i < rows.count; i++) {
-        napi_handle_scope scope;
-        wire_token row;
-        napi_value result = NULL;
-        bool is = false;
-        napi_open_handle_scope(addon.env, &scope);
-        if (wire_read(reader, &row) == WIRE_OK && row.kind == WIRE_LIST
-            && wire_descend(reader) == WIRE_OK)
-            result = call_with(called, reader, row.count);
-        wire_ascend(reader);
-        if (result != NULL) {
-            napi_is_promise(addon.env, result, &is);
-            promises |= is;
-            napi_set_element(addon.env, results, i, result);
-        }
-        napi_close_handle_scope(addon.env, scope);
-        if (result == NULL)
-            return NULL;
-    }
-    return promises ? addon_call_function(ADDON_GATHER, &results, 1) : results;
 }
 
 static bool
@@ -190,15 +157,13 @@ perform(payload *from)
         called.receiver = called.function;
         return call_method(&called, from);
     }
-    if ((from->operation != NOODLE_OP_CALL && from->operation != NOODLE_OP_BATCH)
-        || !is_function(called.function))
+    if (from->operation != NOODLE_OP_CALL || !is_function(called.function))
         return serve_in_javascript(from, object);
     if (object->receiver != NULL)
         napi_get_reference_value(addon.env, object->receiver, &called.receiver);
     else
         napi_get_undefined(addon.env, &called.receiver);
-    return from->operation == NOODLE_OP_CALL ? call_with(&called, &from->reader, from->left)
-                                             : call_batch(&called, &from->reader);
+    return call_with(&called, &from->reader, from->left);
 }
 
 /* ----------------------------------------------------------------------------------- Serving */

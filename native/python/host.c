@@ -91,7 +91,8 @@ module_exec(PyObject *module)
         host_engine = Py_NewRef(Py_None);
     if (host_threads_init(module) < 0 || host_arrays_init(module) < 0
         || host_links_init(module) < 0 || host_references_init(module) < 0
-        || host_functions_init(module) < 0 || host_processes_init(module) < 0
+        || host_functions_init(module) < 0 || host_batches_init(module) < 0
+        || host_processes_init(module) < 0
         || host_loops_init(module) < 0)
         return -1;
     if (PyModule_AddIntConstant(module, "PROTOCOL_VERSION", NOODLE_PROTOCOL_VERSION) < 0

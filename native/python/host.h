@@ -375,6 +375,7 @@ PyObject *host_function_reference(PyObject *function);
 int host_links_init(PyObject *module);
 int host_references_init(PyObject *module);
 int host_functions_init(PyObject *module);
+int host_batches_init(PyObject *module);
 
 /* ------------------------------------------------------------------------------------- Arrays */
 

@@ -13,7 +13,7 @@ from typing import Any
 from noodle import _handle
 from noodle._handle import Handle
 from noodle.bridges.python import prototype_of as python_prototype
-from noodle.calls import CallOptions, Function, Plan, Signature, Translate
+from noodle.calls import CallOptions, Function, Plan, Signature, Translate, require_rows
 from noodle.deadlines import deadline, finish_in_time, remaining_seconds
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
 from noodle.planner import Origin, Planner
@@ -53,6 +53,8 @@ class Binding:
 
     __slots__ = (
         "_awaited",
+        "_batched",
+        "_batched_calls",
         "_chosen",
         "_function",
         "_name",
@@ -80,6 +82,8 @@ class Binding:
         self._sample_every = sample_every
         self._plans: dict[Signature, Plan] = {}
         self._awaited: Handle | None = None
+        self._batched: Handle | None = None
+        self._batched_calls = 0
         self.handle = Handle(function.raw, self, planner.epoch, sample_every)
 
     def __repr__(self) -> str:
@@ -164,9 +168,14 @@ class Binding:
         )
 
     @property
-    def awaited(self) -> Handle | None:
-        """The handle that calls for asyncio go through; None before the first, or without one."""
-        return self._awaited
+    def others(self) -> list[Handle]:
+        """The handles that calls for asyncio and batches go through, where there have been any."""
+        return [handle for handle in (self._awaited, self._batched) if handle is not None]
+
+    @property
+    def batched_calls(self) -> int:
+        """Calls of batches beyond those that their handle has counted."""
+        return self._batched_calls
 
     def aio(self, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """Call without blocking the asyncio event loop.
@@ -180,14 +189,7 @@ class Binding:
             function = self._function.awaitable
             if function is None:
                 return self._aio(args, kwargs)
-            self._awaited = make_handle(
-                self._planner,
-                self._origin,
-                self._name,
-                function,
-                options=self._chosen,
-                sample_every=self._sample_every,
-            )
+            self._awaited = self._handle_of(function)
         result: Awaitable[Any] = self._awaited(*args, **kwargs)
         return result if remaining_seconds() is None else finish_in_time(result, self.handle)
 
@@ -210,27 +212,35 @@ class Binding:
                 arguments as a dict.
 
         Returns:
-            The results, in order; the first error ends the batch.
+            The results, in order; the first error ends the batch. A function in a worker gets all
+            rows in one message, or in one for each 65,536 of them.
 
         Raises:
             ArgumentTypeError: A row is neither.
         """
-        handle = self.handle
-        results = []
-        for index, row in enumerate(rows):
-            if isinstance(row, Mapping):
-                results.append(handle(**row))
-            elif isinstance(row, (tuple, list)):
-                results.append(handle(*row))
-            else:
-                raise ArgumentTypeError(
-                    f"a batch of {self._name} needs rows of arguments",
-                    expected="a tuple, list or dict for each call",
-                    received=type(row).__name__,
-                    where=f"row {index}",
-                    remedy="batch([(x,) for x in values])",
-                )
+        rows = list(rows)
+        if self._batched is None and self._function.batched is not None:
+            self._batched = self._handle_of(self._function.batched)
+        if self._batched is None or not rows:
+            require_rows(self._name, rows)
+            return [self._call_row(row) for row in rows]
+        results: list[Any] = self._batched(rows)
+        self._batched_calls += len(rows) - 1
         return results
+
+    def _call_row(self, row: Sequence[Any] | Mapping[str, Any]) -> Any:
+        return self.handle(**row) if isinstance(row, Mapping) else self.handle(*row)
+
+    def _handle_of(self, function: Function) -> Handle:
+        """Return a handle of another form of this function, under the same options."""
+        return make_handle(
+            self._planner,
+            self._origin,
+            self._name,
+            function,
+            options=self._chosen,
+            sample_every=self._sample_every,
+        )
 
     def map(self, *arrays: Any) -> Any:
         """Call for each element.
@@ -249,7 +259,7 @@ class Binding:
         """
         if any(hasattr(array, "__array_interface__") for array in arrays):
             rows, shape = _broadcast_rows(arrays)
-            return _array_of([self.handle(*row) for row in rows], shape)
+            return _array_of(self.batch(rows), shape)
         for index, array in enumerate(arrays):
             if not isinstance(array, Iterable):
                 raise ArgumentTypeError(
@@ -259,7 +269,7 @@ class Binding:
                     where=f"argument {index + 1}",
                     remedy="map(values, [x] * len(values))",
                 )
-        return [self.handle(*row) for row in list(zip(*arrays, strict=True))]
+        return self.batch(zip(*arrays, strict=True))
 
 
 def _call_for_future(handle: Handle, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -345,9 +355,10 @@ def statistics(handle: Handle) -> Statistics:
         ArgumentTypeError: The argument is no handle.
     """
     _require_handle(handle, "stats")
-    awaited = _handle.binding(handle).awaited
-    counted = [_handle.counters(one) for one in (handle, awaited) if one is not None]
+    binding = _handle.binding(handle)
+    counted = [_handle.counters(one) for one in (handle, *binding.others)]
     calls, errors, misses, timed, nanoseconds = map(sum, zip(*counted, strict=True))
+    calls += binding.batched_calls
     return Statistics(calls, errors, misses, timed, nanoseconds / timed / 1e9 if timed else None)
 
 

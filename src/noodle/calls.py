@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from noodle.errors import ArgumentTypeError
 from noodle.prototypes import Prototype
 from noodle.values import qualified_name
 
@@ -256,6 +257,15 @@ class Function(ABC):
         """
         return None
 
+    @property
+    def batched(self) -> Function | None:
+        """What makes many calls of it at once; None where a batch is a loop of calls.
+
+        It takes a list of rows, which are as ``require_rows`` has them or refused by its error, and
+        returns the list of results.
+        """
+        return None
+
     @abstractmethod
     def bind(self, call: Call) -> BoundFunction:
         """Make the function ready for calls of this signature.
@@ -265,6 +275,27 @@ class Function(ABC):
         Raises:
             ArgumentError: No call of this signature can succeed.
         """
+
+
+def require_rows(name: str, rows: Sequence[object]) -> None:
+    """Raise unless each row of a batch holds the arguments of one call.
+
+    Args:
+        name: What is called.
+        rows: Tuples or lists of positional arguments, and dicts of keyword arguments.
+
+    Raises:
+        ArgumentTypeError: A row is neither.
+    """
+    for index, row in enumerate(rows):
+        if not isinstance(row, (tuple, list, Mapping)):
+            raise ArgumentTypeError(
+                f"a batch of {name} needs rows of arguments",
+                expected="a tuple, list or dict for each call",
+                received=type(row).__name__,
+                where=f"row {index}",
+                remedy="batch([(x,) for x in values])",
+            )
 
 
 @dataclass(frozen=True, slots=True)

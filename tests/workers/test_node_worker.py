@@ -80,13 +80,31 @@ class TestCalls:
 
     def test_a_batch(self, driver: Driver, module: LoadModule) -> None:
         function = driver.get(module("export const f = (a, b) => a * b"), "f")
-        rows = [[number, 3] for number in range(1_000)]
+        items = [item for number in range(1_000) for item in (number, 3)]
         expected = [3 * number for number in range(1_000)]
-        assert expected == driver.request(Operation.BATCH, function, rows)
+        assert [expected] == driver.request(Operation.BATCH, function, 2, items)
+
+    @pytest.mark.parametrize("arity", [1, 2, 3, 4, 5])
+    def test_a_batch_of_any_number_of_arguments(
+        self, driver: Driver, module: LoadModule, arity: int
+    ) -> None:
+        function = driver.get(module("export const f = (...all) => all.join()"), "f")
+        items = [str(number) for number in range(3 * arity)]
+        rows = [",".join(items[begin : begin + arity]) for begin in range(0, len(items), arity)]
+        assert [rows] == driver.request(Operation.BATCH, function, arity, items)
+
+    def test_a_batch_whose_rows_differ(self, driver: Driver, module: LoadModule) -> None:
+        function = driver.get(module("export const f = (...all) => all.length"), "f")
+        assert [[0, 2, 1]] == driver.request(Operation.BATCH, function, None, [[], [1, 2], [3]])
+
+    def test_a_batch_of_a_method_keeps_its_object(self, driver: Driver, module: LoadModule) -> None:
+        source = "export const o = { step: 5, add(x) { return x + this.step; } }"
+        method = driver.get(driver.get(module(source), "o"), "add")
+        assert [[6, 7]] == driver.request(Operation.BATCH, method, 1, [1, 2])
 
     def test_a_batch_of_promises(self, driver: Driver, module: LoadModule) -> None:
         function = driver.get(module("export const f = async (a) => a + 1"), "f")
-        assert [2, 3] == driver.request(Operation.BATCH, function, [[1], [2]])
+        assert [[2, 3]] == driver.request(Operation.BATCH, function, 1, [1, 2])
 
     def test_a_batch_fails_with_the_error_of_its_row(
         self, driver: Driver, module: LoadModule
@@ -94,8 +112,18 @@ class TestCalls:
         function = driver.get(
             module("export const f = (a) => { if (a > 1) throw Error(`no ${a}`) }"), "f"
         )
-        error = failure(lambda: driver.request(Operation.BATCH, function, [[1], [2], [3]]))
+        done, error = driver.request(Operation.BATCH, function, 1, [1, 2, 3])
+        assert [UNDEFINED] == done
         assert "no 2" == error.message
+
+    def test_a_batch_ends_with_the_first_promise_that_fails(
+        self, driver: Driver, module: LoadModule
+    ) -> None:
+        source = "export const f = async (a) => { if (a > 1) throw Error(`no ${a}`); return a; }"
+        function = driver.get(module(source), "f")
+        done, error = driver.request(Operation.BATCH, function, 1, [1, 1, 3, 2])
+        assert [1, 1] == done
+        assert "no 3" == error.message
 
     def test_answers_larger_than_a_ring(self, evaluate: Evaluate) -> None:
         assert "x" * 300_000 == evaluate("(n) => 'x'.repeat(n)", 300_000)

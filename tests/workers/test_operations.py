@@ -44,7 +44,6 @@ class Thing:
         (Operation.NEXT, iter([1, 2, 3]), [2], [False, 1, 2]),
         (Operation.NEXT, iter([1]), [2], [True, 1]),
         (Operation.TEXT, 5, [], "5"),
-        (Operation.BATCH, max, [[[1, 2], [4, 3]]], [2, 4]),
         (Operation.NEW, list, [(1, 2)], [1, 2]),
     ],
 )

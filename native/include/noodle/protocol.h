@@ -76,7 +76,10 @@ enum noodle_operation {
     NOODLE_OP_IMPORT = 17,     /* 0, specifier, directory       load a module -> its reference */
     NOODLE_OP_DESCRIBE = 18,   /* id, name  -> [kind, parameter names, documentation] of a member */
     NOODLE_OP_STATISTICS = 19, /* 0                             -> {name: number} of the worker */
-    NOODLE_OP_BATCH = 20,      /* id, [[argument...]...]        call once for each row -> list of results */
+    NOODLE_OP_BATCH = 20,      /* id, arity, [argument...]      call once for each `arity` arguments, or, arity
+                                *                              being nil, for each list of arguments ->
+                                *                              [results], or [results, the ERROR of the call
+                                *                              behind them]; only the host asks for it */
     NOODLE_OP_CLOSE = 21,      /* id                            end an iterator or context early */
     NOODLE_OP_SEGMENT = 22     /* 0, bytes                      -> segment, lent to the worker that asks */
 };

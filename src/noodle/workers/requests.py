@@ -90,10 +90,6 @@ def _next(target: Iterator[Any], most: int = 1) -> list[Any]:
     return [len(items) < most, *items]
 
 
-def _batch(target: Callable[..., Any], rows: list[list[Any]]) -> list[Any]:
-    return [target(*row) for row in rows]
-
-
 def _close(target: Any) -> None:
     close = getattr(target, "close", None)
     if close is not None:
@@ -117,6 +113,5 @@ _ACTIONS: dict[int, Callable[..., Any]] = {
     Operation.AWAIT: lambda target: target,
     Operation.TEXT: str,
     Operation.VALUE: lambda target: target,
-    Operation.BATCH: _batch,
     Operation.CLOSE: _close,
 }

@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm";
 import { addon } from "./node/addon.mjs";
 import * as contexts from "./node/contexts.mjs";
 import { reportable, watchUncaught } from "./node/errors.mjs";
-import { gather, serve } from "./node/members.mjs";
+import { serve } from "./node/members.mjs";
 import { claim, introduce, proxy } from "./node/references.mjs";
 
 // Chosen: a full collection of a heap of this size takes a few milliseconds.
@@ -52,7 +52,6 @@ addon.start(
     current: contexts.current,
     cancelled: contexts.cancelled,
     closed: contexts.closed,
-    gather,
     stop: () => process.exit(0),
     collect,
   },

@@ -13,7 +13,7 @@ from typing import Any
 
 from noodle import _handle, _host
 from noodle._handle import Handle
-from noodle.calls import BoundFunction, Call, Function
+from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArityError, RemoteCallError
 from noodle.prototypes import Parameter, Prototype
 
@@ -27,14 +27,21 @@ class JavaScriptFunction(Function):
         remote: What calls it.
         prototype: What it declares.
         documentation: Its docstring.
+        is_class: Whether a call constructs an object.
     """
 
-    __slots__ = ("_call", "_prototype", "_raw", "_remote")
+    __slots__ = ("_call", "_is_class", "_prototype", "_raw", "_remote")
 
     def __init__(
-        self, remote: _host.RemoteFunction, prototype: Prototype, documentation: str
+        self,
+        remote: _host.RemoteFunction,
+        prototype: Prototype,
+        documentation: str,
+        *,
+        is_class: bool = False,
     ) -> None:
         self._remote = remote
+        self._is_class = is_class
         self._prototype = prototype
         self._raw = RawFunction(remote, prototype, documentation)
         self._call: Callable[..., Any] = remote
@@ -58,6 +65,11 @@ class JavaScriptFunction(Function):
         function._call = partial(event_loop.call, self._remote)
         return function
 
+    @property
+    def batched(self) -> Function | None:
+        """What sends many calls in one message; None for a class."""
+        return None if self._is_class else _Batched(self)
+
     def bind(self, call: Call) -> BoundFunction:
         """Return what calls the function in a worker.
 
@@ -74,6 +86,43 @@ class JavaScriptFunction(Function):
             order = _order(self._prototype, len(signature.positional), names)
             return BoundFunction(_by_position(function, order), _with_advice)
         return BoundFunction(function, _with_advice, generic=function is self._call)
+
+
+class _Batched(Function):
+    """Many calls of a function at once; see ``Function.batched``."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: JavaScriptFunction) -> None:
+        self._function = function
+
+    @property
+    def prototype(self) -> Prototype:
+        return Prototype(self._function.prototype.name, (Parameter("rows"),))
+
+    @property
+    def raw(self) -> Callable[..., Any]:
+        return self._function.raw
+
+    def bind(self, call: Call) -> BoundFunction:
+        return BoundFunction(self._call, _with_advice, generic=True)
+
+    def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
+        from noodle.workers.batches import call_rows
+
+        return call_rows(self._function._remote, rows, self._rows, tuple(_ADAPTED))
+
+    def _rows(self, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]]:
+        require_rows(self._function.prototype.name, rows)
+        return [self._row(row) for row in rows]
+
+    def _row(self, row: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+        if not isinstance(row, Mapping):
+            return [_adapted(value) for value in row]
+        from noodle.workers.references import undefined
+
+        order = _order(self._function.prototype, 0, list(row))
+        return [undefined if name is None else _adapted(row[name]) for name in order]
 
 
 class RawFunction:

@@ -74,7 +74,9 @@ class JavaScriptLibrary:
             prototype = prototype_of(name, parameters)
             shown = f"{name}({', '.join(parameters)})"
             text = documentation or f"{shown}: {kind} of {self.name}, in JavaScript."
-            return JavaScriptFunction(self._module.function(path), prototype, text)
+            return JavaScriptFunction(
+                self._module.function(path), prototype, text, is_class=kind == "class"
+            )
         if kind == "module":
             return Submodule(
                 JavaScriptLibrary(self._module, f"{self.name}.{name}", self.version, path=path)

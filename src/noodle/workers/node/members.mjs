@@ -2,6 +2,7 @@
 
 import { inspect, types } from "node:util";
 import { addon } from "./addon.mjs";
+import { batch } from "./batches.mjs";
 import * as iterators from "./iterators.mjs";
 import { load } from "./modules.mjs";
 import { parametersOf } from "./parameters.mjs";
@@ -238,14 +239,10 @@ const operations = {
   [OP.IMPORT]: (_, __, specifier, directory) => load(specifier, directory),
   [OP.DESCRIBE]: (object, _, name) => describe(object, name),
   [OP.STATISTICS]: () => statistics(),
-  [OP.BATCH]: (object, receiver, rows) =>
-    gather(rows.map((row) => call(object, receiver, row))),
+  [OP.BATCH]: (object, receiver, arity, items) =>
+    batch(object, receiver, (args) => call(object, receiver, args), arity, items),
   [OP.CLOSE]: (object) => iterators.close(object),
 };
-
-export function gather(results) {
-  return Promise.all(results);
-}
 
 // Does what the host asks of an object.
 export function serve(operation, object, receiver, id, ...args) {

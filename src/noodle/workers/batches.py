@@ -1,0 +1,55 @@
+"""Batches: many calls of a worker's function in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from noodle import _host
+from noodle.workers.operations import Operation
+
+__all__ = ["Prepare", "Row", "call_rows"]
+
+MOST_ROWS = 1 << 16
+"""Chosen: of one request, so that the worker's loop turns between two of them."""
+
+Row = Sequence[Any] | Mapping[str, Any]
+Prepare = Callable[[Sequence[Row]], list[list[Any]]]
+"""Turns rows into lists of what the function is called with, by position."""
+
+
+def call_rows(
+    function: _host.RemoteFunction,
+    rows: list[Row],
+    prepare: Prepare,
+    prepared_types: tuple[type, ...],
+) -> list[Any]:
+    """Call a function once for each row, in as few requests as can be.
+
+    Args:
+        function: The function, not a class; with several workers, one of them gets each request.
+        rows: For each call its positional arguments as a tuple or list, or its keyword arguments
+            as a dict.
+        prepare: What all rows go through if one of them needs it, or if their lengths differ.
+        prepared_types: Rows with an argument of these types need it; dicts always do, and what is
+            no row.
+
+    Returns:
+        The results, in order.
+
+    Raises:
+        Exception: What the first row that failed raised, with a note that names the row.
+    """
+    results: list[Any] = []
+    for begin in range(0, len(rows), MOST_ROWS):
+        part = rows if len(rows) <= MOST_ROWS else rows[begin : begin + MOST_ROWS]
+        arity, arguments = _host.flatten_rows(part, prepared_types) or (
+            None,
+            prepare(part),
+        )
+        done, *failure = _host.request(function.reference(), Operation.BATCH, arity, arguments)
+        results += done
+        if failure:
+            failure[0].add_note(f"in row {len(results)} of a batch of {len(rows)}")
+            raise failure[0]
+    return results
