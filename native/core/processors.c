@@ -242,19 +242,38 @@ noodle_spin_end(void)
     atomic_fetch_sub_explicit(&spinning, 1, memory_order_relaxed);
 }
 
-/* The kernel moves the thread at the first call; the second one leaves it where it is. */
+/* Runs this thread where both masks allow it.  The kernel moves it at the first call; the second one
+ * leaves it where it is. */
+static void
+move_within(const unsigned char *wanted)
+{
+    unsigned char before[MOST_CPUS / 8] = {0};
+    unsigned char chosen[MOST_CPUS / 8];
+    if (sched_getaffinity(0, sizeof before, (cpu_set_t *)before) != 0)
+        return;
+    for (size_t i = 0; i < sizeof chosen; i++)
+        chosen[i] = before[i] & wanted[i];
+    if (CPU_COUNT_S(sizeof chosen, (cpu_set_t *)chosen) != 0
+        && sched_setaffinity(0, sizeof chosen, (cpu_set_t *)chosen) == 0)
+        sched_setaffinity(0, sizeof before, (cpu_set_t *)before);
+}
+
 void
 noodle_leave_processor(void)
 {
-    unsigned char before[MOST_CPUS / 8] = {0};
     unsigned char others[MOST_CPUS / 8];
     const int here = sched_getcpu();
-    if (here < 0 || here >= MOST_CPUS
-        || sched_getaffinity(0, sizeof before, (cpu_set_t *)before) != 0)
+    if (here < 0)
         return;
-    memcpy(others, before, sizeof others);
+    memset(others, 0xff, sizeof others);
     CPU_CLR_S((size_t)here, sizeof others, (cpu_set_t *)others);
-    if (CPU_COUNT_S(sizeof others, (cpu_set_t *)others) != 0
-        && sched_setaffinity(0, sizeof others, (cpu_set_t *)others) == 0)
-        sched_setaffinity(0, sizeof before, (cpu_set_t *)before);
+    move_within(others);
+}
+
+void
+noodle_join_processor(uint32_t processor)
+{
+    unsigned char only[MOST_CPUS / 8] = {0};
+    CPU_SET_S((size_t)processor, sizeof only, (cpu_set_t *)only);
+    move_within(only);
 }

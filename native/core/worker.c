@@ -17,7 +17,8 @@
 #define WAKE_UPS 8
 /* Chosen: a move costs some 20 us, so at worst 2 % of the time, and soon next to nothing. */
 #define MOVE_PAUSE_LEAST_NS UINT64_C(1000000)
-#define MOVE_PAUSE_MOST_NS UINT64_C(64000000)
+#define MOVE_PAUSE_MOST_NS UINT64_C(32000000)
+#define JOIN_PAUSE_NS UINT64_C(1000000)
 /* Chosen: so many answers without a sleep say that a move was worth while. */
 #define STREAK 64
 
@@ -256,6 +257,23 @@ is_apart(noodle_worker *worker)
     return !noodle_shares_processor(own, last_caller(worker));
 }
 
+/* Where nobody may spin each side sleeps while the other works: then a wake-up on the same processor
+ * is a switch of context, and one on another an interrupt, which in a virtual machine takes long. */
+static void
+come_together(noodle_worker *worker)
+{
+    const noodle_presence *const caller = last_caller(worker);
+    const uint32_t there = atomic_load_explicit(&caller->processor, memory_order_relaxed);
+    uint64_t now;
+    if (there == 0 || noodle_shares_processor(&worker->control->worker, caller))
+        return;
+    now = noodle_now();
+    if (now < worker->move_after_ns)
+        return;
+    worker->move_after_ns = now + JOIN_PAUSE_NS;
+    noodle_join_processor(there - 1);
+}
+
 noodle_status
 noodle_worker_spin(noodle_worker *worker)
 {
@@ -263,8 +281,12 @@ noodle_worker_spin(noodle_worker *worker)
     if (any_ready(worker))
         return NOODLE_READY;
     noodle_show_processor(&worker->control->worker);
-    if (!is_hot(worker) || !noodle_spin_begin())
+    if (!is_hot(worker))
         return NOODLE_NOT_YET;
+    if (!noodle_spin_begin()) {
+        come_together(worker);
+        return NOODLE_NOT_YET;
+    }
     if (is_apart(worker))
         found = spin_blindly(worker) || spin_by_the_clock(worker);
     noodle_spin_end();

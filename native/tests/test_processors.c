@@ -193,3 +193,20 @@ CASE(a_thread_that_may_run_on_one_processor_only_stays_there)
     CHECK(CPU_ISSET((size_t)sched_getcpu(), &one));
     EQUAL(0, sched_setaffinity(0, sizeof before, &before));
 }
+
+CASE(a_thread_joins_a_processor_of_its_affinity_only)
+{
+    cpu_set_t before, after;
+    EQUAL(0, sched_getaffinity(0, sizeof before, &before));
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET((size_t)i, &before)) {
+            int tries = 0;
+            do   /* the kernel may move it on at once */
+                noodle_join_processor((uint32_t)i);
+            while (sched_getcpu() != i && ++tries < 1000);
+            CHECK(tries < 1000);
+        }
+    noodle_join_processor(1u << 20);   /* beyond every mask */
+    EQUAL(0, sched_getaffinity(0, sizeof after, &after));
+    CHECK(CPU_EQUAL(&before, &after));
+}

@@ -42,7 +42,8 @@
  * Processors.  The kernel may wake both sides on one processor and leave them there.  A worker that
  * would spin if it were elsewhere then moves itself, by taking the processor out of its affinity and
  * putting it back.  If no run of answers without a sleep follows, other work holds the other
- * processors, and it waits twice as long before it tries again.
+ * processors, and it waits twice as long before it tries again.  Where spinning is not allowed it
+ * joins its caller's processor instead.
  *
  * Threads.  A channel, with both its rings, is used by one thread at a time; a link's functions
  * may be called from any thread, and so may noodle_link_mark_dead() while others wait.  A

@@ -58,4 +58,7 @@ void noodle_spin_end(void);
 /* Moves the calling thread to another processor of its affinity mask, if there is one. */
 void noodle_leave_processor(void);
 
+/* Moves the calling thread to a processor of its affinity mask; does nothing for any other. */
+void noodle_join_processor(uint32_t processor);
+
 #endif
