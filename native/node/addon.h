@@ -59,6 +59,7 @@ struct addon_call {
     uint64_t chain;
     uint64_t deadline_ns;      /* 0: none */
     bool cancelled;
+    bool waits;                /* for a promise: none of its code runs */
     bool watched;              /* JavaScript holds something for it and wants to hear of its end */
 };
 

@@ -160,6 +160,7 @@ addon_wait_for_promise(const addon_call *call, napi_value promise)
     if (kept == NULL)
         return false;
     *kept = *call;
+    kept->waits = true;
     kept->next = *bucket;
     *bucket = kept;
     addon.open_calls++;

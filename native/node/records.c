@@ -32,10 +32,24 @@ cancel_deferred(uint64_t id)
     return true;
 }
 
+/* Its promise is not settled: it takes no time, so it must not cost the worker its life. */
+static COLD void
+tell_pending(const addon_call *call)
+{
+    const addon_call none = {.channel = call->channel};
+    addon_message message;
+    addon_message_begin(&message, call->channel);
+    wire_enter_list(&message.writer, 2);
+    wire_write_int(&message.writer, NOODLE_SUBJECT_PENDING);
+    wire_write_uint(&message.writer, call->id);
+    wire_leave(&message.writer);
+    addon_message_send(&message, &none, NOODLE_KIND_CONTROL);
+}
+
 static void
 cancel(uint64_t id)
 {
-    addon_call *const call = addon_find_call(id);
+    addon_call *call = addon_find_call(id);
     napi_value argument;
     if (call == NULL) {
         cancel_deferred(id);
@@ -44,11 +58,14 @@ cancel(uint64_t id)
     if (call->cancelled)
         return;
     call->cancelled = true;
-    if (!call->watched)
-        return;
-    argument = addon_number((double)id);
-    if (addon_call_function(ADDON_CANCELLED, &argument, 1) == NULL)
-        addon_take_exception();
+    if (call->watched) {
+        argument = addon_number((double)id);
+        if (addon_call_function(ADDON_CANCELLED, &argument, 1) == NULL)
+            addon_take_exception();
+        call = addon_find_call(id);   /* that may have answered it */
+    }
+    if (call != NULL && call->waits)
+        tell_pending(call);
 }
 
 /* ---------------------------------------------------------------------------- Other records */
@@ -147,12 +164,15 @@ handle(noodle_channel *channel, const noodle_record *record, const unsigned char
     return later;
 }
 
-/* Keeps a call of another chain until JavaScript is not blocked any more. */
+/* Keeps a call of another chain, and releases behind it, until JavaScript is not blocked any more. */
 static COLD void
 defer(noodle_channel *channel, const noodle_record *record, const unsigned char *bytes)
 {
     addon_deferred *const item = malloc(sizeof *item + record->length);
-    if (item == NULL || addon.deferred_bytes > DEFERRED_MOST) {
+    if (item == NULL && record->kind != NOODLE_KIND_CALL)
+        return;   /* the objects stay, and nothing else happens */
+    if (item == NULL
+        || (addon.deferred_bytes > DEFERRED_MOST && record->kind == NOODLE_KIND_CALL)) {
         const addon_call call = {.channel = channel, .id = record->call_id,
                                  .chain = record->chain_id};
         free(item);
@@ -210,7 +230,10 @@ addon_take(noodle_channel *channel, uint64_t chain)
         addon_condemn(noodle_status_name(status));
     if (UNLIKELY(channel->peer_event.wake_fd < 0))
         addon_drain_socket();
-    if (UNLIKELY(chain != 0 && record.kind == NOODLE_KIND_CALL && record.chain_id != chain)) {
+    /* A release must not overtake a call that was put aside. */
+    if (UNLIKELY(chain != 0
+                 && ((record.kind == NOODLE_KIND_CALL && record.chain_id != chain)
+                     || (record.kind == NOODLE_KIND_RELEASE && addon.deferred != NULL)))) {
         defer(channel, &record, buffer);
         return false;
     }

@@ -89,7 +89,8 @@ module_exec(PyObject *module)
     }
     if (host_engine == NULL)
         host_engine = Py_NewRef(Py_None);
-    if (host_threads_init(module) < 0 || host_arrays_init(module) < 0
+    if (host_threads_init(module) < 0 || host_memory_init(module) < 0
+        || host_exporter_init(module) < 0 || host_loans_init(module) < 0
         || host_links_init(module) < 0 || host_references_init(module) < 0
         || host_functions_init(module) < 0 || host_batches_init(module) < 0
         || host_processes_init(module) < 0

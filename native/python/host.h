@@ -71,6 +71,7 @@ int host_raise(enum host_policy policy, const char *format, ...);
 typedef struct host_lane host_lane;
 typedef struct host_thread host_thread;
 typedef struct host_call host_call;
+typedef struct host_notice host_notice;
 
 /* A reference that was let go.  Pushed by finalizers, on whatever thread they run. */
 typedef struct host_release {
@@ -78,6 +79,13 @@ typedef struct host_release {
     uint64_t id;
     uint32_t sent;
 } host_release;
+
+/* Something of the host that the worker let go. */
+struct host_notice {
+    uint64_t number;     /* of an object, or of a segment */
+    uint64_t count;      /* sendings, or loans */
+    bool is_loan;
+};
 
 /* A callback that is being served for a worker, which may be blocked in it. */
 typedef struct host_serving {
@@ -103,11 +111,19 @@ typedef struct Link {
     uint32_t worker;               /* its number in the arena */
     bool has_worker;
     bool trusted;
+    bool has_ended;                /* its process has; the core goes with the last lane */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
     host_turn *turns;              /* first come first */
     _Atomic(host_release *) releases;
+    host_release *due;             /* taken from it: to be sent once what came before was taken */
+    uint64_t due_after[NOODLE_CHANNELS];   /* by channel: how far the worker must have read */
+    uint32_t undecoded;            /* payloads that were taken and not read to their end */
+    host_notice *notices;          /* what the worker let go meanwhile */
+    size_t notice_count;
+    size_t notice_capacity;
+    PyObject *unsettled;           /* ids of calls that nobody waits for, and that run no code */
     host_serving *serving;
     PyObject *exports;             /* id -> Export */
     PyObject *exports_by_object;   /* address -> Export, which keeps the object alive */
@@ -123,6 +139,9 @@ typedef struct Link {
     uint64_t copies;               /* of arrays, in either direction */
     uint64_t copied_bytes;
     uint64_t shared_bytes;         /* of arrays that crossed without a copy */
+    uint64_t lent_bytes;           /* of the segments that it has now */
+    uint64_t most_bytes;           /* of these; 0: no limit */
+    uint32_t most_segments;        /* 0: no limit */
     uint32_t in_flight;            /* calls without an answer, retired ones included */
     uint64_t last_used_ns;         /* kept by the serving thread, from `calls` */
     uint64_t last_calls;
@@ -151,12 +170,15 @@ void host_link_condemn(Link *link, const char *reason);
 void host_link_kill(Link *link);
 /* Whether the process has ended, which is then marked. */
 bool host_link_has_ended(Link *link);
+/* Closes what a link of an ended worker has open, once no lane is left. */
+void host_link_settle_end(Link *link);
 
 /* ------------------------------------------------------------------------------------ Threads */
 
 typedef struct host_retired {
     uint64_t call_id;
     uint64_t kill_at_ns;   /* 0: never */
+    uint64_t begins_at;    /* only if the worker has read the ring so far; 0: in any case */
 } host_retired;
 
 struct host_lane {
@@ -196,6 +218,7 @@ struct host_call {
     uint64_t chain;
     uint64_t deadline_ns;
     uint64_t begin_ns;          /* set once the wait is a long one; else 0 */
+    uint64_t sent_until;        /* the ring's head behind its request */
     bool answered;
     bool called_back;
     uint16_t kind;
@@ -234,7 +257,7 @@ noodle_channel *host_channel_open(host_thread *thread, Link *link, PyObject *nam
 host_lane *host_lane_new(host_thread *thread, Link *link, noodle_channel *core);
 /* The end of a thread's outermost call: gives up lanes that others wait for, or that have ended. */
 void host_thread_settle(host_thread *thread);
-int host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns);
+int host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns, uint64_t begins_at);
 bool host_lane_forget(host_lane *lane, uint64_t call_id);
 
 /* Gives back the lanes of threads that have ended. */
@@ -288,6 +311,23 @@ int host_message_send(host_thread *thread, host_lane *lane, host_message *messag
 /* Reads a payload; NULL with an exception. */
 PyObject *host_read(Link *link, unsigned flags, const unsigned char *payload, size_t length);
 
+/* A payload that was taken and waits to be read may name what the worker has let go by then: so until
+ * it was read nothing of the link is let go. */
+static inline void
+host_payload_taken(Link *link)
+{
+    link->undecoded++;
+}
+
+void host_apply_notices(Link *link);
+
+static inline void
+host_payload_read(Link *link)
+{
+    if (UNLIKELY(--link->undecoded == 0 && link->notice_count != 0))
+        host_apply_notices(link);
+}
+
 /* -------------------------------------------------------------------------------------- Calls */
 
 typedef struct host_pace {
@@ -299,8 +339,11 @@ int host_write_request(host_message *message, int operation, uint64_t id, PyObje
                        Py_ssize_t count, PyObject *keyword_names);
 /* Reads the answer to a call that nobody waits for any more, for the references in it. */
 int host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload);
-/* Tells the worker that nobody waits for a call; until it answers, its id stays on the lane. */
+/* Tells the worker that nobody waits for a call; until it answers, its id stays on the lane.  After the
+ * deadline and the grace it costs the worker its life, unless the worker says that the call only waits. */
 void host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns);
+/* The worker says so.  Returns 0, or -1 with an exception. */
+int host_call_is_pending(host_lane *lane, uint64_t call_id);
 
 /* Calls into a worker and waits for the answer. */
 PyObject *host_call_worker(Link *link, int operation, uint64_t id, PyObject *name,
@@ -340,7 +383,7 @@ PyObject *host_perform(Link *link, PyObject *request);
 /* Answers a request with a result, or with the exception that is set.  Returns as above. */
 int host_answer(host_thread *thread, host_lane *lane, const noodle_record *request,
                 PyObject *result);
-/* Tells the worker what was let go; what finds no space stays for the next time. */
+/* Tells the worker what was let go; what must wait, or finds no space, stays for the next time. */
 void host_send_releases(host_lane *lane);
 
 /* --------------------------------------------------------------------------------- References */
@@ -380,6 +423,21 @@ int host_batches_init(PyObject *module);
 /* ------------------------------------------------------------------------------------- Arrays */
 
 extern noodle_arena *host_arena;
+extern PyTypeObject *host_memory_type;
+extern PyTypeObject *host_array_type;
+
+/* A Memory over a lease, or over private memory of malloc() where the lease is none; takes it, also
+ * when it fails. */
+PyObject *host_memory_new(noodle_lease lease, unsigned char *address, uint64_t bytes, bool read_only);
+unsigned char *host_memory_address(PyObject *memory, uint64_t *bytes, bool *read_only);
+/* The Memory that an array, or a view of one, lies in: a new reference, or NULL without an exception. */
+PyObject *host_memory_of(PyObject *object);
+/* Raises if an array's memory was given up by hand.  Returns 0 or -1. */
+int host_memory_check(PyObject *object);
+PyObject *host_array_memory(PyObject *array);   /* a new reference, or NULL */
+void host_array_release(PyObject *array);
+int host_memory_init(PyObject *module);
+int host_exporter_init(PyObject *module);
 
 int host_write_array(void *context, wire_writer *writer, PyObject *object, const Py_buffer *view,
                      const wire_array *array);
@@ -392,7 +450,9 @@ int host_find_segment(Link *link, uint64_t number, noodle_lease *lease);
 int host_lend(Link *link, host_message *message, noodle_lease lease, bool read_only);
 void host_loan_return(Link *link, uint64_t segment, uint64_t times);
 void host_loans_clear(Link *link);
-int host_arrays_init(PyObject *module);
+/* Raises if so many bytes more in one segment more exceed what the worker may have.  Returns 0 or -1. */
+int host_loan_check(Link *link, uint64_t bytes);
+int host_loans_init(PyObject *module);
 
 /* ---------------------------------------------------------------------------------- Processes */
 
@@ -412,6 +472,8 @@ int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *r
 void host_loop_unpark(host_thread *thread);
 void host_loop_park(host_thread *thread);
 void host_loop_forget(struct LoopChannel *channel);
+/* Whether calls wait for space in its ring. */
+bool host_loop_has_unsent(const struct LoopChannel *channel);
 int host_loops_init(PyObject *module);
 
 #endif

@@ -17,6 +17,8 @@
 #define STUCK_AFTER_NS UINT64_C(100000000)
 /* Chosen: so many records before a thread lets others have the GIL, and looks at the clock. */
 #define BATCH 256
+/* Chosen: calls of a worker that nobody waits for and that never end; each takes some 100 bytes here. */
+#define UNSETTLED_MOST 100000
 
 /* `host_pace.fits` of a function nine of ten of whose answers came within the held wait. */
 #define FITS_ONE 65536u
@@ -90,11 +92,40 @@ broke_protocol(Link *link, const char *reason)
     return host_raise(POLICY_CRASHED, "OO", link, Py_None);
 }
 
+/* ----------------------------------------------------------------------------- Retired calls */
+
+static bool
+forget_unsettled(Link *link, uint64_t call_id)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(call_id);
+    const int found = key != NULL ? PySet_Discard(link->unsettled, key) : -1;
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return found == 1;
+}
+
+/* A promise that is never settled runs no code: it costs the worker a little memory, and not its life. */
+int
+host_call_is_pending(host_lane *lane, uint64_t call_id)
+{
+    Link *const link = lane->link;
+    if (!host_lane_forget(lane, call_id))
+        return 0;   /* it was answered meanwhile, or never cancelled */
+    PyObject *key = PyLong_FromUnsignedLongLong(call_id);
+    const int added = key != NULL ? PySet_Add(link->unsettled, key) : -1;
+    Py_XDECREF(key);
+    if (added == 0 && PySet_GET_SIZE(link->unsettled) > UNSETTLED_MOST) {
+        PyErr_SetString(PyExc_ValueError, "too many of its calls never end");
+        return -1;
+    }
+    return added;
+}
+
 COLD int
 host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
 {
     PyObject *type, *value, *traceback;
-    if (!host_lane_forget(lane, record->call_id))
+    if (!host_lane_forget(lane, record->call_id) && !forget_unsettled(lane->link, record->call_id))
         return broke_protocol(lane->link, "it answered a call that was not made");
     lane->link->late_replies++;
     lane->link->in_flight--;
@@ -116,6 +147,7 @@ stash(host_call *call, const noodle_record *record, const unsigned char *payload
     }
     memcpy(kept, payload, record->length);
     call->payload = kept;
+    host_payload_taken(call->lane->link);
     return 0;
 }
 
@@ -372,8 +404,8 @@ await_answer(host_thread *thread, host_call *call, host_pace *pace)
     return wait_slowly(thread, call, pace);
 }
 
-COLD void
-host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns)
+static COLD void
+retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t kill_at_ns, uint64_t begins_at)
 {
     PyObject *type, *value, *traceback;
     const noodle_record record = {
@@ -382,11 +414,30 @@ host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadl
         return;
     PyErr_Fetch(&type, &value, &traceback);
     noodle_channel_send(lane->core, &record, "");
-    if (host_lane_retire(lane, call_id, deadline_ns == 0 ? 0 : deadline_ns + lane->link->grace_ns) < 0) {
+    if (host_lane_retire(lane, call_id, kill_at_ns, begins_at) < 0) {
         PyErr_Clear();
         host_link_condemn(lane->link, "there was no memory to keep track of its calls");
     }
     PyErr_Restore(type, value, traceback);
+}
+
+COLD void
+host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns)
+{
+    retire(lane, call_id, chain_id, deadline_ns == 0 ? 0 : deadline_ns + lane->link->grace_ns, 0);
+}
+
+/* The call has failed on this side.  After an interrupt the user wants it to end, with or without a
+ * deadline; but a call that the worker has not begun holds nobody up. */
+static COLD void
+give_up(const host_call *call)
+{
+    const host_lane *const lane = call->lane;
+    if (!PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+        host_retire(call->lane, call->id, call->chain, call->deadline_ns);
+    else
+        retire(call->lane, call->id, call->chain, noodle_now() + lane->link->grace_ns,
+               call->sent_until);
 }
 
 /* -------------------------------------------------------------------------------------- Calls */
@@ -421,13 +472,21 @@ host_unreadable(Link *link, PyObject *name)
     Py_XDECREF(traceback);
 }
 
+/* Of an answer that was kept. */
+static COLD void
+drop_payload(host_call *call)
+{
+    free(call->payload);
+    host_payload_read(call->lane->link);
+}
+
 static PyObject *
 read_answer(host_call *call)
 {
     Link *const link = call->lane->link;
     PyObject *value = host_read(link, call->flags, call->payload, call->length);
     if (UNLIKELY(call->payload != call->small))
-        free(call->payload);
+        drop_payload(call);
     if (UNLIKELY(value == NULL))
         host_unreadable(link, call->name);
     return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(value, call->failure);
@@ -495,11 +554,12 @@ make_call(host_thread *thread, host_call *call, int operation, uint64_t id, PyOb
     if (UNLIKELY(send_request(thread, call, operation, id, args, count, keyword_names) < 0))
         return NULL;
     link->in_flight++;
+    call->sent_until = call->lane->core->out.position;
     if (UNLIKELY(await_answer(thread, call, pace) < 0)) {
         if (!call->answered)
-            host_retire(call->lane, call->id, call->chain, call->deadline_ns);
+            give_up(call);
         else if (call->payload != call->small)
-            free(call->payload);
+            drop_payload(call);
         return NULL;
     }
     if (UNLIKELY(call->called_back))

@@ -44,13 +44,17 @@ create_core(Link *self, uint32_t channels, uint32_t ring_bytes)
 static PyObject *
 link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"name", "channels", "ring_bytes", "trusted", "grace", "spin", NULL};
+    static char *keywords[] = {"name",  "channels",     "ring_bytes",      "trusted", "grace",
+                               "spin", "shared_bytes", "shared_segments", NULL};
     PyObject *name;
     unsigned int channels = NOODLE_CHANNELS, ring_bytes = NOODLE_RING_DEFAULT;
     int trusted = 1;
     double grace = 0.5, spin = 15e-6;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpdd:Link", keywords, &name, &channels,
-                                     &ring_bytes, &trusted, &grace, &spin))
+    unsigned long long shared_bytes = 0;
+    unsigned int shared_segments = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpddKI:Link", keywords, &name, &channels,
+                                     &ring_bytes, &trusted, &grace, &spin, &shared_bytes,
+                                     &shared_segments))
         return NULL;
     if (host_policy[POLICY_DEADLINE_SCOPE] == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no policy was installed: import noodle.workers.policies");
@@ -65,13 +69,16 @@ link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->generation = noodle_process_generation();
     self->grace_ns = (uint64_t)(grace * 1e9);
     self->spin_ns = (uint64_t)(spin * 1e9);
+    self->most_bytes = shared_bytes;
+    self->most_segments = shared_segments;
     self->exports = PyDict_New();
     self->exports_by_object = PyDict_New();
     self->proxies = PyDict_New();
     self->loans = PyDict_New();
     self->own_segments = PyDict_New();
     self->dropped = PyList_New(0);
-    if (self->exports == NULL || self->exports_by_object == NULL || self->proxies == NULL
+    self->unsettled = PySet_New(NULL);
+    if (self->unsettled == NULL || self->exports == NULL || self->exports_by_object == NULL || self->proxies == NULL
         || self->loans == NULL || self->own_segments == NULL || self->dropped == NULL
         || create_core(self, channels, ring_bytes) < 0)
         Py_CLEAR(self);
@@ -88,7 +95,6 @@ leave_arena(Link *self, bool killed)
         return;
     by_worker[self->worker] = NULL;
     host_loans_clear(self);
-    PyDict_Clear(self->own_segments);
     noodle_arena_remove_worker(host_arena, self->worker, killed);
 }
 
@@ -114,19 +120,26 @@ link_clear(PyObject *object)
 }
 
 static void
-link_dealloc(PyObject *object)
+free_releases(host_release *release)
 {
-    Link *const self = (Link *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    host_release *release = atomic_exchange(&self->releases, NULL);
-    PyObject_GC_UnTrack(object);
-    if (self->weak_references != NULL)
-        PyObject_ClearWeakRefs(object);
     while (release != NULL) {
         host_release *const next = release->next;
         free(release);
         release = next;
     }
+}
+
+static void
+link_dealloc(PyObject *object)
+{
+    Link *const self = (Link *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (self->weak_references != NULL)
+        PyObject_ClearWeakRefs(object);
+    free_releases(atomic_exchange(&self->releases, NULL));
+    free_releases(self->due);
+    free(self->notices);
     leave_arena(self, true);
     if (self->core != NULL)
         noodle_link_destroy(self->core);
@@ -138,6 +151,7 @@ link_dealloc(PyObject *object)
     Py_XDECREF(self->loans);
     Py_XDECREF(self->own_segments);
     Py_XDECREF(self->dropped);
+    Py_XDECREF(self->unsettled);
     Py_XDECREF(self->broken);
     Py_XDECREF(self->name);
     type->tp_free(object);
@@ -157,6 +171,8 @@ bool
 host_link_has_ended(Link *self)
 {
     struct pollfd process = {.fd = self->pidfd, .events = POLLIN};
+    if (self->has_ended)
+        return true;
     if (self->core == NULL || self->pidfd < 0)
         return false;
     if (!noodle_link_is_dead(self->core) && poll(&process, 1, END_MS) <= 0)
@@ -216,6 +232,19 @@ link_condemn(PyObject *object, PyObject *reason)
     Py_RETURN_NONE;
 }
 
+void
+host_link_settle_end(Link *self)
+{
+    if (!self->has_ended || self->lanes != NULL || self->orphans != NULL || self->core == NULL
+        || self->generation != noodle_process_generation())
+        return;
+    noodle_link_destroy(self->core);
+    self->core = NULL;
+    if (self->pidfd >= 0)
+        close(self->pidfd);
+    self->pidfd = -1;
+}
+
 /* The worker's process has ended: nothing of it is waited for any more. */
 static PyObject *
 link_ended(PyObject *object, PyObject *killed)
@@ -227,6 +256,7 @@ link_ended(PyObject *object, PyObject *killed)
         return NULL;
     noodle_link_mark_dead(self->core);
     leave_arena(self, was_killed != 0);
+    PySet_Clear(self->unsettled);
     Py_INCREF(self);
     while (self->orphans != NULL) {
         host_lane *const lane = self->orphans;
@@ -240,6 +270,8 @@ link_ended(PyObject *object, PyObject *killed)
     }
     PyDict_Clear(self->exports);
     PyDict_Clear(self->exports_by_object);
+    self->has_ended = true;
+    host_link_settle_end(self);
     Py_DECREF(self);
     Py_RETURN_NONE;
 }
@@ -369,7 +401,17 @@ extend_grace(Link *self, uint64_t now)
                 lane->retired[i].kill_at_ns = now + self->grace_ns;
 }
 
-/* A call whose deadline and grace have passed costs the worker its life. */
+static bool
+is_overdue(const host_lane *lane, const host_retired *retired, uint64_t now)
+{
+    const uint64_t read =
+        atomic_load_explicit(&lane->core->out.tail->position, memory_order_relaxed);
+    return retired->kill_at_ns != 0 && now > retired->kill_at_ns && read >= retired->begins_at
+           && (!noodle_channel_ready(lane->core) || now - retired->kill_at_ns > FLOOD_NS);
+}
+
+/* A call whose code still runs when its deadline, or the interrupt, and the grace have passed costs the
+ * worker its life. */
 static void
 kill_overdue(Link *self)
 {
@@ -377,10 +419,10 @@ kill_overdue(Link *self)
     extend_grace(self, now);
     for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
         for (uint32_t i = 0; i < lane->retired_count; i++)
-            if (lane->retired[i].kill_at_ns != 0 && now > lane->retired[i].kill_at_ns
-                && (!noodle_channel_ready(lane->core)
-                    || now - lane->retired[i].kill_at_ns > FLOOD_NS)) {
-                host_link_condemn(self, "a call did not end within the grace after its deadline");
+            if (is_overdue(lane, &lane->retired[i], now)) {
+                host_link_condemn(self, lane->retired[i].begins_at == 0
+                                            ? "a call did not end within the grace after its deadline"
+                                            : "a call did not end within the grace after an interrupt");
                 return;
             }
 }
@@ -438,7 +480,7 @@ keep_house(host_thread *thread, Link *self, host_lane *own)
     kill_overdue(self);
     trim_arena();
     send_dropped(own, self);
-    if (atomic_load_explicit(&self->releases, memory_order_relaxed) != NULL)
+    if (self->due != NULL || atomic_load_explicit(&self->releases, memory_order_relaxed) != NULL)
         host_send_releases(own);
     if (self->calls != self->last_calls || self->in_flight > 0 || self->last_used_ns == 0) {
         self->last_calls = self->calls;
@@ -541,12 +583,13 @@ link_statistics(PyObject *object, PyObject *Py_UNUSED(ignored))
     for (; lane != NULL; lane = lane->next_of_link)
         lanes++;
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsIsIsnsnsn}", "calls", (unsigned long long)self->calls, "callbacks",
+        "{sKsKsKsKsKsKsKsKsIsnsIsnsnsn}", "calls", (unsigned long long)self->calls, "callbacks",
         (unsigned long long)self->callbacks, "late_replies", (unsigned long long)self->late_replies,
         "releases_sent", (unsigned long long)self->sent_releases, "copies",
         (unsigned long long)self->copies, "copied_bytes", (unsigned long long)self->copied_bytes,
-        "shared_bytes", (unsigned long long)self->shared_bytes, "in_flight",
-        (unsigned int)self->in_flight, "channels", lanes, "exported_objects",
+        "shared_bytes", (unsigned long long)self->shared_bytes, "lent_bytes",
+        (unsigned long long)self->lent_bytes, "in_flight", (unsigned int)self->in_flight,
+        "unsettled", PySet_GET_SIZE(self->unsettled), "channels", lanes, "exported_objects",
         PyDict_GET_SIZE(self->exports), "live_references", PyDict_GET_SIZE(self->proxies),
         "lent_segments", PyDict_GET_SIZE(self->loans));
 }
@@ -554,20 +597,23 @@ link_statistics(PyObject *object, PyObject *Py_UNUSED(ignored))
 static PyObject *
 link_get_beat(PyObject *object, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLongLong(noodle_link_beat(((Link *)object)->core));
+    const noodle_link *const core = ((Link *)object)->core;
+    return PyLong_FromUnsignedLongLong(core == NULL ? 0 : noodle_link_beat(core));
 }
 
 static PyObject *
 link_get_progress(PyObject *object, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLongLong(noodle_link_progress(((Link *)object)->core));
+    const noodle_link *const core = ((Link *)object)->core;
+    return PyLong_FromUnsignedLongLong(core == NULL ? 0 : noodle_link_progress(core));
 }
 
 static PyObject *
 link_get_state(PyObject *object, void *Py_UNUSED(closure))
 {
     static const char *const names[] = {"running", "spinning", "parked", "waking"};
-    return PyUnicode_FromString(names[noodle_link_worker_state(((Link *)object)->core) & 3]);
+    const noodle_link *const core = ((Link *)object)->core;
+    return PyUnicode_FromString(core == NULL ? "ended" : names[noodle_link_worker_state(core) & 3]);
 }
 
 static PyObject *
@@ -631,6 +677,7 @@ static PyGetSetDef link_getset[] = {
 static PyMemberDef link_members[] = {
     {"name", T_OBJECT_EX, offsetof(Link, name), READONLY, "The worker's name."},
     {"broken", T_OBJECT, offsetof(Link, broken), READONLY, "Why it was killed, or None."},
+    {"lent_bytes", T_ULONGLONG, offsetof(Link, lent_bytes), READONLY, "Bytes of the segments it has."},
     {"incarnation", T_ULONGLONG, offsetof(Link, incarnation), READONLY, "Its process, as a number."},
     {"calls", T_ULONGLONG, offsetof(Link, calls), READONLY, "Calls made so far."},
     {"in_flight", T_UINT, offsetof(Link, in_flight), READONLY, "Calls without an answer."},
@@ -640,7 +687,8 @@ static PyMemberDef link_members[] = {
 };
 
 static PyType_Slot link_slots[] = {
-    {Py_tp_doc, "Link(name, channels=64, ring_bytes=65536, trusted=True, grace=0.5, spin=15e-6)\n--\n\n"
+    {Py_tp_doc, "Link(name, channels=64, ring_bytes=65536, trusted=True, grace=0.5, spin=15e-6, "
+                "shared_bytes=0, shared_segments=0)\n--\n\n"
                 "The host's end of one worker."},
     {Py_tp_new, link_new},
     {Py_tp_dealloc, link_dealloc},

@@ -489,6 +489,12 @@ retire_futures(LoopChannel *self, host_lane *lane)
     }
 }
 
+bool
+host_loop_has_unsent(const LoopChannel *channel)
+{
+    return channel->first != NULL;
+}
+
 void
 host_loop_forget(LoopChannel *channel)
 {

@@ -246,23 +246,42 @@ read_from_segment(Link *link, const unsigned char *payload, size_t length)
 PyObject *
 host_read(Link *link, unsigned flags, const unsigned char *payload, size_t length)
 {
-    if (UNLIKELY(flags & NOODLE_IN_SEGMENT))
-        return read_from_segment(link, payload, length);
-    return read_value(link, payload, length, false);
+    host_payload_taken(link);
+    PyObject *value = UNLIKELY(flags & NOODLE_IN_SEGMENT)
+                          ? read_from_segment(link, payload, length)
+                          : read_value(link, payload, length, false);
+    host_payload_read(link);
+    return value;
 }
 
 /* ----------------------------------------------------------------------------------- Releases */
 
-static void
-push_again(Link *link, host_release *first)
+/* A release must not overtake a call that names the object on another channel, nor one that waits for
+ * space: it goes once the worker has read what was sent before.  Returns whether there is one now. */
+static bool
+take_releases(Link *link)
 {
-    while (first != NULL) {
-        host_release *const next = first->next;
-        first->next = atomic_load_explicit(&link->releases, memory_order_relaxed);
-        while (!atomic_compare_exchange_weak(&link->releases, &first->next, first)) {
-        }
-        first = next;
-    }
+    if (atomic_load_explicit(&link->releases, memory_order_relaxed) == NULL)
+        return false;
+    for (const host_lane *lane = link->lanes; lane != NULL; lane = lane->next_of_link)
+        if (lane->loop_channel != NULL && host_loop_has_unsent(lane->loop_channel))
+            return false;
+    link->due = atomic_exchange(&link->releases, NULL);
+    for (const host_lane *lane = link->lanes; lane != NULL; lane = lane->next_of_link)
+        link->due_after[lane->core->index] = lane->core->out.position;
+    return true;
+}
+
+/* A channel without a lane has no calls. */
+static bool
+all_is_read(const Link *link, const host_lane *own)
+{
+    for (const host_lane *lane = link->lanes; lane != NULL; lane = lane->next_of_link)
+        if (lane != own
+            && atomic_load_explicit(&lane->core->out.tail->position, memory_order_acquire)
+                   < link->due_after[lane->core->index])
+            return false;
+    return true;
 }
 
 /* Few enough for a record of any ring. */
@@ -301,8 +320,12 @@ send_some(host_lane *lane, host_release **first)
 COLD void
 host_send_releases(host_lane *lane)
 {
-    host_release *first = atomic_exchange(&lane->link->releases, NULL);
-    while (first != NULL && send_some(lane, &first)) {
+    Link *const link = lane->link;
+    while (link->due != NULL || take_releases(link)) {
+        if (!all_is_read(link, lane))
+            return;
+        while (link->due != NULL)
+            if (!send_some(lane, &link->due))
+                return;
     }
-    push_again(lane->link, first);
 }

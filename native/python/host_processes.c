@@ -4,12 +4,15 @@
  * never needs the GIL. */
 #include "host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "noodle/pump.h"
@@ -49,8 +52,11 @@ perform_start(start *asked)
     asked->pidfd = (int)syscall(SYS_pidfd_open, asked->pid, 0);
     if (asked->pidfd >= 0)
         return 0;
+    /* Nobody else knows of the process yet: it must leave no zombie. */
     error = errno;
     kill(asked->pid, SIGKILL);
+    while (waitpid(asked->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
     return error;
 }
 
@@ -181,10 +187,55 @@ typedef struct {
     uint32_t generation;
 } Output;
 
+/* While the interpreter ends, the pump's thread must not ask for the GIL: it would end there, with what
+ * it carries in its hands, and whoever waits for it would wait for ever. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool over;
+    bool busy;
+} passing = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static bool
+begin_passing(void)
+{
+    pthread_mutex_lock(&passing.lock);
+    const bool allowed = !passing.over;
+    passing.busy = allowed;
+    pthread_mutex_unlock(&passing.lock);
+    return allowed;
+}
+
+static void
+end_passing(void)
+{
+    pthread_mutex_lock(&passing.lock);
+    passing.busy = false;
+    pthread_cond_broadcast(&passing.changed);
+    pthread_mutex_unlock(&passing.lock);
+}
+
+/* From here on nothing more is passed to Python; what is being passed has so many seconds to end. */
+static void
+end_all_passing(double seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)seconds;
+    pthread_mutex_lock(&passing.lock);
+    passing.over = true;
+    while (passing.busy
+           && pthread_cond_timedwait(&passing.changed, &passing.lock, &until) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&passing.lock);
+}
+
 /* On the pump's thread. */
 static void
 pass_on(void *context, const char *bytes, size_t count)
 {
+    if (!begin_passing())
+        return;
     const PyGILState_STATE state = PyGILState_Ensure();
     const Output *const self = context;
     PyObject *done = PyObject_CallFunction(self->write, "y#", bytes, (Py_ssize_t)count);
@@ -192,6 +243,7 @@ pass_on(void *context, const char *bytes, size_t count)
         PyErr_WriteUnraisable(self->write);
     Py_XDECREF(done);
     PyGILState_Release(state);
+    end_passing();
 }
 
 static void
@@ -301,6 +353,18 @@ static PyType_Spec output_spec = {
 
 /* ------------------------------------------------------------------------------------- Module */
 
+static PyObject *
+module_silence(PyObject *Py_UNUSED(module), PyObject *seconds)
+{
+    const double limit = PyFloat_AsDouble(seconds);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    end_all_passing(limit);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 /* The child of a fork has neither thread, nor the parent's arena: it makes its own. */
 static PyObject *
 module_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
@@ -310,6 +374,9 @@ module_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     pthread_cond_init(&starter.changed, NULL);
     starter.pending = NULL;
     starter.running = false;
+    pthread_mutex_init(&passing.lock, NULL);
+    pthread_cond_init(&passing.changed, NULL);
+    passing.over = passing.busy = false;
     pump = NULL;
     if (noodle_arena_create(&options, &host_arena) != NOODLE_OK)
         return PyErr_NoMemory();
@@ -320,6 +387,8 @@ static PyMethodDef process_methods[] = {
     {"start", module_start, METH_VARARGS,
      "start(arguments, descriptors)\n--\n\nStart a process from the thread that lives as long as the "
      "host; return (pid, pidfd)."},
+    {"silence", module_silence, METH_O,
+     "silence(seconds)\n--\n\nPass no more output to Python: the interpreter ends."},
     {"forked", module_forked, METH_NOARGS, "forked()\n--\n\nForget what belongs to the parent."},
     {NULL, NULL, 0, NULL},
 };

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* Chosen: releases that wait for an answer to be read; more than a worker has of the host. */
+#define NOTICES_MOST 1000000
+
 /* ------------------------------------------------------------------------------------ Answers */
 
 static PyObject *
@@ -92,6 +95,8 @@ perform_segment(Link *link, PyObject *request)
     const unsigned long long bytes =
         PyList_GET_SIZE(request) == 3 ? PyLong_AsUnsignedLongLong(PyList_GET_ITEM(request, 2)) : 0;
     if (PyErr_Occurred())
+        return NULL;
+    if (host_loan_check(link, bytes) < 0)
         return NULL;
     if (bytes == 0
         || noodle_arena_allocate(host_arena, bytes, link->worker, 0, &lease) != NOODLE_OK) {
@@ -262,31 +267,101 @@ read_pair(PyObject *pair, uint64_t *first, uint64_t *second)
 }
 
 static int
+apply(Link *link, const host_notice *notice)
+{
+    if (!notice->is_loan)
+        return host_export_release(link, notice->number, (uint32_t)notice->count);
+    host_loan_return(link, notice->number, notice->count);
+    return 0;
+}
+
+/* May run finalizers: keeps the exception that is set. */
+void
+host_apply_notices(Link *link)
+{
+    PyObject *type, *value, *traceback;
+    host_notice *const notices = link->notices;
+    const size_t count = link->notice_count;
+    bool sound = true;
+    link->notices = NULL;
+    link->notice_count = link->notice_capacity = 0;
+    PyErr_Fetch(&type, &value, &traceback);
+    for (size_t i = 0; i < count && sound; i++)
+        sound = apply(link, &notices[i]) == 0;
+    free(notices);
+    if (!sound) {
+        PyErr_Clear();
+        host_link_condemn(link, "it released what it did not have");
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+static int
+keep_notice(Link *link, const host_notice *notice)
+{
+    if (link->notice_count == NOTICES_MOST) {
+        PyErr_SetString(PyExc_ValueError, "it releases more than it can have");
+        return -1;
+    }
+    if (link->notice_count == link->notice_capacity) {
+        const size_t capacity = 2 * link->notice_capacity + 64;
+        host_notice *const grown = realloc(link->notices, capacity * sizeof *grown);
+        if (grown == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        link->notices = grown;
+        link->notice_capacity = capacity;
+    }
+    link->notices[link->notice_count++] = *notice;
+    return 0;
+}
+
+/* In order: also behind those that were kept. */
+static int
+let_go(Link *link, PyObject *pair, bool is_loan)
+{
+    host_notice notice = {.is_loan = is_loan};
+    if (read_pair(pair, &notice.number, &notice.count) < 0)
+        return -1;
+    return link->undecoded == 0 && link->notice_count == 0 ? apply(link, &notice)
+                                                           : keep_notice(link, &notice);
+}
+
+static int
 serve_release(Link *link, PyObject *pairs)
 {
-    uint64_t id, sent;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); i++) {
-        if (read_pair(PyList_GET_ITEM(pairs, i), &id, &sent) < 0
-            || host_export_release(link, id, (uint32_t)sent) < 0)
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); i++)
+        if (let_go(link, PyList_GET_ITEM(pairs, i), false) < 0)
+            return -1;
+    return 0;
+}
+
+static int
+serve_pending(host_lane *lane, PyObject *details)
+{
+    for (Py_ssize_t i = 1; i < PyList_GET_SIZE(details); i++) {
+        const uint64_t id = PyLong_AsUnsignedLongLong(PyList_GET_ITEM(details, i));
+        if (PyErr_Occurred() || host_call_is_pending(lane, id) < 0)
             return -1;
     }
     return 0;
 }
 
 static int
-serve_control(Link *link, PyObject *details)
+serve_control(host_lane *lane, PyObject *details)
 {
+    Link *const link = lane->link;
     const long subject =
         PyList_GET_SIZE(details) > 0 ? PyLong_AsLong(PyList_GET_ITEM(details, 0)) : -1;
-    uint64_t segment, times;
     if (subject == NOODLE_SUBJECT_RETURNED) {
-        for (Py_ssize_t i = 1; i < PyList_GET_SIZE(details); i++) {
-            if (read_pair(PyList_GET_ITEM(details, i), &segment, &times) < 0)
+        for (Py_ssize_t i = 1; i < PyList_GET_SIZE(details); i++)
+            if (let_go(link, PyList_GET_ITEM(details, i), true) < 0)
                 return -1;
-            host_loan_return(link, segment, times);
-        }
         return 0;
     }
+    if (subject == NOODLE_SUBJECT_PENDING)
+        return serve_pending(lane, details);
     if (subject == NOODLE_SUBJECT_UNCAUGHT && PyList_GET_SIZE(details) == 2) {
         PyObject *done = PyObject_CallFunction(host_policy[POLICY_UNCAUGHT], "OO", (PyObject *)link,
                                                PyList_GET_ITEM(details, 1));
@@ -301,13 +376,14 @@ serve_control(Link *link, PyObject *details)
 
 /* A record without an answer, whose payload is a list. */
 static int
-serve_notice(Link *link, const noodle_record *record, const unsigned char *payload)
+serve_notice(host_lane *lane, const noodle_record *record, const unsigned char *payload)
 {
+    Link *const link = lane->link;
     PyObject *content = host_read(link, record->flags, payload, record->length);
     int result = -1;
     if (content != NULL && PyList_Check(content))
         result = record->kind == NOODLE_KIND_RELEASE ? serve_release(link, content)
-                                                     : serve_control(link, content);
+                                                     : serve_control(lane, content);
     Py_XDECREF(content);
     return result;
 }
@@ -329,7 +405,7 @@ host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *rec
     case NOODLE_KIND_RELEASE:
     case NOODLE_KIND_CONTROL:
         PyErr_Fetch(&type, &value, &traceback);
-        result = serve_notice(lane->link, record, payload);
+        result = serve_notice(lane, record, payload);
         if (result < 0) {
             PyErr_Clear();
             host_link_condemn(lane->link, "a notice of it could not be read");

@@ -171,11 +171,12 @@ host_lane_drop(host_lane *lane)
     free(lane->retired);
     free(lane);
     grant_turn(link);
+    host_link_settle_end(link);
     Py_DECREF(link);
 }
 
 int
-host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns)
+host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns, uint64_t begins_at)
 {
     if (lane->retired_count == lane->retired_capacity) {
         const uint32_t capacity = lane->retired_capacity == 0 ? 4 : 2 * lane->retired_capacity;
@@ -187,7 +188,7 @@ host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns)
         lane->retired = grown;
         lane->retired_capacity = capacity;
     }
-    lane->retired[lane->retired_count++] = (host_retired){call_id, kill_at_ns};
+    lane->retired[lane->retired_count++] = (host_retired){call_id, kill_at_ns, begins_at};
     return 0;
 }
 

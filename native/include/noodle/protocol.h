@@ -14,7 +14,9 @@
  *   REPLY            The payload is the result.  call_id is the request's; the direction says whose.
  *   ERROR            The same for a request that failed: one ERROR of wire.h.
  *   CANCEL           No payload: nobody waits for call_id any more.  The request still gets its REPLY or
- *                    ERROR, which the caller drops, after releasing the references in it.
+ *                    ERROR, which the caller drops, after releasing the references in it.  A worker that
+ *                    cannot end it at once, but runs none of its code, says so with CONTROL [PENDING, id]
+ *                    on the same channel: then the call does not cost it its life.
  *   RELEASE          The payload is a list of [id, sent]: the peer has let go of these objects of the
  *                    receiver, of which it has seen `sent` sendings.  Not answered.
  *   CONTROL          The payload is a list [subject, detail...] (enum noodle_subject).  Not answered.
@@ -93,7 +95,9 @@ enum noodle_subject {
     NOODLE_SUBJECT_STOP = 1,      /* host -> worker: end when nothing runs any more */
     NOODLE_SUBJECT_DROPPED = 2,   /* host -> worker: unmap these segments [number...] */
     NOODLE_SUBJECT_UNCAUGHT = 3,  /* worker -> host: an error that no call was waiting for */
-    NOODLE_SUBJECT_RETURNED = 4   /* worker -> host: loans let go, [segment, times]... */
+    NOODLE_SUBJECT_RETURNED = 4,  /* worker -> host: loans let go, [segment, times]... */
+    NOODLE_SUBJECT_PENDING = 5    /* worker -> host: calls [call id...] that were cancelled, and run no
+                                   * code: their results wait for something */
 };
 
 #endif
