@@ -49,6 +49,7 @@ BUILTINS = {
         "VersionError",
     },
     LookupError: {"UnknownBridgeError"},
+    MemoryError: {"MemoryLimitError"},
     OverflowError: {"ArgumentRangeError"},
     PermissionError: {"PermissionDeniedError"},
     RecursionError: {"CallDepthError"},

@@ -175,6 +175,26 @@ module_release_memory(PyObject *Py_UNUSED(module), PyObject *object)
     Py_RETURN_TRUE;
 }
 
+static PyObject *
+module_memory_of(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    if (host_memory_check(object) < 0)
+        return NULL;
+    PyObject *memory = host_memory_of(object);
+    return memory != NULL ? memory : Py_NewRef(Py_None);
+}
+
+static PyObject *
+module_address_of(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_STRIDED_RO) < 0)
+        return NULL;
+    PyObject *address = PyLong_FromVoidPtr(view.buf);
+    PyBuffer_Release(&view);
+    return address;
+}
+
 /* ------------------------------------------------------------------------------------- Module */
 
 static PyObject *
@@ -239,6 +259,10 @@ static PyMethodDef memory_functions[] = {
      "allocate(bytes, zeroed=False)\n--\n\nLease a segment of the arena as writable memory."},
     {"is_shared", module_is_shared, METH_O,
      "is_shared(array)\n--\n\nReturn whether an array lies in a segment of the arena."},
+    {"memory_of", module_memory_of, METH_O,
+     "memory_of(array)\n--\n\nReturn the Memory that an array or view lies in, or None."},
+    {"address_of", module_address_of, METH_O,
+     "address_of(view)\n--\n\nReturn the address of a buffer's first item."},
     {"release_memory", module_release_memory, METH_O,
      "release_memory(array)\n--\n\nGive up an array's memory; return whether it has any of ours."},
     {"arena_statistics", module_arena_statistics, METH_NOARGS,

@@ -513,12 +513,11 @@ do_pass(request *of)
     return_loan(of->channel, given.segment);
 }
 
-/* A new array in memory of the host. */
-static void
-do_make(request *of)
+/* Borrows a segment of the host.  Returns false when it refused, which has been passed on. */
+static bool
+borrow(const request *of, uint64_t bytes, uint64_t *segment)
 {
-    const uint64_t count = (uint64_t)number(of);
-    unsigned char buffer[1024];
+    unsigned char buffer[64];
     wire_writer writer;
     noodle_record answer;
     wire_reader reader;
@@ -527,29 +526,130 @@ do_make(request *of)
     wire_enter_list(&writer, 3);
     wire_write_int(&writer, NOODLE_OP_SEGMENT);
     wire_write_int(&writer, 0);
-    wire_write_uint(&writer, count * sizeof(double));
+    wire_write_uint(&writer, bytes);
     unsigned char *payload = call_host(of->channel, of->record.chain_id, &writer, &answer);
     wire_reader_init(&reader, payload, answer.length, wire_default_limits(), false);
     if (answer.kind != NOODLE_KIND_REPLY || wire_read(&reader, &token) != WIRE_OK) {
         relay(of, &answer, payload);
-        return;
+        return false;
     }
-    const uint64_t segment = (uint64_t)token.integer;
+    *segment = (uint64_t)token.integer;
+    free(payload);
+    return true;
+}
+
+static void
+reply_array(const request *of, const wire_array *made)
+{
+    unsigned char buffer[2048];
+    wire_writer writer;
+    begin(&writer, buffer, sizeof buffer);
+    wire_write_array(&writer, made, NULL);
+    reply(of, &writer);
+}
+
+/* A new array in memory of the host. */
+static void
+do_make(request *of)
+{
+    const uint64_t count = (uint64_t)number(of);
     wire_array made = {.placement = WIRE_SEGMENT,
                        .dtype = WIRE_DTYPE_F64,
                        .dimensions = 1,
-                       .item_size = sizeof(double),
-                       .segment = segment};
+                       .item_size = sizeof(double)};
+    if (!borrow(of, count * sizeof(double), &made.segment))
+        return;
     made.shape[0] = (int64_t)count;
     wire_array_set_c_order(&made);
-    double *const items = address_of(segment);
+    double *const items = address_of(made.segment);
     for (uint64_t i = 0; i < count; i++)
         items[i] = (double)i;
+    reply_array(of, &made);
+    return_loan(of->channel, made.segment);
+}
+
+/* Makes a memfd of its own and gives it away; where `fill` is 0 it has no pages. */
+static uint64_t
+give_segment(uint64_t bytes, int fill)
+{
+    noodle_message message = {.magic = NOODLE_MESSAGE_MAGIC,
+                              .kind = NOODLE_MESSAGE_SEGMENT,
+                              .number = next_segment++,
+                              .bytes = bytes};
+    void *address;
+    int fd;
+    if (noodle_segment_make(bytes, &fd, &address) != NOODLE_OK)
+        abort();
+    if (fill != 0)
+        memset(address, fill, bytes);
+    noodle_segment_unmap(&message, address);
+    if (noodle_send_segment(NOODLE_FD_SOCKET, &message, fd) != NOODLE_OK)
+        abort();
+    close(fd);
+    return message.number;
+}
+
+/* Claims to have an array: (own, bytes, fill, dtype, item size, flags, offset, axes, shape..., strides...)
+ * in a segment of so many bytes, its own or the host's, of which each has the value `fill`. */
+static void
+do_claim(request *of)
+{
+    const bool own = number(of) != 0;
+    const uint64_t bytes = (uint64_t)number(of);
+    const int fill = (int)number(of);
+    wire_array made = {.placement = WIRE_SEGMENT};
+    made.dtype = (uint8_t)number(of);
+    made.item_size = (uint32_t)number(of);
+    made.flags = (uint8_t)number(of);
+    made.offset = (uint64_t)number(of);
+    made.dimensions = (uint8_t)number(of);
+    for (int i = 0; i < made.dimensions; i++)
+        made.shape[i] = (int64_t)number(of);
+    for (int i = 0; i < made.dimensions; i++)
+        made.strides[i] = (int64_t)number(of);
+    if (own)
+        made.segment = give_segment(bytes, fill);
+    else if (!borrow(of, bytes, &made.segment))
+        return;
+    if (!own && fill != 0)
+        memset(address_of(made.segment), fill, bytes);
+    reply_array(of, &made);
+    if (!own)
+        return_loan(of->channel, made.segment);
+}
+
+/* Keeps a function of the host, calls another one, and is answered by `hand_back`. */
+static void
+do_hand_over(request *of)
+{
+    unsigned char buffer[64];
+    wire_writer writer;
+    wire_reference other;
+    const noodle_record record = {.kind = NOODLE_KIND_CALLBACK,
+                                  .call_id = ++next_callback,
+                                  .chain_id = of->record.chain_id};
+    if (!reference(of, &kept) || !reference(of, &other))
+        abort();
+    waiting[waiting_count++] = (deferred){of->channel, of->record, 0};
     begin(&writer, buffer, sizeof buffer);
-    wire_write_array(&writer, &made, NULL);
-    reply(of, &writer);
-    return_loan(of->channel, segment);
-    free(payload);
+    wire_enter_list(&writer, 2);
+    wire_write_int(&writer, NOODLE_OP_CALL);
+    wire_write_uint(&writer, other.id);
+    send_message(of->channel, record, &writer);
+}
+
+/* Answers `hand_over` with the function that was kept, and lets go of it. */
+static void
+do_hand_back(request *of)
+{
+    unsigned char buffer[128];
+    wire_writer writer;
+    const deferred *const due = &waiting[--waiting_count];
+    const request to = {.channel = due->channel, .record = due->record};
+    begin(&writer, buffer, sizeof buffer);
+    wire_write_reference(&writer, &kept);
+    reply(&to, &writer);
+    do_release_kept(of);
 }
 
 static void
@@ -614,7 +714,8 @@ static const struct {
     {"bad", do_bad_payload},   {"bytes", do_bytes},     {"fill", do_fill},
     {"pass_on", do_pass},      {"make", do_make},       {"later", do_later},
     {"settle", do_settle},     {"uncaught", do_uncaught}, {"cancels", do_cancels},
-    {"releases", do_releases},
+    {"releases", do_releases}, {"claim", do_claim},     {"hand_over", do_hand_over},
+    {"hand_back", do_hand_back},
 };
 #define FUNCTIONS (sizeof functions / sizeof functions[0])
 

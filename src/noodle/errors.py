@@ -41,6 +41,7 @@
     │   ├── CompilationError       a compiler rejected the source
     │   ├── InstanceUnavailableError
     │   ├── WorkerCrashedError
+    │   │   └── MemoryLimitError   the worker had more memory than it may have
     │   ├── RemoteCallError        a foreign exception that has no type here
     │   └── DeadlineExceededError
     └── InternalError              a defect in Noodle
@@ -74,6 +75,7 @@ __all__ = [
     "InternalError",
     "LanguageError",
     "LibraryLoadError",
+    "MemoryLimitError",
     "MissingError",
     "MissingLibraryError",
     "MissingPackageError",
@@ -378,6 +380,10 @@ class InstanceUnavailableError(ForeignError, ConnectionError):
 
 class WorkerCrashedError(ForeignError):
     """A worker process died during the call; the message has the signal and the call."""
+
+
+class MemoryLimitError(WorkerCrashedError, MemoryError):
+    """A worker process was ended because it exceeded its memory limit, which the message has."""
 
 
 class RemoteCallError(ForeignError):

@@ -12,9 +12,15 @@ import pytest
 from tests.workers.echo import Functions, echo_pool, functions_of, statistics
 
 from noodle import _host
-from noodle.errors import ArgumentTypeError, WorkerCrashedError
+from noodle.errors import (
+    ArgumentTypeError,
+    InputLimitError,
+    ReferenceReleasedError,
+    WorkerCrashedError,
+)
 from noodle.workers.arrays import array, empty, is_shared, zeros
 from noodle.workers.pool import Pool
+from noodle.workers.references import release, scope
 
 ITEMS = 20_000
 
@@ -133,6 +139,167 @@ def test_results_of_a_sandboxed_worker_are_private(echo_worker: Path):
         assert not is_shared(result)
         assert 1 == statistics(pool)["copies"]
         numpy.testing.assert_array_equal(numpy.arange(float(ITEMS)), result)
+
+
+BOOL, I8, F64, TEXT = 1, 2, 12, 18
+"""Of the dtypes in ``noodle/wire.h``."""
+
+FORTRAN = 2
+"""Of the flags there."""
+
+
+def claim(
+    function: Functions,
+    dtype: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    *,
+    own: bool = False,
+    segment: int = 1 << 17,
+    fill: int = 0,
+    flags: int = 0,
+    offset: int = 0,
+) -> Any:
+    """What the worker claims to be an array in a segment of its own, or of the host."""
+    size = {BOOL: 1, I8: 1, F64: 8, TEXT: 4}[dtype]
+    numbers = (int(own), segment, fill, dtype, size, flags, offset, len(shape), *shape, *strides)
+    return function("claim")(*map(float, numbers))
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "offset", "copied"),
+    [
+        ((10,), (8,), 800, 80),
+        ((2,), (100 << 20,), 8, 16),
+        ((2,), (-(100 << 20),), 100 << 20, 16),
+        ((1 << 20,), (0,), 0, 8),
+        ((1 << 10, 2), (0, 100 << 20), 0, 16),
+        ((1000, 1000), (8, 8), 0, 1999 * 8),
+        ((0, 5), (8, 8), 64, 0),
+    ],
+)
+def test_of_an_array_of_a_sandboxed_worker_only_what_it_spans_is_copied(
+    echo_worker: Path, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, copied: int
+):
+    """The worker chooses the segment's size, and the strides."""
+    with echo_pool(echo_worker, trusted=False) as pool:
+        function = functions_of(pool)
+        result = claim(function, F64, shape, strides, segment=200 << 20, offset=offset)
+        assert (shape, 0.0) == (result.shape, result.sum())
+        assert copied == statistics(pool)["copied_bytes"]
+        assert result.flags.writeable == (0 not in strides and shape != (1000, 1000))
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["of the host", "sealed"])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "strides", "flags"),
+    [
+        (BOOL, (100,), (1,), 0),
+        (BOOL, (50,), (2,), 0),
+        (BOOL, (10, 10), (1, 10), FORTRAN),
+        (BOOL, (10,), (-3,), 0),
+        (BOOL, (10,), (0,), 0),
+        (BOOL, (5, 5), (1, 1), 0),
+        (TEXT, (10,), (4,), 0),
+        (TEXT, (10,), (8,), 0),
+        (TEXT, (10,), (3,), 0),
+    ],
+)
+def test_items_that_numpy_would_trust_are_checked_whatever_the_layout(
+    echo_worker: Path, dtype: int, shape: tuple[int, ...], strides: tuple[int, ...], flags: int,
+    own: bool,
+):  # fmt: skip
+    with echo_pool(echo_worker, trusted=False) as pool:
+        function = functions_of(pool)
+        layout = {"flags": flags, "offset": 40, "own": own}
+        sound = claim(function, BOOL if dtype == BOOL else I8, shape, strides, fill=1, **layout)
+        assert (sound == 1).all()
+        with pytest.raises(WorkerCrashedError, match="items that its dtype does not know"):
+            claim(function, dtype, shape, strides, fill=0x7F, **layout)
+
+
+def test_a_worker_gets_no_more_shared_memory_than_its_quota(echo_worker: Path):
+    with echo_pool(echo_worker, shared_bytes=1 << 20) as pool:
+        function = functions_of(pool)
+        fill = function("fill")
+        values = zeros(1 << 16)
+        fill(values, 1.0)
+        assert (values == 1.0).all()
+        with pytest.raises(InputLimitError, match="more shared memory than its worker may have"):
+            fill(zeros(1 << 18), 1.0)
+        with pytest.raises(InputLimitError, match="at most 1.049 MB"):
+            function("make")(1 << 18)
+        with pytest.raises(InputLimitError):
+            function("echo")("x" * (2 << 20))
+        fill(values, 2.0)
+        assert (2.0, 3.0) == (values[7], function("add")(1.0, 2.0))
+        assert 0 == pool.worker().link.lent_bytes
+
+
+def test_a_worker_gets_no_more_segments_than_its_quota(echo_worker: Path):
+    with echo_pool(echo_worker, shared_segments=3) as pool:
+        echo = functions_of(pool)("echo")
+        kept = [zeros(ITEMS) for _ in range(4)]
+        for values in kept[:3]:
+            echo(values)
+            echo(values)
+        with pytest.raises(InputLimitError, match="in 3 segments"):
+            echo(kept[3])
+        echo(kept[0])
+
+
+def test_memory_that_a_worker_made_counts_before_it_is_touched(echo_worker: Path):
+    """A memfd of a terabyte costs its maker nothing."""
+    with echo_pool(echo_worker, trusted=False, shared_bytes=1 << 30) as pool:
+        function = functions_of(pool)
+        with pytest.raises(InputLimitError, match="more shared memory"):
+            claim(function, F64, (10,), (8,), own=True, segment=1 << 40)
+        result = claim(function, F64, (10,), (8,), own=True)
+        assert 0.0 == result.sum()
+        assert 0 == pool.worker().link.lent_bytes
+
+
+def test_a_released_array_is_refused_and_its_views_stay_valid(function: Functions):
+    gc.collect()
+    before = _host.arena_statistics()["leased_segments"]
+    fill = function("fill")
+    values = zeros(ITEMS)
+    view = values[10:]
+    fill(values, 2.0)
+    release(values)
+    release(view)
+    for use in (values, view, memoryview(view), view.reshape(-1, 5)):
+        with pytest.raises(ReferenceReleasedError, match="an array cannot be used any more"):
+            fill(use, 1.0)
+    values.flags.writeable = False
+    with pytest.raises(ReferenceReleasedError):
+        fill(values, 1.0)
+    assert 2.0 == view[0]
+    assert before + 1 == _host.arena_statistics()["leased_segments"]
+    del values, view, use
+    gc.collect()
+    fill(zeros(ITEMS), 1.0)
+    gc.collect()
+    assert before == _host.arena_statistics()["leased_segments"]
+
+
+def test_a_block_releases_the_arrays_that_it_keeps(function: Functions):
+    values, other = zeros(ITEMS), zeros(ITEMS)
+    with scope() as block:
+        assert values is block.keep(values)
+        assert "text" == block.keep("text")
+    with pytest.raises(ReferenceReleasedError):
+        function("fill")(values, 1.0)
+    function("fill")(other, 1.0)
+    assert 1.0 == other[0]
+
+
+def test_an_array_in_ordinary_memory_has_nothing_to_release(function: Functions):
+    for values in (numpy.zeros(ITEMS), zeros(3), numpy.array(["2026-01-02"], dtype="M8[D]")):
+        release(values)
+        numpy.testing.assert_array_equal(values, function("echo")(values))
+    with pytest.raises(ArgumentTypeError, match="a proxy or an array"):
+        release("text")
 
 
 def test_small_arrays_travel_inside_the_message():

@@ -111,7 +111,7 @@ def test_a_list_goes_by_reference_where_it_is_asked_for(pool: Pool, function: Fu
     assert function("echo")(values) is not values
 
 
-def test_only_proxies_can_be_released():
+def test_only_proxies_and_arrays_can_be_released():
     with pytest.raises(ArgumentTypeError):
         release([1])  # type: ignore[arg-type]
 
@@ -127,3 +127,20 @@ def test_a_proxy_cannot_be_made_here():
     for kind in {_host.Reference, *TYPES}:
         with pytest.raises(TypeError):
             kind()
+
+
+def test_a_release_does_not_overtake_an_answer_that_waits_to_be_read(
+    pool: Pool, function: Functions
+):
+    """The outer call's answer comes while an inner call waits, then the release of what it names."""
+    hand_over, hand_back = function("hand_over"), function("hand_back")
+    hand_back.reference()
+
+    def named() -> str:
+        return "named"
+
+    def call_back() -> None:
+        hand_back()
+
+    assert named is hand_over(named, call_back)
+    assert 1 == statistics(pool)["exported_objects"]  # call_back, which the worker keeps

@@ -2,21 +2,26 @@
 
 An array made here lies in a segment of the host's arena: any worker that is given it sees the same
 memory. Arrays below 64 KiB travel inside the messages and are made as NumPy makes them.
+
+Arrays are NumPy's where NumPy is installed. Without it they are ``Array``: an exporter for the buffer
+protocol (``memoryview(values)``) and DLPack, which keeps the memory for as long as anybody reads it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from noodle import _host
+from noodle._host import Array
 from noodle.errors import ArgumentTypeError, MissingPackageError
 
 if TYPE_CHECKING:
     import numpy
 
-__all__ = ["array", "array_over", "empty", "is_shared", "zeros"]
+__all__ = ["Array", "array", "array_over", "empty", "exporter", "is_shared", "zeros"]
 
 _PLAIN = {
     1: "?",
@@ -44,7 +49,8 @@ def empty(shape: int | Sequence[int], dtype: Any = float) -> numpy.ndarray[Any, 
 
     Args:
         shape: Its length, or its lengths.
-        dtype: Any dtype without Python objects.
+        dtype: Any dtype without Python objects; without NumPy ``bool``, ``int``, ``float``,
+            ``complex``, or NumPy's text for a type, such as ``"f4"``.
 
     Raises:
         ArgumentTypeError: The dtype holds Python objects, which no other process can read.
@@ -61,7 +67,11 @@ def zeros(shape: int | Sequence[int], dtype: Any = float) -> numpy.ndarray[Any, 
 
 
 def array(values: Any, dtype: Any = None) -> numpy.ndarray[Any, Any]:
-    """Return a copy of an array or nested sequence, in memory that workers share."""
+    """Return a copy of an array or nested sequence, in memory that workers share.
+
+    Raises:
+        MissingPackageError: NumPy is not installed.
+    """
     source = _numpy().asarray(values, dtype=dtype)
     made: numpy.ndarray[Any, Any] = _allocated(source.shape, source.dtype, zeroed=False)
     made[...] = source
@@ -76,6 +86,35 @@ def is_shared(values: Any) -> bool:
         return False
 
 
+def exporter(values: Any) -> Array:
+    """Return what exports an array's shared memory by itself: the buffer protocol and DLPack.
+
+    It needs no NumPy, and whoever reads from it keeps the memory, as a tensor of another library does.
+
+    Args:
+        values: An array in memory that workers share, or a view of one.
+
+    Raises:
+        ArgumentTypeError: It lies in other memory.
+        ReferenceReleasedError: It was released.
+    """
+    if isinstance(values, Array):
+        return values
+    memory = _host.memory_of(values)
+    if memory is None:
+        raise ArgumentTypeError(
+            "only an array in shared memory has an exporter",
+            expected="an array of noodle.empty, noodle.zeros or noodle.array, or of a worker",
+            received=type(values).__name__,
+        )
+    place = values.__array_interface__
+    start = memoryview(memory)
+    offset = place["data"][0] - _host.address_of(start)
+    return Array(
+        memory, place["typestr"], values.shape, values.strides, offset, not values.flags.writeable
+    )
+
+
 def array_over(
     memory: _host.Memory,
     dtype: int,
@@ -87,7 +126,7 @@ def array_over(
     offset: int,
     read_only: bool,
 ) -> Any:
-    """Return what a worker sent as an array: a NumPy array, or a memoryview without NumPy.
+    """Return what a worker sent as an array: a NumPy array, or an ``Array`` without NumPy.
 
     Args:
         memory: What it lies in; lives as long as the result and every view of it.
@@ -101,13 +140,9 @@ def array_over(
         read_only: Whether it must not be written to.
     """
     text = _dtype_text(dtype, item_size, unit, unit_count)
-    try:
-        numpy = _numpy()
-    except MissingPackageError:
-        if math.prod(shape) * item_size == 0 or len(text) != 3:
-            return memoryview(b"")
-        view = memoryview(memory)[offset : offset + math.prod(shape) * item_size]
-        return view.toreadonly() if read_only else view
+    numpy = _find_numpy()
+    if numpy is None:
+        return Array(memory, text, shape, strides, offset, read_only)
     result = numpy.ndarray(shape, text, memory, offset, strides)
     if read_only:
         result.flags.writeable = False
@@ -124,9 +159,11 @@ def _dtype_text(dtype: int, item_size: int, unit: int, unit_count: int) -> str:
 
 
 def _allocated(shape: int | Sequence[int], dtype: Any, *, zeroed: bool) -> Any:
-    numpy = _numpy()
-    kind = numpy.dtype(dtype)
+    numpy = _find_numpy()
     lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+    if numpy is None:
+        return _allocated_without_numpy(lengths, dtype, zeroed)
+    kind = numpy.dtype(dtype)
     if kind.hasobject:
         raise ArgumentTypeError(
             "an array of Python objects cannot be shared",
@@ -139,11 +176,46 @@ def _allocated(shape: int | Sequence[int], dtype: Any, *, zeroed: bool) -> Any:
     return numpy.ndarray(lengths, kind, _host.allocate(size, zeroed))
 
 
-def _numpy() -> Any:
+_NAMES = {bool: "|b1", int: "<i8", float: "<f8", complex: "<c16"}
+
+
+def _allocated_without_numpy(lengths: tuple[int, ...], dtype: Any, zeroed: bool) -> Array:
+    text = _NAMES.get(dtype, dtype)
+    size = _item_size(text)
+    if size == 0:
+        raise ArgumentTypeError(
+            "this dtype needs NumPy",
+            expected="bool, int, float, complex, or a text such as 'f4'",
+            received=str(dtype),
+            remedy="pip install 'noodle-ffi[arrays]'",
+        )
+    return Array(_host.allocate(max(1, math.prod(lengths) * size), zeroed), text, lengths)
+
+
+def _item_size(text: Any) -> int:
+    """Return the bytes of an item by NumPy's text for its type, or 0 where it is no plain number."""
+    plain = text.lstrip("<|=") if isinstance(text, str) else ""
+    known = {"?": 1, **{name.lstrip("<"): int(name.lstrip("<")[1:] or 1) for name in _NUMBERS}}
+    return known.get(plain, 0)
+
+
+_NUMBERS = ("b1", *(text for text in _PLAIN.values() if text != "?"))
+
+
+@cache
+def _find_numpy() -> Any:
+    """Return NumPy, or None where it is not installed."""
     try:
         import numpy
     except ImportError:
+        return None
+    return numpy
+
+
+def _numpy() -> Any:
+    numpy = _find_numpy()
+    if numpy is None:
         raise MissingPackageError(
             "arrays need NumPy", received="no NumPy", remedy="pip install 'noodle-ffi[arrays]'"
-        ) from None
+        )
     return numpy

@@ -48,8 +48,8 @@ def launch(
         f"--directory={program.directory}",
         *(f"--env={name}={value}" for name, value in program.environment.items()),
     ]
-    if program.data_bytes is not None:
-        arguments.append(f"--limit-data={program.data_bytes}")
+    if program.memory_bytes is not None:
+        arguments.append(f"--limit-data={program.memory_bytes + program.reserved_bytes}")
     arguments += ["--", *map(str, program.command)]
     inherited = [report, control, socket, event, lifeline, standard_output, standard_error]
     try:

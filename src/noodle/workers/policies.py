@@ -19,6 +19,7 @@ from noodle.errors import (
     ReferenceReleasedError,
     WorkerCrashedError,
 )
+from noodle.sizes import format_size
 from noodle.workers import deadlocks, references, registry, remote_errors, requests
 from noodle.workers.arrays import array_over
 
@@ -87,6 +88,8 @@ def refused(
     import os
 
     where = f"worker {link.name}" if link is not None else None
+    if status == "QUOTA":
+        return _over_quota(link, function, where)
     if status == "LIMIT":
         return InputLimitError(
             f"{function or 'the call'} needs more shared memory than there is",
@@ -101,6 +104,28 @@ def refused(
             where=where,
         )
     return InternalError(f"{function or 'a call'} ended with {status}", where=where)
+
+
+def _over_quota(
+    link: _host.Link | None, function: str | None, where: str | None
+) -> InputLimitError:
+    worker = find_worker(link) if link is not None else None
+    expected = received = None
+    if worker is not None and link is not None:
+        program = worker.program
+        expected = (
+            f"at most {format_size(program.most_shared_bytes())} "
+            f"in {program.most_shared_segments()} segments"
+        )
+        lent = link.statistics()["lent_segments"]
+        received = f"{format_size(link.lent_bytes)} in {lent} segments, and one more"
+    return InputLimitError(
+        f"{function or 'the call'} needs more shared memory than its worker may have",
+        expected=expected,
+        received=received,
+        where=where,
+        remedy="release arrays that are no longer needed, or raise the limit with shared_memory",
+    )
 
 
 def forked(link: _host.Link, function: str | None) -> ForkedProcessError:
@@ -138,6 +163,8 @@ def unreadable(link: _host.Link, function: str | None, error: BaseException) -> 
     status = getattr(error, "status", None)
     if status in _host.TOO_MUCH_STATUSES:
         return error
+    if status is None and isinstance(error, InputLimitError):
+        return error  # its quota of shared memory
     if status in _host.UNFIT_STATUSES:
         return ForeignError(f"the result of {function or 'a call'} has no form in Python: {error}")
     link.condemn(f"what it sent cannot be read: {error}")

@@ -245,6 +245,7 @@ def _register_exit() -> None:
 def _exit() -> None:
     registry.note_exit()
     shut_down()
+    _host.silence(1.0)
 
 
 def shut_down(seconds: float = 0.5) -> None:

@@ -184,19 +184,35 @@ TYPES: tuple[type[Proxy], ...] = (
 """The class of a proxy, by the kind of its reference in ``noodle/wire.h``."""
 
 
-def release(proxy: _host.Reference) -> None:
-    """Let a worker's object go now; after that its proxy can only be released again.
+def release(value: Any) -> None:
+    """Give up a worker's object or an array now; after that it can only be released again.
+
+    No call takes a released array any more. Its memory goes back to the arena with the last view
+    of it, the array itself included: whoever still reads it reads valid memory. An array in
+    ordinary memory holds nothing of noodle's, and stays as it is.
+
+    Args:
+        value: A proxy; or an array, or a view of one.
 
     Raises:
-        ArgumentTypeError: The argument is no proxy.
+        ArgumentTypeError: The argument is neither.
     """
-    if not isinstance(proxy, _host.Reference):
+    if isinstance(value, _host.Reference):
+        _host.release(value)
+    elif not _host.release_memory(value) and not _is_buffer(value):
         raise ArgumentTypeError(
-            "only an object of a worker can be released",
-            expected="a proxy",
-            received=type(proxy).__name__,
+            "only an object of a worker or an array can be released",
+            expected="a proxy or an array",
+            received=type(value).__name__,
         )
-    _host.release(proxy)
+
+
+def _is_buffer(value: object) -> bool:
+    try:
+        memoryview(value).release()  # type: ignore[arg-type]
+    except (TypeError, BufferError, ValueError):
+        return hasattr(value, "__array_interface__")
+    return True
 
 
 def copy(value: Any) -> Any:
@@ -216,19 +232,23 @@ def ref(value: Any) -> Any:
 
 
 class scope:
-    """A ``with`` block at whose end proxies are released.
+    """A ``with`` block at whose end proxies and arrays are released.
 
-    Only what was given to ``keep`` is: proxies made by other threads, or stored elsewhere, stay.
+    Only what was given to ``keep`` is: what other threads made, or what is stored elsewhere, stays.
     """
 
     def __init__(self) -> None:
-        self._kept: list[weakref.ref[_host.Reference]] = []
+        self._kept: list[weakref.ref[Any]] = []
 
-    def keep(self, proxy: Any) -> Any:
-        """Release this proxy at the end of the block; returns it."""
-        if isinstance(proxy, _host.Reference):
-            self._kept.append(weakref.ref(proxy))
-        return proxy
+    def keep(self, value: Any) -> Any:
+        """Release this proxy or array at the end of the block; returns it."""
+        if isinstance(value, _host.Reference):
+            self._kept.append(weakref.ref(value))
+        else:
+            memory = _host.memory_of(value)
+            if memory is not None:
+                self._kept.append(weakref.ref(memory))
+        return value
 
     def __enter__(self) -> scope:
         return self
@@ -240,7 +260,7 @@ class scope:
         traceback: TracebackType | None,
     ) -> None:
         for kept in self._kept:
-            proxy = kept()
-            if proxy is not None:
-                release(proxy)
+            value = kept()
+            if value is not None:
+                release(value)
         self._kept.clear()

@@ -8,19 +8,23 @@ import signal
 import threading
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from noodle import _host
-from noodle.errors import NoodleError, VersionError, WorkerCrashedError
+from noodle.errors import MemoryLimitError, NoodleError, VersionError, WorkerCrashedError
+from noodle.sizes import format_size
 from noodle.workers import policies, registry
 from noodle.workers.launcher import launch
+from noodle.workers.memory_limit import WATCH_SECONDS, MemoryLimit, says_out_of_memory
 from noodle.workers.output import StandardStream
 from noodle.workers.program import Program
 
 __all__ = ["Exit", "Health", "Runtime", "Worker", "worker_of"]
 
 TICK_SECONDS = 1.0
+OVER_LIMIT = "it exceeded its memory limit"
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
 
@@ -110,7 +114,10 @@ class Worker:
             trusted=program.trusted,
             grace=program.grace_seconds,
             spin=program.spin_seconds,
+            shared_bytes=program.most_shared_bytes(),
+            shared_segments=program.most_shared_segments(),
         )
+        self._memory = MemoryLimit(program)
         self.runtime: Runtime | None = None
         self.exit: Exit | None = None
         self.pid = 0
@@ -120,10 +127,12 @@ class Worker:
         self._pid_descriptor = -1
         self._signs = (0, 0)
         self._moved = (True, True)
+        self._was_out_of_memory = False
         self._failure: BaseException | None = None
         self._ready = threading.Event()
         self._ended = threading.Event()
         self._streams = (StandardStream(1), StandardStream(2))
+        self._last_lines: list[str] = []
         _workers[id(self.link)] = self
         self._thread = threading.Thread(target=self._run, name=f"noodle {self.name}", daemon=True)
         self._thread.start()
@@ -144,9 +153,18 @@ class Worker:
             return
         registry.add(self.link)
         self._ready.set()
-        while not self.link.serve(TICK_SECONDS):
-            self._tick()
+        self._serve()
         self._finish()
+
+    def _serve(self) -> None:
+        seconds = TICK_SECONDS if self._memory.most is None else WATCH_SECONDS
+        ticked = time.monotonic()
+        while not self.link.serve(seconds):
+            if self._memory.is_exceeded(self.pid, self.link.lent_bytes):
+                self.link.condemn(OVER_LIMIT)
+            if time.monotonic() - ticked >= TICK_SECONDS:
+                ticked = time.monotonic()
+                self._tick()
 
     def _start(self) -> None:
         try:
@@ -157,6 +175,7 @@ class Worker:
             for stream in self._streams:
                 stream.started()
         self._pid_descriptor = os.dup(pidfd)
+        self._memory.admit(self.pid)
         self.link.started(pidfd)
         ready = self.link.handshake(self.program.start_seconds)
         if ready is None:
@@ -191,6 +210,11 @@ class Worker:
         self.exit = self._reap()
         for stream in self._streams:
             stream.finish(0.2)
+        self._last_lines = self._streams[1].last_lines(REPORT_LINES)
+        self._was_out_of_memory = self._has_run_out()
+        for stream in self._streams:
+            stream.close()
+        self._memory.close()
         self.link.ended(self.exit.code != 0)
         self._ended.set()
         registry.ended(self.link)
@@ -201,6 +225,9 @@ class Worker:
         ended = select.poll()
         ended.register(self._pid_descriptor, select.POLLIN)
         ended.poll(5000)
+        # What it has started ends with it. Until it is waited for, its number names no other group.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
         try:
             status = os.waitid(os.P_PIDFD, self._pid_descriptor, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
@@ -288,17 +315,38 @@ class Worker:
         """
         self.join(2.0)  # how the process ended is known a moment later than that it did
         during = f" during {function}" if function else ""
-        lines = self._streams[1].last_lines(REPORT_LINES)
         reason = f"it was killed: {self.link.broken}" if self.link.broken else str(self.exit or "")
-        error = WorkerCrashedError(
-            f"the worker {self.name} ended{during}",
-            received=reason or "its process is gone",
-            where=f"process {self.pid}" if self.pid else None,
-            remedy="call again: the worker is started anew",
-        )
-        if lines:
-            error.add_note("its last output on standard error:\n  " + "\n  ".join(lines))
+        where = f"process {self.pid}" if self.pid else None
+        error: WorkerCrashedError
+        if self._was_out_of_memory:
+            error = MemoryLimitError(
+                f"the worker {self.name} ran out of memory{during}",
+                expected=f"at most {format_size(self.program.memory_bytes or 0)}",
+                received=reason or "its process is gone",
+                where=where,
+                remedy="raise the memory limit; the next call starts the worker anew",
+            )
+        else:
+            error = WorkerCrashedError(
+                f"the worker {self.name} ended{during}",
+                received=reason or "its process is gone",
+                where=where,
+                remedy="call again: the worker is started anew",
+            )
+        if self._last_lines:
+            told = "\n  ".join(self._last_lines)
+            error.add_note(f"its last output on standard error:\n  {told}")
         return error
+
+    def _has_run_out(self) -> bool:
+        """Return whether its memory limit has ended it, once its output is known."""
+        if self._memory.most is None or self.exit is None or self.exit.code == 0:
+            return False
+        return (
+            self.link.broken == OVER_LIMIT
+            or self._memory.was_killed()
+            or (not self.link.broken and says_out_of_memory(self._last_lines))
+        )
 
 
 def worker_of(link: _host.Link) -> Worker | None:

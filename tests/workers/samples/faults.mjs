@@ -23,6 +23,14 @@ export const abort = () => process.abort();
 export const spin = () => {
   for (;;);
 };
+export const busy = (ms) => {
+  const end = Date.now() + ms;
+  while (Date.now() < end);
+};
+export const doubled = (thing) => thing.double();
+let gate;
+export const waitForGate = (value) => new Promise((settle) => (gate = () => settle(value)));
+export const openGate = () => gate();
 export const throwUncaught = () => {
   setTimeout(() => {
     throw new Error("nobody catches this");

@@ -8,11 +8,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from noodle.errors import SettingsError, did_you_mean
+from noodle.sizes import EXAMPLES, format_size, parse_size
 
 __all__ = ["JavaScriptOptions"]
 
 MOST_WORKERS = 64
 """Chosen: more than a machine has cores for."""
+
+LEAST_MEMORY = 64 * 10**6
+"""Chosen: Node.js alone has 10 MB of its own; below this it hardly runs a package."""
 
 _INT64 = ("bigint", "number")
 _READONLY = ("copy", "map")
@@ -31,6 +35,9 @@ class JavaScriptOptions:
         allow_scripts: The packages whose install scripts may run.
         environment: Variables of the worker beside the usual ones, as sorted pairs.
         cache_directory: Where packages are installed; None for the user's cache.
+        memory: The most bytes that a Node process may have; None for no limit.
+        shared_memory: The most bytes of shared arrays that it may be given at once; None for
+            ``memory``, else half of the machine's memory.
     """
 
     workers: int = 1
@@ -39,6 +46,8 @@ class JavaScriptOptions:
     allow_scripts: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     cache_directory: str | None = None
+    memory: int | None = None
+    shared_memory: int | None = None
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -115,6 +124,21 @@ def _directory(name: str, value: Any) -> str | None:
     raise _wrong(name, value, "a directory")
 
 
+def _size(name: str, value: Any, least: int = 1) -> int | None:
+    if value is None:
+        return None
+    size = parse_size(value)
+    if size is None:
+        raise _wrong(name, value, EXAMPLES)
+    if size < least:
+        raise _wrong(name, value, f"at least {format_size(least)}")
+    return size
+
+
+def _memory(name: str, value: Any) -> int | None:
+    return _size(name, value, LEAST_MEMORY)
+
+
 _CHECKS: Mapping[str, Any] = {
     "workers": _count,
     "int64": _int64,
@@ -122,4 +146,6 @@ _CHECKS: Mapping[str, Any] = {
     "allow_scripts": _texts,
     "environment": _variables,
     "cache_directory": _directory,
+    "memory": _memory,
+    "shared_memory": _size,
 }
