@@ -189,6 +189,7 @@ struct host_lane {
     host_lane *next_of_link;
     bool takes_calls;           /* of its thread; not an event loop's lane, nor an adopted one */
     uint32_t open;              /* calls that somebody waits for */
+    uint32_t unsettled;         /* of the link's, so many were made here: their answers come here */
     uint32_t retired_count;
     uint32_t retired_capacity;
     host_retired *retired;      /* calls that nobody waits for any more */

@@ -95,12 +95,13 @@ broke_protocol(Link *link, const char *reason)
 /* ----------------------------------------------------------------------------- Retired calls */
 
 static bool
-forget_unsettled(Link *link, uint64_t call_id)
+forget_unsettled(host_lane *lane, uint64_t call_id)
 {
     PyObject *key = PyLong_FromUnsignedLongLong(call_id);
-    const int found = key != NULL ? PySet_Discard(link->unsettled, key) : -1;
+    const int found = key != NULL ? PySet_Discard(lane->link->unsettled, key) : -1;
     Py_XDECREF(key);
     PyErr_Clear();
+    lane->unsettled -= found == 1 && lane->unsettled > 0;
     return found == 1;
 }
 
@@ -114,6 +115,7 @@ host_call_is_pending(host_lane *lane, uint64_t call_id)
     PyObject *key = PyLong_FromUnsignedLongLong(call_id);
     const int added = key != NULL ? PySet_Add(link->unsettled, key) : -1;
     Py_XDECREF(key);
+    lane->unsettled += added == 0;
     if (added == 0 && PySet_GET_SIZE(link->unsettled) > UNSETTLED_MOST) {
         PyErr_SetString(PyExc_ValueError, "too many of its calls never end");
         return -1;
@@ -125,7 +127,7 @@ COLD int
 host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
 {
     PyObject *type, *value, *traceback;
-    if (!host_lane_forget(lane, record->call_id) && !forget_unsettled(lane->link, record->call_id))
+    if (!host_lane_forget(lane, record->call_id) && !forget_unsettled(lane, record->call_id))
         return broke_protocol(lane->link, "it answered a call that was not made");
     lane->link->late_replies++;
     lane->link->in_flight--;

@@ -15,6 +15,8 @@
 #define GAP_NS UINT64_C(2000000000)
 /* What has come may be the answer, unless it has come for so long. */
 #define FLOOD_NS UINT64_C(1000000000)
+/* Chosen: a quarter of the channels. */
+#define UNSETTLED_LANES 16
 #define TRIM_EVERY_NS UINT64_C(1000000000)
 
 PyTypeObject *host_link_type;
@@ -363,11 +365,14 @@ link_handshake(PyObject *object, PyObject *args)
     return NULL;
 }
 
-/* Takes over the lanes whose threads no longer wait, and gives back those that are empty. */
+/* Takes over the lanes whose threads no longer wait, and gives back those that are empty.  A few on which
+ * only calls are open that never end stay: an answer may come after all.  On others it waits for whoever
+ * opens the channel next. */
 static void
 keep_orphans(host_thread *thread, Link *self, host_lane *own)
 {
     host_lane *next;
+    int kept = 0;
     while (self->orphans != NULL) {
         host_lane *const lane = self->orphans;
         self->orphans = lane->next_of_link;
@@ -382,8 +387,12 @@ keep_orphans(host_thread *thread, Link *self, host_lane *own)
     }
     for (host_lane *lane = thread->lanes; lane != NULL; lane = next) {
         next = lane->next_of_thread;
-        if (lane != own && lane->link == self && lane->open == 0 && lane->retired_count == 0)
+        if (lane == own || lane->link != self || lane->open != 0 || lane->retired_count != 0)
+            continue;
+        if (lane->unsettled == 0 || self->turns != NULL || kept == UNSETTLED_LANES)
             host_lane_drop(lane);
+        else
+            kept++;
     }
 }
 

@@ -258,6 +258,42 @@ def test_an_interrupt_ends_the_wait_of_the_main_thread(pool: Pool, function: Fun
 # -------------------------------------------------------------------------------- Channels
 
 
+def test_a_call_that_goes_on_after_an_interrupt_costs_the_worker_its_life(
+    pool: Pool, function: Functions
+):
+    """Nothing else can end an endless loop, which would keep the worker for ever."""
+    sleep, worker = function("sleep"), pool.worker()
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        sleep(60.0)
+    timer.join()
+    assert worker.join(10)
+    assert "after an interrupt" in (worker.link.broken or "")
+    assert 3.0 == function("add")(1.0, 2.0)
+
+
+def test_an_interrupt_of_a_call_that_has_not_begun_disturbs_nobody(pool: Pool, function: Functions):
+    """Another thread's call keeps the worker busy for longer than the grace."""
+    sleep, add, worker = function("sleep"), function("add"), pool.worker()
+    add(1.0, 2.0)
+    results: list[object] = []
+    thread = threading.Thread(target=lambda: results.append(sleep(1.5)))
+    thread.start()
+    while not worker.link.waits():
+        continue
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        add(1.0, 2.0)
+    timer.join()
+    thread.join()
+    assert ([None], 3.0) == (results, add(1.0, 2.0))
+    assert worker is pool.worker()
+
+
 def test_more_threads_than_channels_queue_for_one(echo_worker: Path):
     with echo_pool(echo_worker, channels=3) as pool:
         add = functions_of(pool)("add")

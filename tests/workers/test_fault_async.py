@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.workers.faults import LIMIT, REPETITIONS, Faults, load_faults
+from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
 
 import noodle
 from noodle.errors import DeadlineExceededError, DeadlockError, WorkerCrashedError
@@ -75,3 +78,63 @@ def test_an_asynchronous_callback_that_blocks_its_worker_cannot_call_it(faults: 
     with pytest.raises(DeadlockError, match="stands still until the callback"):
         asyncio.run(main(faults.call.aio, lambda: faults.sleep(1)))
     assert 3 == faults.add(1, 2)
+
+
+def test_a_release_does_not_overtake_a_call_on_another_channel(faults: Faults) -> None:
+    """The worker is busy while a call that names the object, and then its release, are sent.
+
+    Which of the two it looks at first depends on the channel that it was busy with.
+    """
+    worker, all_here = faults.pool.worker(), threading.Barrier(5, timeout=LIMIT)
+
+    def run_in_one_of_four_threads(index: int) -> None:
+        faults.add(1, 2)
+        for turn in range(4):
+            all_here.wait()
+            if turn == index:
+                faults.busy(400)
+
+    async def main() -> list[object]:
+        results = []
+        for _ in range(4):
+            thing = faults.Thing(4)
+            all_here.wait()
+            while not any(name == "busy" for _, name, _ in worker.link.waits()):
+                await asyncio.sleep(0)
+            doubled = asyncio.ensure_future(faults.doubled.aio(thing))
+            await asyncio.sleep(0)
+            del thing
+            gc.collect()
+            results.append(await doubled)
+        return results
+
+    async def with_threads() -> list[object]:
+        await faults.add.aio(1, 2)  # opens the loop's channel before those of the threads
+        threads = [
+            threading.Thread(target=run_in_one_of_four_threads, args=(index,)) for index in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            return await main()
+        finally:
+            for thread in threads:
+                thread.join()
+
+    assert [8] * 4 == asyncio.run(with_threads())
+
+
+def test_promises_of_tasks_that_are_cancelled_cost_the_worker_nothing(faults: Faults) -> None:
+    worker = faults.pool.worker()
+
+    async def main() -> None:
+        with noodle.deadline(0.1):
+            await asyncio.gather(
+                *(faults.never.aio() for _ in range(100)), return_exceptions=True
+            )
+
+    asyncio.run(main())
+    end = time.monotonic() + 1  # twice the grace
+    while time.monotonic() < end:
+        assert 3 == faults.add(1, 2)
+    assert worker is faults.pool.worker()

@@ -53,6 +53,14 @@ def assert_recovers(faults: Faults) -> None:
     assert 0 == faults.pool.worker().link.statistics()["in_flight"]
 
 
+def await_count(faults: Faults, name: str, expected: int) -> None:
+    """Make calls until one of the link's counters is what is expected."""
+    limit = time.monotonic() + LIMIT
+    while faults.pool.worker().link.statistics()[name] != expected:
+        assert time.monotonic() < limit, faults.pool.worker().link.statistics()
+        assert 3 == faults.add(1, 2)
+
+
 def await_call(worker: Worker, name: str) -> None:
     """Wait until some thread waits for the answer to a call."""
     limit = time.monotonic() + LIMIT
@@ -194,6 +202,46 @@ def test_an_interrupt_ends_a_call_and_leaves_the_worker(faults: Faults) -> None:
         sleep(LIMIT * 1000)
     assert [] == failures
     assert (pid, 3) == (faults.pid(), faults.add(1, 2))
+
+
+def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> None:
+    worker, spin = faults.pool.worker(), faults.spin
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt() -> None:
+        await_call(worker, "spin")
+        signal.pthread_kill(main, signal.SIGINT)
+
+    with in_thread(interrupt) as failures, pytest.raises(KeyboardInterrupt):
+        with noodle.deadline(LIMIT * 1000):
+            spin()
+    assert [] == failures
+    assert worker.join(LIMIT)
+    assert_recovers(faults)
+
+
+def test_promises_that_never_settle_cost_the_worker_nothing_but_themselves(faults: Faults) -> None:
+    """Also more of them than there are channels."""
+    worker = faults.pool.worker()
+    for _ in range(80):
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.01):
+            faults.never()
+    await_count(faults, "unsettled", 80)
+    end = time.monotonic() + 1  # twice the grace
+    while time.monotonic() < end:
+        assert 3 == faults.add(1, 2)
+    counts = worker.link.statistics()
+    assert (worker, 80, 80) == (faults.pool.worker(), counts["unsettled"], counts["in_flight"])
+
+
+def test_a_promise_that_settles_after_all_is_forgotten(faults: Faults) -> None:
+    with pytest.raises(DeadlineExceededError), noodle.deadline(0.05):
+        faults.waitForGate(7)
+    await_count(faults, "unsettled", 1)
+    faults.openGate()
+    await_count(faults, "in_flight", 0)
+    assert_recovers(faults)
 
 
 def test_a_deadline_passes_within_a_nested_call(faults: Faults) -> None:

@@ -104,7 +104,54 @@ def test_output_goes_to_the_descriptor_of_the_host(echo_worker: Path):
     assert ("hello\n", "") == (output, errors)
 
 
+def test_output_that_comes_while_the_interpreter_ends_holds_nobody_up(echo_worker: Path):
+    """A process that the worker left behind prints on; the stream is replaced, so Python carries it."""
+    program = """
+import io
+sys.stdout = io.StringIO()
+from noodle.workers.program import Program
+from noodle.workers.worker import Worker
+text = 'setsid sh -c "while :; do echo more || exit; done" & sleep 0.2; exit 1'
+worker = Worker(Program("chatty", ("/bin/sh", "-c", text), environment={"PATH": os.environ["PATH"]}))
+worker.join()
+stream = worker._streams[0]
+"""
+    host, _ = start_host(echo_worker, program)
+    assert ("", "") == host.communicate(timeout=30)
+    assert 0 == host.returncode
+
+
 # ------------------------------------------------------------------------------ No orphans
+
+
+def test_what_a_worker_has_started_ends_with_it(echo_worker: Path, tmp_path: Path):
+    text = f"sleep 60 & echo $! >{tmp_path}/pid; wait"
+    program = Program("parent", ("/bin/sh", "-c", text), start_seconds=0.5)
+    with pytest.raises(WorkerCrashedError):
+        Worker(program).wait_ready()
+    assert await_end(int((tmp_path / "pid").read_text()))
+
+
+NO_DESCRIPTOR = """
+import resource
+from noodle import _host
+pool.stop()
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    _host.start([b"/bin/sleep", b"60"], [])
+except OSError as error:
+    print(error.strerror)
+try:
+    print(os.waitpid(-1, os.WNOHANG | 0x40000000)[0])  # __WALL: children of every thread
+except ChildProcessError:
+    print("no child")
+"""
+
+
+def test_a_start_that_fails_half_way_leaves_no_zombie(echo_worker: Path):
+    """The process runs already when there is no descriptor left for its pidfd."""
+    host, _ = start_host(echo_worker, NO_DESCRIPTOR)
+    assert "Too many open files\nno child\n" == host.communicate(timeout=30)[0]
 
 
 def test_a_worker_ends_with_its_host(echo_worker: Path):

@@ -208,11 +208,10 @@ class Worker:
     def _finish(self) -> None:
         self.link.kill()
         self.exit = self._reap()
-        for stream in self._streams:
-            stream.finish(0.2)
+        whole = [stream for stream in self._streams if stream.finish(0.2)]
         self._last_lines = self._streams[1].last_lines(REPORT_LINES)
         self._was_out_of_memory = self._has_run_out()
-        for stream in self._streams:
+        for stream in whole:  # into another one somebody still writes, who has left the session
             stream.close()
         self._memory.close()
         self.link.ended(self.exit.code != 0)
