@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from noodle.runtime.engine import configure as configure
     from noodle.runtime.engine import load as load
     from noodle.runtime.engine import provide as provide
+    from noodle.runtime.engine import unload as unload
     from noodle.workers.arrays import array as array
     from noodle.workers.arrays import empty as empty
     from noodle.workers.arrays import zeros as zeros
@@ -55,6 +56,7 @@ _EXPORTS = {
     "scope": ("noodle.workers.references", "scope"),
     "stats": ("noodle.bindings", "statistics"),
     "undefined": ("noodle.workers.references", "undefined"),
+    "unload": ("noodle.runtime.engine", "unload"),
     "zeros": ("noodle.workers.arrays", "zeros"),
 }
 
@@ -77,6 +79,7 @@ __all__ = [
     "scope",
     "stats",
     "undefined",
+    "unload",
     "zeros",
 ]
 

@@ -160,6 +160,37 @@ class FfiDispatcher:
                 offers[:] = [replace(o, library=library) if o.library is old else o for o in offers]
         return library.module
 
+    def unload(self, name: str | ModuleType) -> None:
+        """Forget a loaded library, and end what runs for it alone: its workers.
+
+        Its functions can be called no more where they ran in a worker; in this process they can,
+        as nothing takes a library out of a process again. What it offered for ``dispatch`` goes.
+
+        Args:
+            name: Its name, its target with the version, or its namespace.
+
+        Raises:
+            UnknownBridgeError: No library of that name is loaded.
+            AmbiguousTargetError: Several have that name.
+        """
+        if isinstance(name, str) and name not in self._loaded_names():
+            raise UnknownBridgeError(
+                f"no library called {name!r} is loaded",
+                expected="the name of a loaded library",
+                received=name,
+                remedy=did_you_mean(name, self._loaded_names()),
+            )
+        library = self.bridge(name)
+        with self._lock:
+            for key in [key for key, one in self._libraries.items() if one is library]:
+                del self._libraries[key]
+            for offers in self._offers.values():
+                offers[:] = [offer for offer in offers if offer.library is not library]
+        library.close()
+
+    def _loaded_names(self) -> set[str]:
+        return {text for library in self.libraries() for text in (library.name, str(library))}
+
     def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
         configured = self._configuration.target(text) if isinstance(text, str) else None
         target = self._target(configured or text, directory)

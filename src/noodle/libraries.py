@@ -97,6 +97,12 @@ class Library:
         """Return whether calls may be sent to it now."""
         return self._loaded.available()
 
+    def close(self) -> None:
+        """End what runs for it alone. A library without such a thing has no ``close`` of its own."""
+        close = getattr(self._loaded, "close", None)
+        if close is not None:
+            close()
+
     def instances(self) -> tuple[LibraryInstance, ...]:
         """Return the running copies; in process there is one."""
         return tuple(LibraryInstance(self, name) for name in self.origin.instances)

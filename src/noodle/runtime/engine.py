@@ -65,6 +65,15 @@ class Engine:
         """
         return self.dispatcher.load(target, directory=directory or Path.cwd(), **options)
 
+    def unload(self, name: str | ModuleType) -> None:
+        """Forget a loaded library and end its workers; see ``FfiDispatcher.unload``."""
+        self.dispatcher.unload(name)
+
+    def close(self) -> None:
+        """Forget every loaded library and end all of their workers."""
+        for library in self.dispatcher.libraries():
+            self.dispatcher.unload(library.module)
+
     def bridge(self, name: str | ModuleType) -> Library:
         """Return a loaded or configured library; see ``FfiDispatcher.bridge``."""
         return self.dispatcher.bridge(name)
@@ -210,6 +219,19 @@ def load(target: str, **options: Any) -> ModuleType:
         ForeignError: The library failed while it was loaded.
     """
     return default_engine().load(target, **options)
+
+
+def unload(name: str | ModuleType) -> None:
+    """Forget a loaded library and end its workers.
+
+    Args:
+        name: Its name, its target with the version, or the namespace that ``load`` gave.
+
+    Raises:
+        UnknownBridgeError: No library of that name is loaded.
+        AmbiguousTargetError: Several have that name.
+    """
+    default_engine().unload(name)
 
 
 def bridge(name: str | ModuleType) -> Library:

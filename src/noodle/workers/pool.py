@@ -67,6 +67,7 @@ class Pool:
         self.program = program
         self.idle_seconds = idle_seconds
         self._places = [_Place(self, number, restart or RestartPolicy()) for number in range(size)]
+        self.is_closed = False
         self._process = os.getpid()
         _pools.add(self)
         _register_exit()
@@ -109,6 +110,11 @@ class Pool:
         """Return the workers that run."""
         found = [place.current for place in self._places]
         return [worker for worker in found if worker is not None and worker.alive]
+
+    def close(self) -> None:
+        """End all workers, for good."""
+        self.is_closed = True
+        self.stop()
 
     def stop(self) -> None:
         """End all workers; the next call starts them anew."""
@@ -168,13 +174,18 @@ class _Place:
             self._crashes.clear()
 
     def _start(self) -> Worker:
+        pool = self._pool()
+        if pool is None or pool.is_closed:
+            raise InstanceUnavailableError(
+                f"{self._program.name} cannot be started: its library was unloaded",
+                remedy="load the library again",
+            )
         if registry.is_exiting():
             raise InstanceUnavailableError(
                 f"{self._program.name} cannot be started: the process ends"
             )
         worker = Worker(self._program, self._number)
-        pool = self._pool()
-        worker.idle_seconds = pool.idle_seconds if pool is not None else None
+        worker.idle_seconds = pool.idle_seconds
         self.current = worker
         return worker
 

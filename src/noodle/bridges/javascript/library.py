@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from noodle import _host
+from noodle.bridges.javascript import pools
 from noodle.bridges.javascript.functions import JavaScriptFunction, prototype_of
 from noodle.calls import Submodule
 from noodle.errors import NameNotFoundError, did_you_mean
@@ -47,6 +48,12 @@ class JavaScriptLibrary:
         self.notes = notes
         self.documentation = documentation
         self._path = path
+        if not path:
+            pools.enter(self, module.pool)
+
+    def close(self) -> None:
+        """End its workers, unless another library runs in them."""
+        pools.leave(self, self._module.pool)
 
     def available(self) -> bool:
         """Return True: a worker that has ended is started anew."""

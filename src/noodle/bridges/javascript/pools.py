@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import weakref
 from pathlib import Path
 
 from noodle.bridges.javascript.node import NodeRuntime
@@ -16,7 +17,7 @@ from noodle.bridges.javascript.options import JavaScriptOptions
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
 
-__all__ = ["pool_for"]
+__all__ = ["enter", "leave", "pool_for"]
 
 _KEPT_VARIABLES = (
     "HOME",
@@ -75,6 +76,22 @@ def pool_for(runtime: NodeRuntime, options: JavaScriptOptions) -> Pool:
         return _pools[key]
 
 
+def enter(library: object, pool: Pool) -> None:
+    """Note that a loaded library runs in a pool."""
+    _users[library] = pool
+
+
+def leave(library: object, pool: Pool) -> None:
+    """Note that a library was unloaded; the pool is closed with the last one that runs in it."""
+    with _lock:
+        _users.pop(library, None)
+        if pool in _users.values():
+            return
+        for key in [key for key, known in _pools.items() if known is pool]:
+            del _pools[key]
+    pool.close()
+
+
 def _program(runtime: NodeRuntime, options: JavaScriptOptions) -> Program:
     from noodle import workers
 
@@ -118,6 +135,9 @@ def _environment() -> dict[str, str]:
 
 
 _pools: dict[_Key, Pool] = {}
+_users: weakref.WeakKeyDictionary[object, Pool] = weakref.WeakKeyDictionary()
+"""The pool of each loaded library."""
+
 _lock = threading.Lock()
 
 
@@ -126,6 +146,7 @@ def _forget() -> None:
     global _lock
     _lock = threading.Lock()
     _pools.clear()
+    _users.clear()
 
 
 os.register_at_fork(after_in_child=_forget)
