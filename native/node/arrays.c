@@ -32,7 +32,7 @@ view_array(addon_segment *segment, const wire_array *array)
                                   (size_t)array->offset, &result)
                != napi_ok)
         return NULL;
-    if (array->dimensions != 1 && wire_node_set_shape(addon.env, result, array) < 0)
+    if (wire_node_set_layout(addon.env, result, array) < 0)
         return NULL;
     addon_note_view(segment);
     addon.counts.views++;
@@ -71,7 +71,7 @@ copy_as_numbers(const wire_array *array, const unsigned char *memory)
     if (napi_create_typedarray(addon.env, napi_float64_array, (size_t)array->elements, buffer, 0,
                                &result)
             != napi_ok
-        || (array->dimensions != 1 && wire_node_set_shape(addon.env, result, array) < 0))
+        || wire_node_set_layout(addon.env, result, array) < 0)
         return NULL;
     return result;
 }

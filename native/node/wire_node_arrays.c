@@ -57,6 +57,50 @@ wire_node_typed_array_of(uint8_t dtype, napi_typedarray_type *type)
     return true;
 }
 
+/* Reads the property `shape`, if there is one that fits the length.  A getter that throws is none. */
+static bool
+read_shape(napi_env env, napi_value value, size_t length, wire_array *array)
+{
+    napi_value shape, item;
+    uint32_t count = 0;
+    uint64_t items = 1;
+    bool is = false;
+
+    if (napi_get_named_property(env, value, "shape", &shape) != napi_ok) {
+        napi_get_and_clear_last_exception(env, &shape);
+        return false;
+    }
+    if (napi_is_array(env, shape, &is) != napi_ok || !is
+        || napi_get_array_length(env, shape, &count) != napi_ok || count > WIRE_DIMENSIONS_MAX)
+        return false;
+    for (uint32_t axis = 0; axis < count; axis++) {
+        double extent = -1;
+        if (napi_get_element(env, shape, axis, &item) != napi_ok
+            || napi_get_value_double(env, item, &extent) != napi_ok || !(extent >= 0)
+            || extent > 9007199254740991.0 || extent != (double)(uint64_t)extent
+            || __builtin_mul_overflow(items, (uint64_t)extent, &items))
+            return false;
+        array->shape[axis] = (int64_t)extent;
+    }
+    array->dimensions = (uint8_t)count;
+    return items == length;
+}
+
+/* What was an array of bools says so, while it holds nothing else. */
+static bool
+holds_bools(napi_env env, napi_value value, const void *memory, size_t length)
+{
+    napi_value dtype;
+    char name[8] = "";
+
+    if (napi_get_named_property(env, value, "dtype", &dtype) != napi_ok) {
+        napi_get_and_clear_last_exception(env, &dtype);
+        return false;
+    }
+    return napi_get_value_string_utf8(env, dtype, name, sizeof name, NULL) == napi_ok
+           && strcmp(name, "bool") == 0 && wire_items_valid(WIRE_DTYPE_BOOL, memory, length);
+}
+
 static int
 write_memory(wire_node_encoder *to, napi_value value, uint8_t dtype, size_t length, const void *memory)
 {
@@ -67,9 +111,11 @@ write_memory(wire_node_encoder *to, napi_value value, uint8_t dtype, size_t leng
     memset(&array, 0, offsetof(wire_array, shape));
     array.dtype = dtype;
     array.item_size = wire_dtype_size(dtype);
-    array.dimensions = 1;
-    array.shape[0] = (int64_t)length;
-    array.strides[0] = array.item_size;
+    if (!read_shape(to->env, value, length, &array) || wire_array_set_c_order(&array) != WIRE_OK) {
+        array.dimensions = 1;
+        array.shape[0] = (int64_t)length;
+        array.strides[0] = array.item_size;
+    }
     array.memory_length = (uint64_t)length * array.item_size;
     array.elements = length;
     array.c_contiguous = true;
@@ -103,6 +149,8 @@ encode_typed_array(wire_node_encoder *to, napi_value value, napi_value prototype
     uint8_t dtype = dtype_of(type);
     if (dtype == 0)
         return wire_node_encode_reference(to, value) < 0 ? -1 : 1;
+    if (type == napi_uint8_array && holds_bools(to->env, value, memory, length))
+        dtype = WIRE_DTYPE_BOOL;
     return write_memory(to, value, dtype, length, memory);
 }
 
@@ -130,11 +178,17 @@ wire_node_encode_memory(wire_node_encoder *to, napi_value value, napi_value prot
 }
 
 int
-wire_node_set_shape(napi_env env, napi_value typed_array, const wire_array *array)
+wire_node_set_layout(napi_env env, napi_value typed_array, const wire_array *array)
 {
     napi_value shape;
     napi_value length;
 
+    if (array->dtype == WIRE_DTYPE_BOOL) {
+        TRY(env, napi_create_string_utf8(env, "bool", 4, &shape));
+        TRY(env, napi_set_named_property(env, typed_array, "dtype", shape));
+    }
+    if (array->dimensions == 1)
+        return 0;
     TRY(env, napi_create_array_with_length(env, array->dimensions, &shape));
     for (uint32_t axis = 0; axis < array->dimensions; axis++) {
         TRY(env, napi_create_int64(env, array->shape[axis], &length));
@@ -165,7 +219,7 @@ wire_node_copy_array(napi_env env, const wire_array *array)
     if (!wire_items_valid(array->dtype, memory, length))
         return wire_node_throw(env, WIRE_BAD_ARRAY);
     TRY_VALUE(env, napi_create_typedarray(env, type, (size_t)array->elements, buffer, 0, &result));
-    if (array->dimensions != 1 && wire_node_set_shape(env, result, array) < 0)
+    if (wire_node_set_layout(env, result, array) < 0)
         return NULL;
     return result;
 }

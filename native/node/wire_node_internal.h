@@ -107,8 +107,9 @@ napi_value wire_node_decode_array(const wire_node_decoder *from, wire_reader *re
                                   const wire_token *token);
 /* Return false for a dtype without a typed array. */
 bool wire_node_typed_array_of(uint8_t dtype, napi_typedarray_type *type);
-/* Set the property `shape` of an array that has not exactly one dimension. */
-int wire_node_set_shape(napi_env env, napi_value typed_array, const wire_array *array);
+/* Set the property `shape` of an array that has not exactly one dimension, and `dtype` of one of bools.
+ * Both are read when the array, or another with such properties, is sent. */
+int wire_node_set_layout(napi_env env, napi_value typed_array, const wire_array *array);
 /* Make a typed array of its own memory, packed in C order, from `array->memory`. */
 napi_value wire_node_copy_array(napi_env env, const wire_array *array);
 /* Throw for a status unless an exception is pending already. Returns NULL. */

@@ -437,6 +437,7 @@ PyObject *host_memory_of(PyObject *object);
 int host_memory_check(PyObject *object);
 PyObject *host_array_memory(PyObject *array);   /* a new reference, or NULL */
 void host_array_release(PyObject *array);
+int host_array_check(PyObject *array);          /* raises if it was released; returns 0 or -1 */
 int host_memory_init(PyObject *module);
 int host_exporter_init(PyObject *module);
 

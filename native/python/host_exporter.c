@@ -92,9 +92,10 @@ host_array_memory(PyObject *array)
     return Py_XNewRef(((Array *)array)->memory);
 }
 
-static int
-refuse_released(const Array *self)
+int
+host_array_check(PyObject *array)
 {
+    const Array *const self = (Array *)array;
     PyObject *name;
     if (!self->released)
         return 0;
@@ -259,7 +260,7 @@ array_dealloc(PyObject *object)
 
 /* -------------------------------------------------------------------------------------- Buffer */
 
-/* Whether the items lie behind each other, the last axis fastest, or with `step` -1 the first. */
+/* Whether the items lie behind each other, the last axis fastest, or else the first. */
 static bool
 is_contiguous(const Array *self, bool fortran)
 {
@@ -297,7 +298,7 @@ array_get_buffer(PyObject *object, Py_buffer *view, int flags)
     Array *const self = (Array *)object;
     const char *const refused = refusal(self, flags);
     view->obj = NULL;
-    if (refuse_released(self) < 0)
+    if (host_array_check(object) < 0)
         return -1;
     if (refused != NULL) {
         PyErr_SetString(PyExc_BufferError, refused);
@@ -489,7 +490,7 @@ array_dlpack(PyObject *object, PyObject *args, PyObject *kwargs)
     long major = 0, minor = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:__dlpack__", keywords, &stream, &newest,
                                      &device, &copy)
-        || refuse_released(self) < 0 || check_device(stream, device) < 0
+        || host_array_check(object) < 0 || check_device(stream, device) < 0
         || (newest != Py_None && !PyArg_ParseTuple(newest, "ll", &major, &minor)))
         return NULL;
     if (self->bits == 0)

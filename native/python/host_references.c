@@ -242,6 +242,9 @@ host_write_reference(void *context, wire_writer *writer, PyObject *object)
     } else if (Py_TYPE(object) == host_by_reference_type) {
         object = ((ByReference *)object)->object;
     }
+    /* One that was released exports no buffer any more. */
+    if (Py_TYPE(object) == host_array_type && host_array_check(object) < 0)
+        return -1;
     if (PyObject_TypeCheck(object, host_reference_type)) {
         const Reference *const own = (Reference *)object;
         if (own->link == NULL)

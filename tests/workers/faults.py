@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +44,12 @@ class Faults:
 
 
 @contextmanager
-def load_faults(**environment: str) -> Iterator[Faults]:
+def load_faults(options: Mapping[str, Any] | None = None, **environment: str) -> Iterator[Faults]:
     """Load the module in a worker that no other test uses, and that ends with the block."""
     variables = {"FAULTS": f"{os.getpid()} {next(_numbers)}", **environment}
-    module = noodle.load(str(SAMPLES / "faults.mjs"), environment=variables)
-    options = JavaScriptOptions.read({"environment": variables})
-    pool = pool_for(find_node(), options)
+    given = {**(options or {}), "environment": variables}
+    module = noodle.load(str(SAMPLES / "faults.mjs"), **given)
+    pool = pool_for(find_node(), JavaScriptOptions.read(given))
     try:
         yield Faults(module, pool)
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import numpy
 import pytest
 from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
 
@@ -22,8 +23,10 @@ from noodle.errors import (
     ForeignError,
     InputLimitError,
     InstanceUnavailableError,
+    MemoryLimitError,
     ReferenceReleasedError,
     RemoteCallError,
+    SettingsError,
     WorkerCrashedError,
 )
 from noodle.workers.worker import Worker
@@ -182,6 +185,49 @@ def test_a_heap_that_is_full_ends_the_worker_and_nothing_else() -> None:
             faults.exhaust()
         assert "heap out of memory" in "\n".join(caught.value.__notes__)
         assert_recovers(faults)
+
+
+@pytest.mark.parametrize("name", ["exhaust", "exhaustBuffers"])
+def test_a_memory_limit_that_is_hit_is_named(name: str) -> None:
+    with noodle.deadline(LIMIT), load_faults({"memory": "128MB"}) as faults:
+        with pytest.raises(MemoryLimitError, match="at most 128 MB") as caught:
+            getattr(faults, name)()
+        assert f"ran out of memory during {name}" in str(caught.value)
+        assert_recovers(faults)
+
+
+def test_a_memory_limit_holds_between_calls_too() -> None:
+    with noodle.deadline(LIMIT), load_faults({"memory": "100MB"}) as faults:
+        worker = faults.pool.worker()
+        faults.exhaustLater()
+        assert worker.join(LIMIT)
+        assert isinstance(worker.crash_report(None), MemoryLimitError)
+        assert_recovers(faults)
+
+
+def test_arrays_that_a_worker_is_given_count_against_its_memory() -> None:
+    with noodle.deadline(LIMIT), load_faults({"memory": "100MB"}) as faults:
+        with pytest.raises(InputLimitError, match="at most 100 MB"):
+            faults.echo(numpy.zeros(20_000_000))
+        assert 1e6 == len(faults.echo(numpy.zeros(1_000_000)))
+        assert_recovers(faults)
+
+
+def test_a_worker_within_its_memory_limit_is_left_alone() -> None:
+    with noodle.deadline(LIMIT), load_faults({"memory": "64MB"}) as faults:
+        worker = faults.pool.worker()
+        for _ in range(50):
+            faults.floats(100_000)
+        assert_recovers(faults)
+        assert worker is faults.pool.worker()
+
+
+@pytest.mark.parametrize(
+    "memory", ["much", "12 parsecs", 0, -1, "1MB", 63_000_000, 1.5e9, True, "9" * 40]
+)
+def test_a_memory_limit_that_cannot_be_is_refused(memory: object) -> None:
+    with pytest.raises(SettingsError, match="'memory' has a wrong value"):
+        noodle.load("node:path", memory=memory)
 
 
 # ----------------------------------------------------------------------------- Deadlines, Ctrl-C

@@ -45,6 +45,14 @@ export const exhaust = () => {
   const kept = [];
   for (;;) kept.push(new Array(100_000).fill(kept.length));
 };
+export const exhaustBuffers = () => {
+  const kept = [];
+  for (;;) kept.push(Buffer.alloc(4_000_000, 1));
+};
+export const exhaustLater = () => {
+  const kept = [];
+  setInterval(() => kept.push(Buffer.alloc(4_000_000, 1)), 1);
+};
 export const recurse = () => recurse() + 1;
 
 export const numbers = () => [
