@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from noodle import _handle
 from noodle._handle import Handle
@@ -18,6 +18,9 @@ from noodle.deadlines import deadline, finish_in_time, remaining_seconds
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype
+
+if TYPE_CHECKING:
+    from noodle.workers.statistics import WorkerStatistics
 
 MOST_PLANS = 256
 """Chosen: plans kept for one function, so that classes made at run time do not pile up."""
@@ -348,12 +351,20 @@ class Statistics:
     mean_seconds: float | None
 
 
-def statistics(handle: Handle) -> Statistics:
-    """Return what a handle has counted since it was made.
+@overload
+def statistics() -> WorkerStatistics: ...
+@overload
+def statistics(handle: Handle) -> Statistics: ...
+def statistics(handle: Handle | None = None) -> Statistics | WorkerStatistics:
+    """Return what a handle has counted since it was made; without one, what all workers have.
 
     Raises:
         ArgumentTypeError: The argument is no handle.
     """
+    if handle is None:
+        from noodle.workers.statistics import worker_statistics
+
+        return worker_statistics()
     _require_handle(handle, "stats")
     binding = _handle.binding(handle)
     counted = [_handle.counters(one) for one in (handle, *binding.others)]

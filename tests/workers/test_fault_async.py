@@ -129,9 +129,7 @@ def test_promises_of_tasks_that_are_cancelled_cost_the_worker_nothing(faults: Fa
 
     async def main() -> None:
         with noodle.deadline(0.1):
-            await asyncio.gather(
-                *(faults.never.aio() for _ in range(100)), return_exceptions=True
-            )
+            await asyncio.gather(*(faults.never.aio() for _ in range(100)), return_exceptions=True)
 
     asyncio.run(main())
     end = time.monotonic() + 1  # twice the grace

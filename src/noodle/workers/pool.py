@@ -21,6 +21,7 @@ from noodle.errors import (
     UsageError,
 )
 from noodle.workers import policies, registry
+from noodle.workers import statistics as statistics  # counts what ended workers have done
 from noodle.workers.program import Program
 from noodle.workers.worker import Worker
 
