@@ -111,6 +111,7 @@ typedef struct Link {
     uint32_t worker;               /* its number in the arena */
     bool has_worker;
     bool trusted;
+    bool maps_read_only;           /* it may be given read-only arrays as they are */
     bool has_ended;                /* its process has; the core goes with the last lane */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;

@@ -48,10 +48,11 @@ write_in_place(host_message *message, wire_writer *writer, const Py_buffer *view
     array.placement = WIRE_SEGMENT;
     array.segment = noodle_lease_segment(lease);
     array.offset = (uint64_t)((unsigned char *)view->buf - (unsigned char *)noodle_lease_address(lease));
+    const bool read_only = view->readonly != 0;
     if (wire_array_check(&array, noodle_lease_bytes(lease), UINT64_MAX) != WIRE_OK
-        || (array.flags & WIRE_ARRAY_READONLY))
+        || (!read_only && (array.flags & WIRE_ARRAY_READONLY)))
         return 0;
-    const int lent = host_lend(message->link, message, lease, false);
+    const int lent = host_lend(message->link, message, lease, read_only);
     if (lent != 0)
         return lent < 0 ? -1 : 0;
     array.flags = described->flags;
@@ -68,7 +69,7 @@ host_write_array(void *context, wire_writer *writer, PyObject *object, const Py_
     int written = 0;
     if (host_memory_check(object) < 0)
         return -1;
-    if (array->elements > 0 && !view->readonly) {
+    if (array->elements > 0 && (!view->readonly || message->link->maps_read_only)) {
         noodle_lease lease = noodle_arena_find(host_arena, view->buf);
         if (lease.segment != NULL) {
             written = write_in_place(message, writer, view, array, lease);

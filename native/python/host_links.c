@@ -47,16 +47,16 @@ static PyObject *
 link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"name",  "channels",     "ring_bytes",      "trusted", "grace",
-                               "spin", "shared_bytes", "shared_segments", NULL};
+                               "spin", "shared_bytes", "shared_segments", "map_read_only", NULL};
     PyObject *name;
     unsigned int channels = NOODLE_CHANNELS, ring_bytes = NOODLE_RING_DEFAULT;
-    int trusted = 1;
+    int trusted = 1, map_read_only = 0;
     double grace = 0.5, spin = 15e-6;
     unsigned long long shared_bytes = 0;
     unsigned int shared_segments = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpddKI:Link", keywords, &name, &channels,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpddKIp:Link", keywords, &name, &channels,
                                      &ring_bytes, &trusted, &grace, &spin, &shared_bytes,
-                                     &shared_segments))
+                                     &shared_segments, &map_read_only))
         return NULL;
     if (host_policy[POLICY_DEADLINE_SCOPE] == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no policy was installed: import noodle.workers.policies");
@@ -71,6 +71,7 @@ link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->generation = noodle_process_generation();
     self->grace_ns = (uint64_t)(grace * 1e9);
     self->spin_ns = (uint64_t)(spin * 1e9);
+    self->maps_read_only = map_read_only != 0;
     self->most_bytes = shared_bytes;
     self->most_segments = shared_segments;
     self->exports = PyDict_New();
@@ -697,7 +698,7 @@ static PyMemberDef link_members[] = {
 
 static PyType_Slot link_slots[] = {
     {Py_tp_doc, "Link(name, channels=64, ring_bytes=65536, trusted=True, grace=0.5, spin=15e-6, "
-                "shared_bytes=0, shared_segments=0)\n--\n\n"
+                "shared_bytes=0, shared_segments=0, map_read_only=False)\n--\n\n"
                 "The host's end of one worker."},
     {Py_tp_new, link_new},
     {Py_tp_dealloc, link_dealloc},

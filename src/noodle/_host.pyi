@@ -21,6 +21,7 @@ class Link:
         spin: float = 15e-6,
         shared_bytes: int = 0,
         shared_segments: int = 0,
+        map_read_only: bool = False,
     ) -> None: ...
     @property
     def name(self) -> str: ...

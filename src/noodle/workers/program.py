@@ -29,6 +29,7 @@ class Program:
             ``memory_bytes``, else half of the machine's memory.
         shared_segments: The most segments; None for three quarters of the arena's, which
             has a quarter of the descriptors.
+        map_read_only: Whether read-only arrays are given to it as they are; writing to one kills it.
         channels: How many threads can call it at once, 1 to 64.
         ring_bytes: Bytes of each ring of a channel, a power of two; larger messages take a segment.
         start_seconds: How long it may take until it is ready.
@@ -45,6 +46,7 @@ class Program:
     reserved_bytes: int = 0
     shared_bytes: int | None = None
     shared_segments: int | None = None
+    map_read_only: bool = False
     channels: int = 64
     ring_bytes: int = 1 << 16
     start_seconds: float = 30.0

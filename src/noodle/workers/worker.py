@@ -116,6 +116,7 @@ class Worker:
             spin=program.spin_seconds,
             shared_bytes=program.most_shared_bytes(),
             shared_segments=program.most_shared_segments(),
+            map_read_only=program.map_read_only,
         )
         self._memory = MemoryLimit(program)
         self.runtime: Runtime | None = None
@@ -331,6 +332,11 @@ class Worker:
                 received=reason or "its process is gone",
                 where=where,
                 remedy="call again: the worker is started anew",
+            )
+        if self.program.map_read_only and self.exit and self.exit.signal == signal.SIGSEGV:
+            error.add_note(
+                "Read-only arrays are mapped in this worker (readonly='map'), where writing to one "
+                "is this signal."
             )
         if self._last_lines:
             told = "\n  ".join(self._last_lines)

@@ -10,6 +10,7 @@ import numpy
 import pytest
 
 import noodle
+from noodle.errors import WorkerCrashedError
 from noodle.workers.arrays import is_shared
 
 SOURCE = """
@@ -98,3 +99,34 @@ def test_bools_stay_bools_while_they_are(javascript: ModuleType) -> None:
     assert "bool" == result.dtype
     assert [False, True, False, True, False] == result.tolist()
     assert "uint8" == javascript.spoiled(numpy.zeros(10, "?")).dtype
+
+
+def test_a_read_only_array_is_mapped_where_that_is_asked_for(tmp_path: Path) -> None:
+    """The trap: writing to it is a signal, which the report explains."""
+    source = "export const at = (a, i) => a[i]; export const put = (a) => { a[0] = 1 };"
+    path = tmp_path / "mapped.mjs"
+    path.write_text(source, encoding="utf-8")
+    mapped = noodle.load(str(path), readonly="map")
+    values = noodle.zeros(20_000)
+    view = values.view()
+    view.flags.writeable = False
+    before = noodle.stats()
+    assert 0.0 == mapped.at(view, 5)
+    values[5] = 3.0
+    assert 3.0 == mapped.at(view, 5)
+    after = noodle.stats()
+    assert before.copies == after.copies
+    with pytest.raises(WorkerCrashedError, match="SIGSEGV") as caught:
+        mapped.put(view)
+    assert "readonly='map'" in "".join(caught.value.__notes__)
+    assert 0.0 == values[0]
+    mapped.put(values)
+    assert 1.0 == values[0]
+    noodle.unload(mapped)
+
+
+def test_a_read_only_array_is_copied_otherwise(javascript: ModuleType) -> None:
+    values = noodle.zeros(20_000)
+    values.flags.writeable = False
+    assert "float64" == javascript.spoiled(values).dtype
+    assert 0.0 == values[0]

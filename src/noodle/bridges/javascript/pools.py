@@ -108,6 +108,7 @@ def _program(runtime: NodeRuntime, options: JavaScriptOptions) -> Program:
         memory_bytes=options.memory,
         reserved_bytes=_RESERVED_BYTES,
         shared_bytes=options.shared_memory,
+        map_read_only=options.readonly == "map",
     )
 
 
