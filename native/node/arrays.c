@@ -89,6 +89,14 @@ copy_array(const wire_array *array, const unsigned char *memory)
     return wire_node_copy_array(addon.env, &inline_array);
 }
 
+/* As on the host: items that do not repeat are as many as the segment has bytes at most. */
+static uint64_t
+most_elements(uint64_t bytes)
+{
+    const uint64_t usual = wire_default_limits().elements;
+    return bytes > usual ? bytes : usual;
+}
+
 napi_value
 addon_read_array(void *context, napi_env env, const wire_array *array)
 {
@@ -101,7 +109,7 @@ addon_read_array(void *context, napi_env env, const wire_array *array)
         return copy_array(array, array->memory);
     segment = addon_find_segment(array->segment);
     if (segment == NULL
-        || wire_array_check(&checked, segment->bytes, wire_default_limits().elements) != WIRE_OK) {
+        || wire_array_check(&checked, segment->bytes, most_elements(segment->bytes)) != WIRE_OK) {
         wire_throw(env, WIRE_BAD_ARRAY, segment == NULL ? "in a segment that was not sent" : NULL);
         return NULL;
     }

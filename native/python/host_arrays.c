@@ -241,6 +241,15 @@ is_sound(const wire_array *array, const unsigned char *memory)
            && wire_items_valid(array->dtype, memory + first, bytes);
 }
 
+/* Items that do not repeat are as many as the segment has bytes at most; more would cost whoever reads
+ * them more than the worker has. */
+static uint64_t
+most_elements(uint64_t bytes)
+{
+    const uint64_t usual = wire_default_limits().elements;
+    return bytes > usual ? bytes : usual;
+}
+
 static PyObject *
 read_shared(Link *link, wire_array *array)
 {
@@ -250,7 +259,7 @@ read_shared(Link *link, wire_array *array)
     const uint64_t bytes = noodle_lease_bytes(lease);
     const bool fixed = noodle_lease_is_read_only(lease);
     unsigned char *const address = noodle_lease_address(lease);
-    if (wire_array_check(array, bytes, wire_default_limits().elements) != WIRE_OK) {
+    if (wire_array_check(array, bytes, most_elements(bytes)) != WIRE_OK) {
         noodle_lease_release(lease);
         PyErr_SetString(PyExc_ValueError, "an array leaves its segment");
         return NULL;

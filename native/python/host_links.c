@@ -401,7 +401,7 @@ keep_orphans(host_thread *thread, Link *self, host_lane *own)
 static void
 extend_grace(Link *self, uint64_t now)
 {
-    const uint64_t gap = self->last_kept_ns == 0 ? 0 : now - self->last_kept_ns;
+    const uint64_t gap = now - self->last_kept_ns;
     self->last_kept_ns = now;
     if (gap < GAP_NS)
         return;
@@ -531,6 +531,8 @@ link_serve(PyObject *object, PyObject *seconds)
     host_thread *const thread = lane->owner;
     thread->depth++;
     lane->open++;
+    if (self->last_kept_ns == 0)
+        self->last_kept_ns = noodle_now();
     ended = serve_until(self, thread, lane, noodle_now() + (uint64_t)(limit * 1e9));
     lane->open--;
     thread->depth--;

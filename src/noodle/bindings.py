@@ -354,17 +354,18 @@ class Statistics:
 @overload
 def statistics() -> WorkerStatistics: ...
 @overload
-def statistics(handle: Handle) -> Statistics: ...
-def statistics(handle: Handle | None = None) -> Statistics | WorkerStatistics:
+def statistics(handle: Handle, /) -> Statistics: ...
+def statistics(*handles: Handle) -> Statistics | WorkerStatistics:
     """Return what a handle has counted since it was made; without one, what all workers have.
 
     Raises:
         ArgumentTypeError: The argument is no handle.
     """
-    if handle is None:
+    if not handles:
         from noodle.workers.statistics import worker_statistics
 
         return worker_statistics()
+    (handle,) = handles
     _require_handle(handle, "stats")
     binding = _handle.binding(handle)
     counted = [_handle.counters(one) for one in (handle, *binding.others)]

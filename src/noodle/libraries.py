@@ -98,7 +98,7 @@ class Library:
         return self._loaded.available()
 
     def close(self) -> None:
-        """End what runs for it alone. A library without such a thing has no ``close`` of its own."""
+        """End what runs for it alone; what a bridge loaded may have no ``close``."""
         close = getattr(self._loaded, "close", None)
         if close is not None:
             close()

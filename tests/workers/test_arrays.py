@@ -227,7 +227,7 @@ def test_a_worker_gets_no_more_shared_memory_than_its_quota(echo_worker: Path):
         assert (values == 1.0).all()
         with pytest.raises(InputLimitError, match="more shared memory than its worker may have"):
             fill(zeros(1 << 18), 1.0)
-        with pytest.raises(InputLimitError, match="at most 1.049 MB"):
+        with pytest.raises(InputLimitError, match=r"at most 1\.049 MB"):
             function("make")(1 << 18)
         with pytest.raises(InputLimitError):
             function("echo")("x" * (2 << 20))

@@ -259,9 +259,12 @@ def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> No
         await_call(worker, "spin")
         signal.pthread_kill(main, signal.SIGINT)
 
-    with in_thread(interrupt) as failures, pytest.raises(KeyboardInterrupt):
-        with noodle.deadline(LIMIT * 1000):
-            spin()
+    with (
+        in_thread(interrupt) as failures,
+        pytest.raises(KeyboardInterrupt),
+        noodle.deadline(LIMIT * 1000),
+    ):
+        spin()
     assert [] == failures
     assert worker.join(LIMIT)
     assert_recovers(faults)

@@ -12,20 +12,20 @@ from noodle.workers.program import Program
 LIMIT = 128 * 10**6
 
 
-def own_group(groups: Path) -> Path:
-    lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    own = [line[3:].lstrip("/") for line in lines if line.startswith("0::")]
-    if not own:
-        pytest.skip("the machine has no control groups of version 2")
-    group = groups / own[0]
-    group.mkdir(parents=True, exist_ok=True)
-    return group
+def limited(folder: Path, given: str | None) -> tuple[MemoryLimit, Path]:
+    """A limit in a folder of groups whose own group gives these controllers on."""
+    own = folder / "a" / "b"
+    own.mkdir(parents=True)
+    if given is not None:
+        (own / "cgroup.subtree_control").write_text(given, encoding="ascii")
+    membership = folder / "membership"
+    membership.write_text("4:memory:/x\n0::/a/b\n", encoding="ascii")
+    program = Program("limited", ("/bin/true",), memory_bytes=LIMIT)
+    return MemoryLimit(program, folder, membership), own
 
 
 def test_a_group_of_its_own_limits_a_worker(tmp_path: Path) -> None:
-    own = own_group(tmp_path)
-    (own / "cgroup.subtree_control").write_text("cpu memory\n", encoding="ascii")
-    limit = MemoryLimit(Program("limited", ("/bin/true",), memory_bytes=LIMIT), tmp_path)
+    limit, own = limited(tmp_path, "cpu memory\n")
     limit.admit(1234)
     (group,) = own.glob("noodle-*")
     told = {path.name: path.read_text(encoding="ascii") for path in group.iterdir()}
@@ -43,10 +43,7 @@ def test_a_group_of_its_own_limits_a_worker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", [None, "cpu io\n"])
 def test_without_the_memory_controller_there_is_no_group(tmp_path: Path, given: str | None) -> None:
-    own = own_group(tmp_path)
-    if given is not None:
-        (own / "cgroup.subtree_control").write_text(given, encoding="ascii")
-    limit = MemoryLimit(Program("limited", ("/bin/true",), memory_bytes=LIMIT), tmp_path)
+    limit, own = limited(tmp_path, given)
     limit.admit(1234)
     assert not limit.was_killed()
     limit.close()

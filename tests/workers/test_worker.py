@@ -105,14 +105,15 @@ def test_output_goes_to_the_descriptor_of_the_host(echo_worker: Path):
 
 
 def test_output_that_comes_while_the_interpreter_ends_holds_nobody_up(echo_worker: Path):
-    """A process that the worker left behind prints on; the stream is replaced, so Python carries it."""
+    """What the worker left behind prints on, and Python carries it to a replaced stream."""
     program = """
 import io
 sys.stdout = io.StringIO()
 from noodle.workers.program import Program
 from noodle.workers.worker import Worker
 text = 'setsid sh -c "while :; do echo more || exit; done" & sleep 0.2; exit 1'
-worker = Worker(Program("chatty", ("/bin/sh", "-c", text), environment={"PATH": os.environ["PATH"]}))
+path = {"PATH": os.environ["PATH"]}
+worker = Worker(Program("chatty", ("/bin/sh", "-c", text), environment=path))
 worker.join()
 stream = worker._streams[0]
 """

@@ -3,8 +3,8 @@
 An array made here lies in a segment of the host's arena: any worker that is given it sees the same
 memory. Arrays below 64 KiB travel inside the messages and are made as NumPy makes them.
 
-Arrays are NumPy's where NumPy is installed. Without it they are ``Array``: an exporter for the buffer
-protocol (``memoryview(values)``) and DLPack, which keeps the memory for as long as anybody reads it.
+Arrays are NumPy's where NumPy is installed. Without it they are ``Array``: an exporter for the
+buffer protocol (``memoryview(values)``) and DLPack, which keeps the memory while anybody reads it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def is_shared(values: Any) -> bool:
 def exporter(values: Any) -> Array:
     """Return what exports an array's shared memory by itself: the buffer protocol and DLPack.
 
-    It needs no NumPy, and whoever reads from it keeps the memory, as a tensor of another library does.
+    It needs no NumPy. Whoever reads from it, such as a tensor of another library, keeps the memory.
 
     Args:
         values: An array in memory that workers share, or a view of one.
@@ -193,7 +193,7 @@ def _allocated_without_numpy(lengths: tuple[int, ...], dtype: Any, zeroed: bool)
 
 
 def _item_size(text: Any) -> int:
-    """Return the bytes of an item by NumPy's text for its type, or 0 where it is no plain number."""
+    """Return the bytes of an item by NumPy's text for its type, or 0 for what is no number."""
     plain = text.lstrip("<|=") if isinstance(text, str) else ""
     known = {"?": 1, **{name.lstrip("<"): int(name.lstrip("<")[1:] or 1) for name in _NUMBERS}}
     return known.get(plain, 0)

@@ -1,9 +1,9 @@
 """The limit on a worker's memory: what enforces it, and how it is told that it was reached.
 
 Never ``RLIMIT_AS``, which counts what a runtime only reserves. A control group enforces it exactly
-where this process may make one; everywhere else the supervisor watches the worker's private resident
-memory ten times a second, and ``RLIMIT_DATA`` is a coarse bound above it. The segments that a worker
-was given count as its own.
+where this process may make one. Everywhere the supervisor watches the worker's private resident
+memory ten times a second, and ``RLIMIT_DATA`` is a coarse bound above the limit. The segments that
+a worker was given count as its own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ looking costs 20 µs."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _GROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 _numbers = count(1)
 
 _WORDS = (
@@ -40,11 +41,15 @@ class MemoryLimit:
     Args:
         program: What it runs; without ``memory_bytes`` there is no limit.
         groups: Where control groups are.
+        membership: What tells which of them this process is in.
     """
 
-    def __init__(self, program: Program, groups: Path = _GROUPS) -> None:
+    def __init__(
+        self, program: Program, groups: Path = _GROUPS, membership: Path = _MEMBERSHIP
+    ) -> None:
         self.most = program.memory_bytes
-        self._group = _make_group(groups, self.most) if self.most is not None else None
+        own = None if self.most is None else _own_group(groups, membership)
+        self._group = None if own is None or self.most is None else _make_group(own, self.most)
 
     def admit(self, pid: int) -> None:
         """Put a process that has just been started under the limit."""
@@ -96,11 +101,8 @@ def _private_bytes(pid: int) -> int:
     return (int(fields[1]) - int(fields[2])) * _PAGE
 
 
-def _make_group(groups: Path, most: int) -> Path | None:
+def _make_group(own: Path, most: int) -> Path | None:
     """Make a control group below this process's own, or return None where that is not allowed."""
-    own = _own_group(groups)
-    if own is None:
-        return None
     group = own / f"noodle-{os.getpid()}-{next(_numbers)}"
     try:
         group.mkdir()
@@ -118,10 +120,10 @@ def _make_group(groups: Path, most: int) -> Path | None:
     return group
 
 
-def _own_group(groups: Path) -> Path | None:
+def _own_group(groups: Path, membership: Path) -> Path | None:
     """Return this process's control group, if it is one of version 2 that gives memory on."""
     try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        lines = membership.read_text(encoding="utf-8").splitlines()
         own = next(line[3:] for line in lines if line.startswith("0::"))
         group = groups / own.lstrip("/")
         given = (group / "cgroup.subtree_control").read_text(encoding="ascii").split()

@@ -23,13 +23,13 @@ class Program:
         trusted: Whether its results may share memory with this process; False copies them.
         memory_bytes: The most memory that it may have, the segments that it was given included; a
             worker that exceeds it is ended. None for no limit.
-        reserved_bytes: What its runtime maps as data without using it: ``RLIMIT_DATA`` is set so much
-            above ``memory_bytes``.
+        reserved_bytes: What its runtime maps as data without using it: ``RLIMIT_DATA`` is so much
+            more than ``memory_bytes``.
         shared_bytes: The most bytes of segments that it may have at once; None for
             ``memory_bytes``, else half of the machine's memory.
         shared_segments: The most segments; None for three quarters of the arena's, which
             has a quarter of the descriptors.
-        map_read_only: Whether read-only arrays are given to it as they are; writing to one kills it.
+        map_read_only: Whether it sees read-only arrays as they are; writing to one kills it.
         channels: How many threads can call it at once, 1 to 64.
         ring_bytes: Bytes of each ring of a channel, a power of two; larger messages take a segment.
         start_seconds: How long it may take until it is ready.

@@ -8,12 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.workers.echo import await_end
 
 import noodle
 from noodle.errors import InstanceUnavailableError, UnknownBridgeError
 from noodle.libraries import library_of
 from noodle.runtime.engine import default_engine
+from tests.workers.echo import await_end
 
 
 def load(name: str) -> noodle.runtime.engine.ModuleType:
