@@ -273,15 +273,15 @@ def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> No
 def test_promises_that_never_settle_cost_the_worker_nothing_but_themselves(faults: Faults) -> None:
     """Also more of them than there are channels."""
     worker = faults.pool.worker()
-    for _ in range(80):
-        with pytest.raises(DeadlineExceededError), noodle.deadline(0.01):
+    while worker.link.statistics()["unsettled"] < 80:  # a call may be overdue before it begins
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.02):
             faults.never()
-    await_count(faults, "unsettled", 80)
     end = time.monotonic() + 1  # twice the grace
     while time.monotonic() < end:
         assert 3 == faults.add(1, 2)
     counts = worker.link.statistics()
-    assert (worker, 80, 80) == (faults.pool.worker(), counts["unsettled"], counts["in_flight"])
+    assert worker is faults.pool.worker()
+    assert 80 <= counts["unsettled"] == counts["in_flight"]
 
 
 def test_a_promise_that_settles_after_all_is_forgotten(faults: Faults) -> None:

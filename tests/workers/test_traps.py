@@ -290,9 +290,15 @@ with echo_pool(Path(sys.argv[1]), grace_seconds=3.0) as patient:
 
 def test_what_was_answered_while_the_host_stood_still_is_no_timeout(echo_worker: Path) -> None:
     program = """
-import noodle
-print("calling", flush=True)
-with noodle.deadline(1.0):
+import noodle, threading, time
+
+def tell_when_it_waits():
+    while not pool.worker().link.waits():
+        time.sleep(0.001)
+    print("calling", flush=True)
+
+threading.Thread(target=tell_when_it_waits).start()
+with noodle.deadline(1.5):
     function("sleep")(0.5)
 print("answered", flush=True)
 """

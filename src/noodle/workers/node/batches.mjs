@@ -45,9 +45,18 @@ async function settled(results, failures) {
     : answer(values.slice(0, first), [outcomes[first].reason]);
 }
 
+function checkForm(arity, items) {
+  const rows = arity === null || (Number.isInteger(arity) && arity > 0);
+  if (rows && Array.isArray(items) && (arity !== null || items.every(Array.isArray))) return;
+  const error = new Error("the request has not the form of a batch");
+  error.code = "NOODLE_PROTOCOL";
+  throw error;
+}
+
 // Calls once for each `arity` items, or, where arity is null, for each list of arguments among them.
 // `perform` takes one list; `fn` is what it calls, where that is a plain function.
 export function batch(fn, receiver, perform, arity, items) {
+  checkForm(arity, items);
   const results = [];
   const failures = [];
   const caller = typeof fn === "function" ? CALLERS[arity] : undefined;
