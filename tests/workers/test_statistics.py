@@ -59,9 +59,10 @@ def test_what_a_worker_has_is_counted_while_it_has_it(pool: Pool, function: Func
 def test_a_busy_worker_holds_no_count_up(echo_worker: Path) -> None:
     with echo_pool(echo_worker) as pool:
         sleep = functions_of(pool)("sleep")
+        sleep(0.0)
         thread = threading.Thread(target=sleep, args=(1.5,))
         thread.start()
-        while not pool.workers() or not pool.worker().link.in_flight:
+        while not pool.worker().link.in_flight:
             continue
         assert 1 <= noodle.stats().in_flight
         assert "sleep" in [name for _, name, _ in pool.worker().link.waits()]
