@@ -33,6 +33,18 @@ def _fail_forbidden_skip(report: pytest.TestReport | pytest.CollectReport) -> No
         report.longrepr = f"{report.nodeid} must run here, and was skipped: {reason}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--repeat", type=int, default=1, help="run every test so many times")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each run, so that its name tells which one failed."""
+    runs = metafunc.config.getoption("--repeat")
+    if runs > 1:
+        metafunc.fixturenames.append("_run")
+        metafunc.parametrize("_run", range(1, runs + 1), ids=lambda run: f"run {run}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

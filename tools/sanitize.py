@@ -1,4 +1,4 @@
-"""Run the tests of the call handle and the wire codec on extensions built with sanitizers.
+"""Run the tests of the C extensions on a build with sanitizers: handle, codec, host of workers.
 
 They are the address and the undefined-behaviour sanitizer. The build goes through the project's own
 backend into ``build/sanitize``; the tests find that copy before the installed one. Leaks are not
@@ -15,7 +15,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "build" / "sanitize"
-TESTS = ["tests/test_handle.py", "tests/native_core/test_wire_python.py"]
+WORKERS = "calls arrays array_exporter references pool event_loop waits worker statistics deadlocks"
+TESTS = [
+    "tests/test_handle.py",
+    "tests/native_core/test_wire_python.py",
+    *(f"tests/workers/test_{name}.py" for name in WORKERS.split()),
+]
 COMPILERS = ("gcc", "cc")
 # CPython is not built with the sanitizers, so their runtime must be loaded first; the C++ runtime
 # must be there with it, for a library that throws would otherwise end the process.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,6 +69,15 @@ def build_round_trip(directory: Path) -> Path:
     names = ["check.c", "pair.c", "round_trip.c"]
     sources = [*core_sources(), *(TESTS / name for name in names)]
     return build_once(directory, "round-trip", sources, "-O2")
+
+
+def run_under_valgrind(program: Path, case: str, settings: Mapping[str, int] | None = None) -> None:
+    """Run one case under valgrind, which must find neither an error nor a leak."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        pytest.skip("valgrind is not installed")
+    checks = ["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]
+    run_case(program, case, settings, valgrind, *checks)
 
 
 def run_case(

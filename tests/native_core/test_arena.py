@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.native_core.core_programs import build_tests, every_case, run_case
+from tests.native_core.core_programs import (
+    build_tests,
+    every_case,
+    run_case,
+    run_under_valgrind,
+)
 
 
 @every_case("arena")
@@ -23,9 +27,4 @@ def test_the_arena_is_free_of_races(programs: Path, case: str):
 @pytest.mark.slow
 @every_case("arena")
 def test_valgrind_finds_nothing_in_the_arena(programs: Path, case: str):
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        pytest.skip("valgrind is not installed")
-    checks = ["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]
-    settings = {"NOODLE_USES": 300}
-    run_case(build_tests(programs, "plain"), case, settings, valgrind, *checks)
+    run_under_valgrind(build_tests(programs, "plain"), case, {"NOODLE_USES": 300})

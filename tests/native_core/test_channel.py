@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from tests.native_core.core_programs import (
     cases,
     every_case,
     run_case,
+    run_under_valgrind,
 )
 
 HAND_OVERS = [
@@ -65,9 +65,5 @@ def test_a_parked_round_trip_takes_at_most_15_microseconds(programs: Path, trust
 @pytest.mark.slow
 @pytest.mark.parametrize("case", sorted({*cases("channel")} - NEED_A_PIDFD))
 def test_valgrind_finds_nothing_in_the_channel(programs: Path, case: str):
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        pytest.skip("valgrind is not installed")
     settings = {"NOODLE_HANDOVERS": 2_000} if case in LONG_UNDER_VALGRIND else None
-    checks = ["-q", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"]
-    run_case(build_tests(programs, "plain"), case, settings, valgrind, *checks)
+    run_under_valgrind(build_tests(programs, "plain"), case, settings)

@@ -40,6 +40,16 @@ def test_the_unit_tests_of_the_core_pass(repository: Path, tmp_path: Path, flags
     assert run(program).splitlines() == ["0 failures"]
 
 
+@pytest.mark.slow
+def test_valgrind_finds_nothing_in_the_core(repository: Path, tmp_path: Path):
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        pytest.skip("valgrind is not installed")
+    program = compile_core_test(repository, tmp_path / "test_wire", "test_wire.c", "-O1", "-g")
+    checks = ["-q", "--error-exitcode=9", "--leak-check=full"]
+    assert "0 failures" in run(Path(valgrind), *checks, str(program))
+
+
 def test_mutated_messages_keep_the_reader_in_bounds(repository: Path, tmp_path: Path):
     """The seed is fixed, so a failure comes again; `make test-slow` runs far more."""
     program = compile_core_test(
