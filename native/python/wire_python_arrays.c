@@ -231,7 +231,10 @@ wire_python_encode_exporter(wire_python_encoder *to, PyObject *object)
 
     if (PyObject_GetBuffer(object, &view, PyBUF_RECORDS_RO) < 0) {
         PyErr_Clear();
-        return encode_without_buffer(to, object);
+        /* Nothing else is asked for its dtype: attributes of a proxy are calls to its worker. */
+        return wire_python_knows_numpy() && wire_python_is(object, wire_state.numpy_array)
+                   ? encode_without_buffer(to, object)
+                   : wire_python_encode_reference(to, object);
     }
     bool swapped = view.itemsize > 1 && view.format != NULL &&
                    (*view.format == '>' || *view.format == '!');
