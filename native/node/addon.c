@@ -25,7 +25,7 @@ const wire_node_hooks addon_hooks = {
 /* In the order of enum addon_function. */
 static const char *const function_names[ADDON_FUNCTIONS] = {
     "serve",   "introduce", "claim",  "proxy",  "settle", "reportable", "enter",
-    "current", "cancelled", "closed", "stop",   "collect",
+    "current", "cancelled", "closed", "stop",   "letGo",  "collect",
 };
 
 /* ------------------------------------------------------------------------------------ Failing */

@@ -44,6 +44,7 @@ enum addon_function {
     ADDON_CANCELLED,   /* (call id): nobody waits for it any more */
     ADDON_CLOSED,      /* (call id): a watched call has been answered */
     ADDON_STOP,        /* (): ends the process in good order */
+    ADDON_LET_GO,      /* (iterator): the host has released it */
     ADDON_COLLECT,     /* (): lets the garbage collector look for memory of the host */
     ADDON_FUNCTIONS
 };

@@ -95,8 +95,14 @@ void
 addon_object_release(uint64_t id, uint32_t sent)
 {
     addon_object *const object = addon_find_object(id);
-    if (object != NULL && object->sent == sent)
-        free_place(object);
+    if (object == NULL || object->sent != sent)
+        return;
+    const bool iterates =
+        object->kind == WIRE_KIND_ITERATOR || object->kind == WIRE_KIND_ASYNC_ITERATOR;
+    napi_value value = iterates ? addon_object_value(object) : NULL;
+    free_place(object);
+    if (iterates && addon_call_function(ADDON_LET_GO, &value, 1) == NULL)
+        addon_take_exception();
 }
 
 static bool

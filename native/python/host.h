@@ -380,6 +380,8 @@ void host_serving_end(host_serving *serving, Link *link);
 /* Has nested calls of a callback go on the lane that it came on, where its worker waits.  Returns what
  * `takes_calls` was. */
 bool host_prefer_lane(host_lane *lane);
+/* Is the result of a callback something to await here, and not an object of a worker? */
+bool host_is_awaitable(PyObject *result);
 /* Does what a request [operation, id, argument...] asks. */
 PyObject *host_perform(Link *link, PyObject *request);
 /* Answers a request with a result, or with the exception that is set.  Returns as above. */

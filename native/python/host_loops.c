@@ -189,7 +189,7 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
     }
     if (thread->parked)
         host_loop_unpark(thread);
-    if (result != NULL && PyCoro_CheckExact(result) && lane->loop_channel != NULL) {
+    if (result != NULL && lane->loop_channel != NULL && host_is_awaitable(result)) {
         PyObject *later = PyObject_CallMethod((PyObject *)lane->loop_channel, "answer_later", "OKKO",
                                               result, (unsigned long long)record->call_id,
                                               (unsigned long long)record->chain_id,

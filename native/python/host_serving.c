@@ -137,12 +137,17 @@ perform_other(Link *link, long operation, PyObject *object, PyObject *request)
     return result;
 }
 
+bool
+host_is_awaitable(PyObject *result)
+{
+    return Py_TYPE(result)->tp_as_async != NULL && Py_TYPE(result)->tp_as_async->am_await != NULL
+           && !PyObject_TypeCheck(result, host_reference_type);
+}
+
 static PyObject *
 settled(PyObject *result)
 {
-    if (result == NULL || Py_TYPE(result)->tp_as_async == NULL
-        || Py_TYPE(result)->tp_as_async->am_await == NULL
-        || PyObject_TypeCheck(result, host_reference_type))
+    if (result == NULL || !host_is_awaitable(result))
         return result;
     PyObject *value = PyObject_CallOneArg(host_policy[POLICY_SETTLE], result);
     Py_DECREF(result);

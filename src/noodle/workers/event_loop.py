@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -38,15 +38,15 @@ class LoopChannel(_host.LoopChannel):
 
     def answer_later(
         self,
-        awaitable: Coroutine[Any, Any, Any],
+        awaitable: Awaitable[Any],
         call_id: int,
         chain_id: int,
         blocked: _host.Link | None,
     ) -> None:
-        """Run an asynchronous callback as a task of the loop, and answer when it ends.
+        """Await what an asynchronous callback gave in a task of the loop, and answer when it ends.
 
         Args:
-            awaitable: The callback's coroutine.
+            awaitable: A coroutine, a future, or whatever else can be awaited.
             call_id: What to answer.
             chain_id: The chain that it belongs to.
             blocked: The link of the worker if it stands still until then, and serves no other call.
@@ -59,7 +59,7 @@ class LoopChannel(_host.LoopChannel):
         _callbacks.add(task)
         task.add_done_callback(_callbacks.discard)
 
-    async def _run(self, awaitable: Coroutine[Any, Any, Any], call_id: int, chain_id: int) -> None:
+    async def _run(self, awaitable: Awaitable[Any], call_id: int, chain_id: int) -> None:
         try:
             result = await awaitable
         except BaseException as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from noodle import _host
@@ -17,6 +19,7 @@ from noodle.errors import (
     InputLimitError,
     InternalError,
     ReferenceReleasedError,
+    UsageError,
     WorkerCrashedError,
 )
 from noodle.sizes import format_size
@@ -24,6 +27,8 @@ from noodle.workers import deadlocks, references, registry, remote_errors, reque
 from noodle.workers.arrays import array_over
 
 if TYPE_CHECKING:
+    import asyncio
+
     from noodle.workers.worker import Worker
 
 __all__ = ["crashed", "find_worker"]
@@ -183,14 +188,43 @@ def uncaught(link: _host.Link, error: object) -> None:
         sys.stderr.write("".join([f"Uncaught in the worker {link.name}:\n", *lines]))
 
 
+class _Loops(threading.local):
+    """An event loop for each thread that settles callbacks.
+
+    It goes on between them: asynchronous generators, and whatever else is bound to a loop, live
+    longer than one callback.
+    """
+
+    runner: asyncio.Runner | None = None
+
+
+_loops = _Loops()
+
+
 def settle(awaitable: Any) -> Any:
-    """Run what an asynchronous callback returned to its end, on a thread without an event loop."""
+    """Run what an asynchronous callback gave to its end, on a thread that runs no event loop.
+
+    Raises:
+        UsageError: The thread runs one: it is blocked by the call that the callback is part of.
+    """
     import asyncio
 
     async def run() -> Any:
         return await awaitable
 
-    return asyncio.run(run())
+    with suppress(RuntimeError):  # there is none, as there should be
+        asyncio.get_running_loop()
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()
+        raise UsageError(
+            "an asynchronous callback cannot run: its event loop waits for the call it belongs to",
+            received=type(awaitable).__name__,
+            remedy="await the call: `await function.aio(…)` instead of `function(…)`",
+        )
+    if _loops.runner is None:
+        _loops.runner = asyncio.Runner()
+        weakref.finalize(threading.current_thread(), _loops.runner.close)
+    return _loops.runner.run(run())
 
 
 _host.install(

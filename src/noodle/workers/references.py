@@ -8,7 +8,7 @@ the end of a ``scope``, or, as a backstop, when the proxy is collected.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -18,9 +18,6 @@ from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrash
 from noodle.workers.operations import Operation
 
 __all__ = ["TYPES", "Proxy", "copy", "ref", "release", "scope", "undefined"]
-
-ITEMS_A_CALL = 64
-"""Chosen: so many items of a remote iterator come with one call."""
 
 
 class _Undefined:
@@ -75,8 +72,10 @@ class Proxy(_host.Reference):
         return True
 
     def __iter__(self) -> Iterator[Any]:
-        iterator = _host.request(self, Operation.ITERATE)
-        return iter(iterator) if isinstance(iterator, IteratorProxy) else iterator
+        return _each(self)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _each_later(self)
 
     def __repr__(self) -> str:
         link, number, _, name, _ = _host.facts(self)
@@ -104,12 +103,16 @@ def _refuse_new(cls: type[Proxy], *args: Any, **kwargs: Any) -> Any:
 
 
 class IteratorProxy(Proxy):
-    """An iterator of a worker; items come many at a time."""
+    """An iterator of a worker; each item is asked for when it is wanted, and not before.
+
+    It keeps its place when a loop over it ends early. ``close`` ends it, and so does the last
+    reference to it here, as for a generator of Python.
+    """
 
     __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
-        return _items(self)
+        return self
 
     def __next__(self) -> Any:
         _, *items = _host.request(self, Operation.NEXT, 1)
@@ -117,42 +120,56 @@ class IteratorProxy(Proxy):
             raise StopIteration
         return items[0]
 
-
-def _items(iterator: IteratorProxy) -> Generator[Any, None, None]:
-    finished = False
-    try:
-        while not finished:
-            finished, *items = _host.request(iterator, Operation.NEXT, ITEMS_A_CALL)
-            yield from items
-    finally:
-        if not finished:
-            with suppress(WorkerCrashedError, ReferenceReleasedError):  # ended with its worker
-                _host.request(iterator, Operation.CLOSE)
-        release(iterator)
+    def close(self) -> None:
+        """End it: what it has open is closed, and it gives nothing any more."""
+        _host.request(self, Operation.CLOSE)
 
 
-class AsyncIteratorProxy(Proxy):
+class AsyncIteratorProxy(IteratorProxy):
     """An asynchronous iterator of a worker: for ``async for``, and ``for`` where nothing awaits."""
 
     __slots__ = ()
 
-    def __iter__(self) -> Iterator[Any]:
-        return _items(self)  # type: ignore[arg-type]
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
+    async def __anext__(self) -> Any:
         from noodle.workers.event_loop import request
 
-        finished = False
-        try:
-            while not finished:
-                finished, *items = await request(self, Operation.NEXT, 1)
-                for item in items:
-                    yield item
-        finally:
-            if not finished:
-                with suppress(WorkerCrashedError, ReferenceReleasedError):
-                    await request(self, Operation.CLOSE)
-            release(self)
+        _, *items = await request(self, Operation.NEXT, 1)
+        if not items:
+            raise StopAsyncIteration
+        return items[0]
+
+    async def aclose(self) -> None:
+        """End it, without blocking the running event loop."""
+        from noodle.workers.event_loop import request
+
+        await request(self, Operation.CLOSE)
+
+
+def _each(iterable: Proxy) -> Generator[Any, None, None]:
+    """Iterate an object; the iterator that is made for it ends with the loop."""
+    iterator = _host.request(iterable, Operation.ITERATE)
+    try:
+        yield from iterator
+    finally:
+        with suppress(WorkerCrashedError, ReferenceReleasedError):  # ended with its worker
+            iterator.close()
+        release(iterator)
+
+
+async def _each_later(iterable: Proxy) -> AsyncGenerator[Any, None]:
+    from noodle.workers.event_loop import request
+
+    iterator = await request(iterable, Operation.ITERATE)
+    try:
+        while items := (await request(iterator, Operation.NEXT, 1))[1:]:
+            yield items[0]
+    finally:
+        with suppress(WorkerCrashedError, ReferenceReleasedError):
+            await request(iterator, Operation.CLOSE)
+        release(iterator)
 
 
 class AwaitableProxy(Proxy):

@@ -17,8 +17,14 @@ RemoteFrame = tuple[str | None, int | None, int | None, str | None]
 _OWN = "noodle.errors."
 """The module of what Noodle itself raised in a callback, and comes back through a worker."""
 
-_OVERDUE = "NOODLE_DEADLINE"
-"""The code of the error by which a worker ends what waits in it when the deadline has passed."""
+_CODES = {
+    "NOODLE_DEADLINE": f"{_OWN}DeadlineExceededError",
+    "NOODLE_NAME": "AttributeError",
+    "NOODLE_KEY": "KeyError",
+    "NOODLE_INDEX": "IndexError",
+}
+"""What errors of the worker itself are, by their code: what ends because the deadline has passed,
+and what an object does not have."""
 
 _EQUIVALENTS: dict[str, type[Exception]] = {
     "RangeError": ValueError,
@@ -43,8 +49,7 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
         fields: Language, type, message, frames, cause, extra, as the wire format has them.
     """
     language, type_name, message, frames, cause, extra = fields
-    overdue = extra.get("code") == _OVERDUE
-    kind = error_class(f"{_OWN}DeadlineExceededError" if overdue else type_name)
+    kind = error_class(_CODES.get(extra.get("code"), type_name))
     relayed = type_name.startswith(_OWN)
     error = kind(message if relayed else f"{type_name}: {message}" if message else type_name)
     error.language = language

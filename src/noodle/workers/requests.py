@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from typing import Any
 
@@ -82,18 +82,27 @@ def _set_item(target: Any, key: Any, value: Any) -> None:
 
 
 def _iterate(target: Any) -> _host.ByReference:
-    return _host.ByReference(iter(target))
+    is_async = hasattr(target, "__aiter__") and not hasattr(target, "__iter__")
+    return _host.ByReference(aiter(target) if is_async else iter(target))
 
 
-def _next(target: Iterator[Any], most: int = 1) -> list[Any]:
+def _next(target: Any, most: int = 1) -> Any:
+    if not hasattr(target, "__next__"):
+        return _next_later(target)
     items = list(islice(target, most))
     return [len(items) < most, *items]
 
 
-def _close(target: Any) -> None:
-    close = getattr(target, "close", None)
-    if close is not None:
-        close()
+async def _next_later(target: AsyncIterator[Any]) -> list[Any]:
+    try:
+        return [False, await anext(target)]
+    except StopAsyncIteration:
+        return [True]
+
+
+def _close(target: Any) -> Any:
+    close = getattr(target, "close", None) or getattr(target, "aclose", None)
+    return close() if close is not None else None
 
 
 _ACTIONS: dict[int, Callable[..., Any]] = {

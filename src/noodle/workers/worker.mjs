@@ -10,6 +10,7 @@ import { runInNewContext } from "node:vm";
 import { addon } from "./node/addon.mjs";
 import * as contexts from "./node/contexts.mjs";
 import { reportable, watchUncaught } from "./node/errors.mjs";
+import { letGo } from "./node/iterators.mjs";
 import { serve } from "./node/members.mjs";
 import { claim, introduce, proxy } from "./node/references.mjs";
 
@@ -52,6 +53,7 @@ addon.start(
     current: contexts.current,
     cancelled: contexts.cancelled,
     closed: contexts.closed,
+    letGo,
     stop: () => process.exit(0),
     collect,
   },

@@ -1,5 +1,7 @@
 // Iteration for the host: in batches, and without losing what an iterator gives before it fails.
 
+import { types } from "node:util";
+
 // By iterator: `error`, with which the next batch begins; `pending`, a step that is under way.
 const states = new WeakMap();
 
@@ -127,6 +129,11 @@ export function next(iterator, most) {
   return typeof first?.then === "function"
     ? nextAsync(iterator, state, first, limit)
     : nextSync(iterator, state, first, limit);
+}
+
+// A generator whose last reference of the host is gone ends, as it would in Python: its `finally` runs.
+export function letGo(iterator) {
+  if (types.isGeneratorObject(iterator)) close(iterator).catch(() => {});
 }
 
 // Ends an iterator early, or whatever else can be closed.

@@ -12,10 +12,15 @@ import { kindOf, Member, Module, proxyCount } from "./references.mjs";
 // Chosen: deeper is not what anyone reads at one glance.
 const TEXT_DEPTH = 2;
 
-function missing(name, object) {
+// The codes say which of Python's errors it is: AttributeError, KeyError or IndexError.
+function missing(name, object, code = "NOODLE_NAME") {
   const error = new ReferenceError(`${describeShortly(object)} has no ${String(name)}`);
-  error.code = "NOODLE_NAME";
+  error.code = code;
   return error;
+}
+
+function missingItem(key, object) {
+  return missing(key, object, typeof key === "number" ? "NOODLE_INDEX" : "NOODLE_KEY");
 }
 
 function describeShortly(object) {
@@ -223,7 +228,7 @@ const operations = {
   [OP.HAS]: (object, _, name) => holderOf(object, name) !== undefined,
   [OP.NAMES]: (object) => namesOf(object),
   [OP.ITEM](object, _, key) {
-    if (!hasName(object, key)) throw missing(key, object);
+    if (!hasName(object, key)) throw missingItem(key, object);
     return get(object, key);
   },
   [OP.SET_ITEM](object, _, key, value) {

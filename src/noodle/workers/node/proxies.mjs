@@ -71,6 +71,16 @@ async function nextLater(id) {
   return items.length > 0 ? { done: false, value: items[0] } : { done, value: undefined };
 }
 
+function end(id, value) {
+  ask(OP.CLOSE, id);
+  return { done: true, value };
+}
+
+async function endLater(id, value) {
+  await askLater(OP.CLOSE, id);
+  return { done: true, value };
+}
+
 // -------------------------------------------------------------------------------------- Objects
 
 class HostObject {
@@ -132,6 +142,8 @@ function read(target, key, self) {
   }
   if (key === "next" && kind === KIND.ITERATOR) return () => next(id);
   if (key === "next" && kind === KIND.ASYNC_ITERATOR) return () => nextLater(id);
+  if (key === "return" && kind === KIND.ITERATOR) return (value) => end(id, value);
+  if (key === "return" && kind === KIND.ASYNC_ITERATOR) return (value) => endLater(id, value);
   if (key === "toString") return () => ask(OP.TEXT, id);
   if (key === "toJSON") return () => ask(OP.VALUE, id);
   if (isIndex(key)) return orUndefined(() => ask(OP.ITEM, id, Number(key)));

@@ -113,6 +113,8 @@ export function introduce(value) {
   const id = known(ids, value);
   if (id !== undefined) return id;
   const kind = attempt(kindOf, value, KIND.OBJECT);
+  // What it is rejected with is the host's to see: it is no rejection that nobody handles.
+  if (types.isPromise(value)) value.catch(() => {});
   const added = addon.add(value, undefined, kind, attempt(nameOf, value, "Object"), false);
   if (isWeakKey(value)) ids.set(value, added);
   return added;
