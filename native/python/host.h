@@ -180,6 +180,7 @@ typedef struct host_retired {
     uint64_t call_id;
     uint64_t kill_at_ns;   /* 0: never */
     uint64_t begins_at;    /* only if the worker has read the ring so far; 0: in any case */
+    bool untold;           /* the worker does not know yet: the ring was full */
 } host_retired;
 
 struct host_lane {
@@ -193,6 +194,7 @@ struct host_lane {
     uint32_t unsettled;         /* of the link's, so many were made here: their answers come here */
     uint32_t retired_count;
     uint32_t retired_capacity;
+    uint32_t untold;            /* of the retired calls */
     host_retired *retired;      /* calls that nobody waits for any more */
     PyObject *futures;          /* of an event loop's lane: call id -> future, else NULL */
     struct LoopChannel *loop_channel;   /* borrowed; it forgets the lane when this goes */
@@ -259,7 +261,9 @@ noodle_channel *host_channel_open(host_thread *thread, Link *link, PyObject *nam
 host_lane *host_lane_new(host_thread *thread, Link *link, noodle_channel *core);
 /* The end of a thread's outermost call: gives up lanes that others wait for, or that have ended. */
 void host_thread_settle(host_thread *thread);
-int host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns, uint64_t begins_at);
+int host_lane_retire(host_lane *lane, host_retired retired);
+/* Sends the cancels that found no space.  By the lane's thread, or for one that is in no use. */
+void host_lane_tell(host_lane *lane);
 bool host_lane_forget(host_lane *lane, uint64_t call_id);
 
 /* Gives back the lanes of threads that have ended. */

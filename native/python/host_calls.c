@@ -415,8 +415,13 @@ retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t kill_at_ns
     if (link_is_dead(lane->link) || link_is_forked(lane->link))
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    noodle_channel_send(lane->core, &record, "");
-    if (host_lane_retire(lane, call_id, kill_at_ns, begins_at) < 0) {
+    /* A cancel that is sent before its call is none. */
+    const bool waits =
+        lane->untold > 0 || (lane->loop_channel != NULL && host_loop_has_unsent(lane->loop_channel));
+    const host_retired retired = {
+        call_id, kill_at_ns, begins_at,
+        waits || noodle_channel_send(lane->core, &record, "") == NOODLE_FULL};
+    if (host_lane_retire(lane, retired) < 0) {
         PyErr_Clear();
         host_link_condemn(lane->link, "there was no memory to keep track of its calls");
     }

@@ -44,14 +44,30 @@ resolve(RemoteFunction *self, Py_ssize_t index)
     return (Reference *)found;
 }
 
+/* Does a worker stand still in a callback of this chain?  It serves the chain's calls at once, and no
+ * other worker's call may wait for one that stands still. */
+static bool
+waits_for(const Reference *reference, uint64_t chain)
+{
+    if (!is_usable(reference))
+        return false;
+    for (const host_serving *at = reference->link->serving; at != NULL; at = at->next)
+        if (at->blocks && at->chain == chain)
+            return true;
+    return false;
+}
+
 static COLD Py_ssize_t
 least_busy(RemoteFunction *self)
 {
+    const uint64_t chain = host_this_thread != NULL ? host_this_thread->chain : 0;
     Py_ssize_t best = self->last;
     uint32_t fewest = UINT32_MAX;
     for (Py_ssize_t i = 0; i < self->count; i++) {
         const Py_ssize_t at = (self->last + i) % self->count;
         const Reference *const reference = self->references[at];
+        if (chain != 0 && waits_for(reference, chain))
+            return self->last = at;
         const uint32_t busy = is_usable(reference) ? reference->link->in_flight : 0;
         if (busy < fewest) {
             fewest = busy;

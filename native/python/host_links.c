@@ -487,6 +487,8 @@ keep_house(host_thread *thread, Link *self, host_lane *own)
 {
     host_reap_threads();
     keep_orphans(thread, self, own);
+    for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
+        host_lane_tell(lane);
     kill_overdue(self);
     trim_arena();
     send_dropped(own, self);

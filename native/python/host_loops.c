@@ -365,8 +365,11 @@ static void
 flush_lanes(host_thread *thread)
 {
     for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
-        if (lane->loop_channel != NULL)
+        if (lane->loop_channel != NULL) {
             flush_unsent(lane->loop_channel);
+            if (!host_loop_has_unsent(lane->loop_channel))
+                host_lane_tell(lane);
+        }
 }
 
 static PyObject *

@@ -176,7 +176,7 @@ host_lane_drop(host_lane *lane)
 }
 
 int
-host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns, uint64_t begins_at)
+host_lane_retire(host_lane *lane, host_retired retired)
 {
     if (lane->retired_count == lane->retired_capacity) {
         const uint32_t capacity = lane->retired_capacity == 0 ? 4 : 2 * lane->retired_capacity;
@@ -188,7 +188,8 @@ host_lane_retire(host_lane *lane, uint64_t call_id, uint64_t kill_at_ns, uint64_
         lane->retired = grown;
         lane->retired_capacity = capacity;
     }
-    lane->retired[lane->retired_count++] = (host_retired){call_id, kill_at_ns, begins_at};
+    lane->retired[lane->retired_count++] = retired;
+    lane->untold += retired.untold;
     return 0;
 }
 
@@ -197,10 +198,26 @@ host_lane_forget(host_lane *lane, uint64_t call_id)
 {
     for (uint32_t i = 0; i < lane->retired_count; i++)
         if (lane->retired[i].call_id == call_id) {
+            lane->untold -= lane->retired[i].untold;
             lane->retired[i] = lane->retired[--lane->retired_count];
             return true;
         }
     return false;
+}
+
+COLD void
+host_lane_tell(host_lane *lane)
+{
+    for (uint32_t i = 0; lane->untold > 0 && i < lane->retired_count; i++) {
+        host_retired *const retired = &lane->retired[i];
+        const noodle_record record = {.kind = NOODLE_KIND_CANCEL, .call_id = retired->call_id};
+        if (!retired->untold)
+            continue;
+        if (noodle_channel_send(lane->core, &record, "") != NOODLE_OK)
+            return;
+        retired->untold = false;
+        lane->untold--;
+    }
 }
 
 /* ------------------------------------------------------------------------------------ Opening */

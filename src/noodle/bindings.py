@@ -14,7 +14,7 @@ from noodle import _handle
 from noodle._handle import Handle
 from noodle.bridges.python import prototype_of as python_prototype
 from noodle.calls import CallOptions, Function, Plan, Signature, Translate, require_rows
-from noodle.deadlines import deadline, finish_in_time, remaining_seconds
+from noodle.deadlines import deadline, end_in_time, finish_in_time
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype
@@ -183,7 +183,8 @@ class Binding:
     def aio(self, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
         """Call without blocking the asyncio event loop.
 
-        A function in a worker gives a future of the running loop; cancelling that cancels the call.
+        A function in a worker gives a future of the running loop; cancelling that cancels the call,
+        and the deadline that holds for it is the one where it was made.
         Of others, a coroutine function is awaited, and cancelled at the deadline; any other runs in
         the loop's default executor, within the caller's context, so that deadlines hold there too.
         Cancelling the task abandons such a call, which ends on its own.
@@ -193,8 +194,7 @@ class Binding:
             if function is None:
                 return self._aio(args, kwargs)
             self._awaited = self._handle_of(function)
-        result: Awaitable[Any] = self._awaited(*args, **kwargs)
-        return result if remaining_seconds() is None else finish_in_time(result, self.handle)
+        return end_in_time(self._awaited(*args, **kwargs), self.handle)
 
     async def _aio(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if inspect.iscoroutinefunction(self._function.raw):

@@ -19,13 +19,23 @@ from collections.abc import Awaitable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from noodle import _handle
 from noodle.errors import DeadlineExceededError, SettingsError
 from noodle.values import describe
 
-__all__ = ["check_deadline", "deadline", "finish_in_time", "remaining_seconds", "scope_variable"]
+if TYPE_CHECKING:
+    from asyncio import Future
+
+__all__ = [
+    "check_deadline",
+    "deadline",
+    "end_in_time",
+    "finish_in_time",
+    "remaining_seconds",
+    "scope_variable",
+]
 
 Result = TypeVar("Result")
 
@@ -135,15 +145,40 @@ def check_deadline(function: object = None) -> None:
     current = _current()
     if current is None:
         return
-    late = time.monotonic() - current.end
-    if late > 0:
-        name = getattr(function, "__name__", "the call")
-        raise DeadlineExceededError(
-            f"{name} did not finish before its deadline",
-            expected=f"at most {current.seconds:g} s",
-            received=f"{current.seconds + late:.6g} s",
-            remedy="allow more time with noodle.deadline(seconds)",
-        )
+    if time.monotonic() > current.end:
+        raise _overdue(current, function)
+
+
+def _overdue(scope: _Scope, function: object) -> DeadlineExceededError:
+    name = getattr(function, "__name__", "the call")
+    return DeadlineExceededError(
+        f"{name} did not finish before its deadline",
+        expected=f"at most {scope.seconds:g} s",
+        received=f"{scope.seconds + time.monotonic() - scope.end:.6g} s",
+        remedy="allow more time with noodle.deadline(seconds)",
+    )
+
+
+def end_in_time(future: Future[Any], function: object = None) -> Future[Any]:
+    """Have a future fail at the current deadline, wherever it is awaited; return it.
+
+    Args:
+        future: A future of an asyncio loop. With a method ``give_up`` it is given the error, else
+            it is cancelled.
+        function: What it belongs to; named in the error.
+    """
+    scope = _current()
+    if scope is None:
+        return future
+
+    def expire() -> None:
+        if not future.done():
+            getattr(future, "give_up", future.cancel)(_overdue(scope, function))
+
+    left = max(0.0, scope.end - time.monotonic())
+    timer = future.get_loop().call_later(left, expire)
+    future.add_done_callback(lambda _: timer.cancel())
+    return future
 
 
 async def finish_in_time(awaitable: Awaitable[Result], function: object = None) -> Result:

@@ -12,7 +12,7 @@ from inspect import iscoroutine
 from typing import Any
 
 from noodle.calls import Call
-from noodle.deadlines import check_deadline, deadline, finish_in_time
+from noodle.deadlines import check_deadline, deadline, end_in_time, finish_in_time
 from noodle.errors import PermissionDeniedError
 
 __all__ = ["AuthorisationStage", "DeadlineStage", "OptimisationStage"]
@@ -111,7 +111,9 @@ class DeadlineStage:
         def limited(*args: Any, **kwargs: Any) -> Any:
             with deadline(seconds):
                 result = inner(*args, **kwargs)
-                if iscoroutine(result) or hasattr(result, "_asyncio_future_blocking"):
+                if hasattr(result, "_asyncio_future_blocking"):
+                    return end_in_time(result, inner)
+                if iscoroutine(result):
                     return awaited(result)
                 check_deadline(inner)
                 return result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 import noodle
 from noodle import _handle, _host
-from noodle.errors import RemoteCallError, UsageError
+from noodle.errors import DeadlineExceededError, RemoteCallError, UsageError
 
 SOURCE = """
 export const pair = () => [Promise.resolve(5), Promise.reject(new TypeError("refused"))];
@@ -19,6 +21,12 @@ export const later = (ms, value) => new Promise((r) => setTimeout(r, ms, value))
 export const now = (value) => value;
 export const callLater = async (visit) => await visit.async();
 export const callNow = async (visit) => await visit.sync();
+export let aborted = 0;
+export const abortable = () => new Promise((_, reject) => {
+  const signal = noodle.signal();
+  signal.addEventListener("abort", () => { aborted++; reject(signal.reason); });
+});
+export const nest = (again, depth) => (depth === 0 ? 0 : 1 + again(depth - 1));
 export class Box { get missing() { return undefined; } }
 export const box = () => new Box();
 export const isBox = (value) => value instanceof Box;
@@ -116,3 +124,73 @@ def test_an_object_as_an_argument_is_asked_for_nothing(library: ModuleType) -> N
     assert (False, True) == (library.isBox(spy), library.isBox(box))
     assert 2 == link.calls - before
     assert 0 == library.asked
+
+
+class TestCancelling:
+    def test_no_cancel_is_lost_when_the_ring_is_full(self, library: ModuleType) -> None:
+        count = 6000
+        before = library.aborted
+
+        async def run() -> None:
+            futures = [library.abortable.aio() for _ in range(count)]
+            await asyncio.sleep(0)
+            for future in futures:
+                future.cancel()
+            await library.now.aio(1)
+            while library.aborted - before < count or link.statistics()["in_flight"]:
+                await asyncio.sleep(0.01)
+
+        library.now(1)
+        link = _host.facts(_handle.binding(library.now).function._remote.reference())[0]
+        assert link is not None
+        asyncio.run(asyncio.wait_for(run(), 60))
+
+    def test_at_a_deadline_the_error_is_always_the_same(self, library: ModuleType) -> None:
+        for _ in range(30):
+            with noodle.deadline(0.02), pytest.raises(DeadlineExceededError):
+                library.abortable()
+
+
+class TestDeadlinesOfAwaitedCalls:
+    def test_the_scope_holds_in_which_the_call_was_made(self, library: ModuleType) -> None:
+        async def run() -> None:
+            with noodle.deadline(0.05):
+                future = library.later.aio(20_000, 1)
+            assert isinstance(future, asyncio.Future)
+            await future
+
+        with pytest.raises(DeadlineExceededError):
+            asyncio.run(run())
+
+    def test_and_so_it_does_for_many_together(self, library: ModuleType) -> None:
+        async def run() -> list[Any]:
+            with noodle.deadline(0.05):
+                together = asyncio.gather(
+                    *(library.later.aio(20_000, n) for n in range(3)), return_exceptions=True
+                )
+            return await together
+
+        assert [DeadlineExceededError] * 3 == [type(error) for error in asyncio.run(run())]
+
+    def test_a_limit_of_the_handle_gives_a_future_too(self, library: ModuleType) -> None:
+        async def run() -> Any:
+            limited = library.later.options(deadline=20)
+            future = limited.aio(1, 7)
+            assert isinstance(future, asyncio.Future)
+            return await future
+
+        assert 7 == asyncio.run(run())
+
+
+def test_nested_calls_of_a_pool_go_to_the_worker_that_waits_for_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "pool.mjs"
+    path.write_text(SOURCE, encoding="utf-8")
+    pool = noodle.load(str(path), workers=2)
+
+    def again(depth: int) -> int:
+        return int(pool.nest(again, depth))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert [6] * 40 == list(threads.map(lambda _: pool.nest(again, 6), range(40)))

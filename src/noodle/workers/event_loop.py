@@ -32,6 +32,11 @@ class CallFuture(asyncio.Future[Any]):
         self._channel.cancel(self.call_id)
         return super().cancel(msg)
 
+    def give_up(self, error: BaseException) -> None:
+        """Fail with this error, and tell the worker that nobody waits any more."""
+        self._channel.cancel(self.call_id)
+        self.set_exception(error)
+
 
 class LoopChannel(_host.LoopChannel):
     """The channel of one event loop to one worker."""

@@ -38,8 +38,11 @@ export function closed(callId) {
   controllers.delete(callId);
 }
 
+// By its code the host knows the error again, whichever side saw the deadline pass first.
 function overdue(callId) {
-  abort(callId, new DOMException("The deadline of the call has passed", "TimeoutError"));
+  const reason = new DOMException("The deadline of the call has passed", "TimeoutError");
+  Object.defineProperty(reason, "code", { value: "NOODLE_DEADLINE", enumerable: true });
+  abort(callId, reason);
 }
 
 function makeSignal(callId, milliseconds, isCancelled) {
