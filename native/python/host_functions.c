@@ -203,7 +203,18 @@ function_reference(PyObject *object, PyObject *Py_UNUSED(ignored))
     return (PyObject *)resolve(self, index);
 }
 
+static PyObject *
+function_known(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    RemoteFunction *const self = (RemoteFunction *)object;
+    const Py_ssize_t index = self->count == 1 ? 0 : least_busy(self);
+    PyObject *const reference = (PyObject *)self->references[index];
+    return Py_NewRef(is_usable(self->references[index]) ? reference : Py_None);
+}
+
 static PyMethodDef function_methods[] = {
+    {"known", function_known, METH_NOARGS,
+     "known()\n--\n\nReturn what reference() would, or None where it would have to find it out first."},
     {"reference", function_reference, METH_NOARGS,
      "reference()\n--\n\nReturn the function's reference in the worker that a call would go to."},
     {NULL, NULL, 0, NULL},
@@ -218,6 +229,7 @@ static PyMemberDef function_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(RemoteFunction, vectorcall), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(RemoteFunction, weak_references), READONLY, NULL},
     {"calls", T_ULONGLONG, offsetof(RemoteFunction, calls), READONLY, "Calls made so far."},
+    {"resolve", T_OBJECT, offsetof(RemoteFunction, resolve), READONLY, "What finds it in a worker."},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -614,7 +614,16 @@ loop_get_waiting(PyObject *object, void *Py_UNUSED(closure))
     return PyLong_FromSsize_t(self->lane == NULL ? 0 : PyDict_GET_SIZE(self->lane->futures));
 }
 
+static PyObject *
+loop_futures(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    const LoopChannel *const self = (LoopChannel *)object;
+    return self->lane != NULL && self->lane->futures != NULL ? PyDict_Values(self->lane->futures)
+                                                             : PyList_New(0);
+}
+
 static PyMethodDef loop_methods[] = {
+    {"futures", loop_futures, METH_NOARGS, "futures()\n--\n\nReturn the futures without a result."},
     {"call", (PyCFunction)(void (*)(void))loop_call, METH_FASTCALL | METH_KEYWORDS,
      "call(reference, operation, *arguments)\n--\n\nAsk something of an object; return the future."},
     {"drain", loop_drain, METH_NOARGS, "drain()\n--\n\nSettle the futures whose answers have come."},

@@ -6,6 +6,7 @@ was given, and the configuration says what a name means; all are handed in when 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -106,6 +107,7 @@ class FfiDispatcher:
         self._admit = admit
         self._sample_every = sample_every
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._libraries: dict[Hashable, Library] = {}
         self._offers: dict[str, list[Offer]] = {}
 
@@ -137,6 +139,7 @@ class FfiDispatcher:
 
         Threads that load it at the same time may both ask the bridge, and get the same library.
         """
+        self._leave_parent()
         request = self._request(text, Path(directory), options)
         library = self._libraries.get(request.key)
         if library is None:
@@ -187,6 +190,19 @@ class FfiDispatcher:
             for offers in self._offers.values():
                 offers[:] = [offer for offer in offers if offer.library is not library]
         library.close()
+
+    def _leave_parent(self) -> None:
+        """In a child of fork, forget the libraries whose workers are the parent's.
+
+        Loading one again gives it workers of its own; handles from before the fork stay unusable.
+        """
+        if self._process == os.getpid():
+            return
+        self._process = os.getpid()
+        self._lock = threading.Lock()  # another thread of the parent may have held the old one
+        self._libraries = {key: one for key, one in self._libraries.items() if _is_inprocess(one)}
+        for offers in self._offers.values():
+            offers[:] = [offer for offer in offers if _is_inprocess(offer.library)]
 
     def _loaded_names(self) -> set[str]:
         return {text for library in self.libraries() for text in (library.name, str(library))}
@@ -285,6 +301,7 @@ class FfiDispatcher:
 
     def libraries(self) -> list[Library]:
         """Return the loaded libraries: the configured ones in their order, then the others."""
+        self._leave_parent()
         with self._lock:
             loaded = list(self._libraries.values())
         return sorted(loaded, key=lambda library: self._preference(library.name))
@@ -404,3 +421,8 @@ def _with_version(target: targets.Target, version: str | None) -> str:
     if target.bridge == "python" and version:
         return f"{target.location}=={version}"
     return f"{target.location} {version}" if version else target.location
+
+
+def _is_inprocess(library: Library | str) -> bool:
+    """Return whether a library, or one that is named and not loaded yet, has no worker."""
+    return isinstance(library, str) or library.origin.placement == "inprocess"

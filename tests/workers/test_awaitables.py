@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,15 @@ import pytest
 
 import noodle
 from noodle import _handle, _host
-from noodle.errors import DeadlineExceededError, RemoteCallError, UsageError
+from noodle.errors import (
+    DeadlineExceededError,
+    DeadlockError,
+    RemoteCallError,
+    UsageError,
+    WorkerBlockedError,
+    WorkerCrashedError,
+)
+from noodle.workers import deadlocks
 
 SOURCE = """
 export const pair = () => [Promise.resolve(5), Promise.reject(new TypeError("refused"))];
@@ -194,3 +203,95 @@ def test_nested_calls_of_a_pool_go_to_the_worker_that_waits_for_them(
 
     with ThreadPoolExecutor(8) as threads:
         assert [6] * 40 == list(threads.map(lambda _: pool.nest(again, 6), range(40)))
+
+
+class TestThatTheLoopGoesOn:
+    """The worker starts, and its function is found, off the event loop."""
+
+    @pytest.fixture
+    def crashed(self, tmp_path: Path) -> Any:
+        """A function whose worker has ended, and takes its time to start anew."""
+        path = tmp_path / "start.mjs"
+        source = SOURCE + "await new Promise((r) => setTimeout(r, 300));\n"
+        path.write_text(source + "export const end = () => process.exit(3);", encoding="utf-8")
+        library = noodle.load(str(path), environment={"ALONE": str(path)})
+        now = library.now
+        with pytest.raises(WorkerCrashedError):
+            library.end()
+        return now
+
+    def test_while_a_worker_is_started_anew(self, crashed: Any) -> None:
+        async def run() -> int:
+            future = crashed.aio(7)
+            turns = 0
+            while not future.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            assert 7 == await future
+            return turns
+
+        assert asyncio.run(run()) >= 5
+
+    def test_a_call_that_waits_for_its_worker_can_be_cancelled(self, crashed: Any) -> None:
+        async def run() -> None:
+            future = crashed.aio(7)
+            future.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await future
+            with noodle.deadline(0.001):
+                late = crashed.aio(7)
+            with pytest.raises(DeadlineExceededError):
+                await late
+            assert 7 == await crashed.aio(7)
+
+        asyncio.run(run())
+
+
+class TestAwaitedCallsThatCannotGoOn:
+    def test_two_workers_that_wait_for_each_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "cycle.mjs"
+        path.write_text(SOURCE, encoding="utf-8")
+        one, other = (
+            noodle.load(str(path), environment={"NUMBER": f"{path} {n}"}) for n in range(2)
+        )
+        assert (1, 1) == (one.now(1), other.now(1))
+        both = asyncio.Barrier(2)
+
+        async def across(library: ModuleType) -> int:
+            await both.wait()
+            return int(await library.now.aio(7))
+
+        async def run() -> list[Any]:
+            return await asyncio.gather(
+                one.callNow.aio(lambda: across(other)),
+                other.callNow.aio(lambda: across(one)),
+                return_exceptions=True,
+            )
+
+        outcomes = asyncio.run(asyncio.wait_for(run(), 60))
+        assert any(isinstance(outcome, DeadlockError) for outcome in outcomes), outcomes
+        assert (1, 1) == (one.now(1), other.now(1))
+
+    def test_a_worker_that_is_blocked_for_another_chain(
+        self, library: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(deadlocks, "reentry_timeout", 0.5)
+        entered, leave = threading.Event(), threading.Event()
+
+        def block() -> int:
+            entered.set()
+            leave.wait(60)
+            return 1
+
+        async def run() -> None:
+            await asyncio.to_thread(entered.wait, 60)
+            with pytest.raises(WorkerBlockedError, match="now waits for node"):
+                await library.now.aio(7)
+
+        with ThreadPoolExecutor(1) as threads:
+            blocked = threads.submit(library.callNow, block)
+            try:
+                asyncio.run(asyncio.wait_for(run(), 60))
+            finally:
+                leave.set()
+            assert 1 == blocked.result(60)

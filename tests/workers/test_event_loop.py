@@ -26,6 +26,7 @@ def test_thousands_of_calls_are_in_flight_and_answered_in_any_order(
 ):
     async def main() -> tuple[int, list[float]]:
         later = function("later")
+        later.reference()
         futures = [call(later, float(number)) for number in range(5000)]
         most = statistics(pool)["in_flight"]
         await call(function("settle"))
@@ -55,7 +56,9 @@ def test_an_error_is_raised_where_it_is_awaited(function: Functions):
 
 def test_cancelling_tells_the_worker_and_drops_the_answer(pool: Pool, function: Functions):
     async def main() -> tuple[int, dict[str, int]]:
-        future = call(function("later"), 1.0)
+        later = function("later")
+        later.reference()
+        future = call(later, 1.0)
         future.cancel()
         with pytest.raises(asyncio.CancelledError):
             await future

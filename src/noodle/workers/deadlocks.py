@@ -7,13 +7,15 @@ same way for the first, nobody can ever go on.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from noodle import _host
 from noodle.errors import DeadlockError, WorkerBlockedError
 from noodle.workers import registry
 
-__all__ = ["reentry_timeout", "stuck"]
+__all__ = ["callback_begins", "check_awaited", "reentry_timeout", "stuck", "watch_awaited"]
 
 reentry_timeout = 5.0
 """Seconds that a call waits for a worker which is blocked in a callback of another chain."""
@@ -79,18 +81,69 @@ def _unsettled(link: _host.Link, function: str | None, seconds: float) -> Deadlo
     )
 
 
+def callback_begins(link: _host.Link, chain: int) -> Callable[[object], None]:
+    """Note an asynchronous callback for which a worker stands still; return what ends that.
+
+    Args:
+        link: The worker.
+        chain: The chain of calls that the callback belongs to.
+    """
+    entry = (chain, time.monotonic())
+    _asynchronous.setdefault(link, []).append(entry)
+
+    def end(_: object) -> None:
+        entries = _asynchronous.get(link, [])
+        entries.remove(entry)
+        if not entries:
+            _asynchronous.pop(link, None)
+
+    return end
+
+
+_asynchronous: dict[_host.Link, list[tuple[int, float]]] = {}
+"""The asynchronous callbacks that block a worker, with the time at which each began."""
+
+_awaited: list[Callable[[_host.Link], list[tuple[int, str, float]]]] = []
+_look: list[Callable[[_host.Link], None]] = []
+
+
+def watch_awaited(
+    waits: Callable[[_host.Link], list[tuple[int, str, float]]],
+    look_for_stuck: Callable[[_host.Link], None],
+) -> None:
+    """Have calls that an event loop awaits seen, too.
+
+    Args:
+        waits: Returns those of a worker, as ``Link.waits`` does.
+        look_for_stuck: Has the loops ask ``stuck`` about them.
+    """
+    _awaited.append(waits)
+    _look.append(look_for_stuck)
+
+
+def check_awaited(link: _host.Link) -> None:
+    """Fail the awaited calls to a worker that cannot go on; to be called about once a second."""
+    if _blocking_chains(link):
+        for look in _look:
+            look(link)
+
+
 def _blocking_chains(link: _host.Link) -> set[int]:
     """Return the chains for whose callbacks a worker has stood still for a while."""
-    return {
+    now = time.monotonic()
+    served = {
         chain for chain, seconds, blocks in link.served() if blocks and seconds >= CYCLE_SECONDS
     }
+    later = _asynchronous.get(link, ())
+    return served | {chain for chain, since in later if now - since >= CYCLE_SECONDS}
 
 
 def _cycle(link: _host.Link, chain: int) -> list[str] | None:
     """Return the names of the workers in a cycle of waits through ``chain``, or None."""
     waits: dict[int, list[_host.Link]] = {}
     for other in registry.links():
-        for waiting_chain, _, _ in other.waits():
+        awaited = [wait for found in _awaited for wait in found(other)]
+        for waiting_chain, _, _ in [*other.waits(), *awaited]:
             waits.setdefault(waiting_chain, []).append(other)
     return _search(link, chain, waits, [link.name], set())
 

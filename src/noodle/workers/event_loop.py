@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar, copy_context
 from typing import Any
 
 from noodle import _host
 from noodle.errors import DeadlockError, ReferenceReleasedError
-from noodle.workers import registry
+from noodle.workers import deadlocks, registry
 from noodle.workers.operations import Operation
 
 __all__ = ["CallFuture", "call", "channel_for", "fail_channels", "request"]
@@ -18,10 +19,14 @@ __all__ = ["CallFuture", "call", "channel_for", "fail_channels", "request"]
 class CallFuture(asyncio.Future[Any]):
     """The result of a call; cancelling it tells the worker."""
 
-    __slots__ = ("_channel", "call_id", "function")
+    __slots__ = ("_channel", "call_id", "chain", "function", "since")
 
     call_id: int
     function: str
+    chain: int
+    """The chain of nested calls that it belongs to; set where it is not the first of its own."""
+    since: float
+    """When it was first seen to wait, on the clock of ``time.monotonic``; set by then."""
 
     def __init__(self, channel: LoopChannel) -> None:
         super().__init__(loop=channel.loop)
@@ -41,6 +46,8 @@ class CallFuture(asyncio.Future[Any]):
 class LoopChannel(_host.LoopChannel):
     """The channel of one event loop to one worker."""
 
+    link: _host.Link
+
     def answer_later(
         self,
         awaitable: Awaitable[Any],
@@ -57,12 +64,15 @@ class LoopChannel(_host.LoopChannel):
             blocked: The link of the worker if it stands still until then, and serves no other call.
         """
         context = copy_context()
+        context.run(_chain.set, chain_id)
         if blocked is not None:
             context.run(_blocked.set, (*_blocked.get(), blocked))
         run = self._run(awaitable, call_id, chain_id)
         task = self.loop.create_task(run, context=context)
         _callbacks.add(task)
         task.add_done_callback(_callbacks.discard)
+        if blocked is not None:
+            task.add_done_callback(deadlocks.callback_begins(blocked, chain_id))
 
     async def _run(self, awaitable: Awaitable[Any], call_id: int, chain_id: int) -> None:
         try:
@@ -74,6 +84,18 @@ class LoopChannel(_host.LoopChannel):
         else:
             self.answer(call_id, chain_id, result, None)
 
+    def fail_stuck(self) -> None:
+        """Settle what cannot go on, because of other calls that wait; see ``deadlocks``."""
+        now = time.monotonic()
+        for future in self.futures():
+            since = getattr(future, "since", None)
+            if since is None:
+                future.since = since = now
+            chain = getattr(future, "chain", 0)
+            error = deadlocks.stuck(self.link, future.function, chain, now - since)
+            if error is not None:
+                future.give_up(error)
+
     def shut(self) -> None:
         """Take the channel from its loop and give it back."""
         descriptor = self.descriptor
@@ -84,6 +106,9 @@ class LoopChannel(_host.LoopChannel):
 
 _blocked: ContextVar[tuple[_host.Link, ...]] = ContextVar("noodle_blocked", default=())
 """The workers that stand still until the asynchronous callback that runs here has ended."""
+
+_chain: ContextVar[int] = ContextVar("noodle_chain", default=0)
+"""The chain of calls of the asynchronous callback that runs here; 0 outside of one."""
 
 _callbacks: set[asyncio.Task[None]] = set()
 """Asynchronous callbacks that run: a loop itself holds its tasks only weakly."""
@@ -121,6 +146,7 @@ def channel_for(link: _host.Link) -> LoopChannel:
     channel = channels.get(link)
     if channel is None or channel.descriptor < 0:
         channel = channels[link] = LoopChannel(link, loop, CallFuture)
+        channel.link = link
         loop.add_reader(channel.descriptor, channel.drain)
     return channel
 
@@ -144,8 +170,7 @@ def request(
     link = _host.facts(reference)[0]
     if link is None:
         raise ReferenceReleasedError("an object of a worker was released before it was used")
-    future: asyncio.Future[Any] = channel_for(link).call(reference, operation, *arguments)
-    return future
+    return _in_chain(channel_for(link), reference, operation, arguments, {})
 
 
 def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs: Any) -> Any:
@@ -159,12 +184,86 @@ def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs:
     Returns:
         A future of the running loop.
     """
-    reference = function.reference() if isinstance(function, _host.RemoteFunction) else function
+    reference = _found_at_once(function) if isinstance(function, _host.RemoteFunction) else function
+    if reference is None:
+        return _DelayedCall(asyncio.get_running_loop(), function, args, kwargs)
     link, _, kind, _, _ = _host.facts(reference)
     if link is None:
         raise ReferenceReleasedError("an object of a worker was released before it was called")
     operation = Operation.NEW if kind == 4 else Operation.CALL
-    return channel_for(link).call(reference, operation, *args, **kwargs)
+    return _in_chain(channel_for(link), reference, operation, args, kwargs)
+
+
+def _found_at_once(function: _host.RemoteFunction) -> _host.Reference | None:
+    """Return the function in a worker, unless more than a quick question is needed to find it."""
+    known = function.known()
+    if known is None and getattr(function.resolve, "is_at_hand", bool)():
+        return function.reference()
+    return known
+
+
+def _in_chain(
+    channel: LoopChannel,
+    reference: _host.Reference,
+    operation: int,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> asyncio.Future[Any]:
+    """Make a call for the chain that the running task belongs to, if it is a callback's."""
+    chain = _chain.get()
+    if chain == 0:
+        future: asyncio.Future[Any] = channel.call(reference, operation, *args, **kwargs)
+        return future
+    before = _host.enter_chain(chain)
+    try:
+        nested: CallFuture = channel.call(reference, operation, *args, **kwargs)
+    finally:
+        _host.enter_chain(before)
+    nested.chain = chain
+    return nested
+
+
+class _DelayedCall(asyncio.Future[Any]):
+    """A call whose worker, or whose function in it, has to be found first: off the event loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        function: _host.RemoteFunction | _host.Reference,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        super().__init__(loop=loop)
+
+        async def run() -> Any:
+            assert isinstance(function, _host.RemoteFunction)
+            reference = await asyncio.to_thread(function.reference)
+            return await call(reference, *args, **kwargs)
+
+        self._task = loop.create_task(run())
+        self._task.add_done_callback(self._settle)
+
+    def _settle(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            super().cancel()
+            return
+        error = task.exception()
+        if self.done():
+            return
+        if error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(task.result())
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel it here, and the call if that has begun."""
+        self._task.cancel(msg)
+        return super().cancel(msg)
+
+    def give_up(self, error: BaseException) -> None:
+        """Fail with this error, and cancel the call if that has begun."""
+        self._task.cancel()
+        self.set_exception(error)
 
 
 def fail_channels(link: _host.Link) -> None:
@@ -180,4 +279,23 @@ def _fail(channel: LoopChannel) -> None:
     channel.shut()
 
 
+def _waits(link: _host.Link) -> list[tuple[int, str, float]]:
+    """Return the awaited calls to a worker, as ``Link.waits`` has those of threads."""
+    futures = [
+        future
+        for channels in list(_channels.values())
+        if link in channels
+        for future in channels[link].futures()
+    ]
+    return [(getattr(future, "chain", 0), future.function, 0.0) for future in futures]
+
+
+def _look_for_stuck(link: _host.Link) -> None:
+    for loop, channels in list(_channels.items()):
+        channel = channels.get(link)
+        if channel is not None and channel.waiting and not loop.is_closed():
+            loop.call_soon_threadsafe(channel.fail_stuck)
+
+
 registry.when_ended(fail_channels)
+deadlocks.watch_awaited(_waits, _look_for_stuck)

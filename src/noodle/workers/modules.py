@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 
 from noodle import _host
 from noodle.workers.operations import Operation
@@ -60,13 +59,41 @@ class RemoteModule:
         Args:
             path: Its dotted name in the module.
         """
-        return _host.RemoteFunction(self._resolver(path), path, self.pool.size)
+        return _host.RemoteFunction(_Resolver(self, path), path, self.pool.size)
 
-    def _resolver(self, path: str) -> Callable[[int], _host.Reference]:
-        def resolve(index: int) -> _host.Reference:
-            found = self.member(path, index)
-            if not isinstance(found, _host.Reference):
-                raise TypeError(f"{path} of {self.specifier} is no function but {found!r}")
-            return found
+    def is_at_hand(self) -> bool:
+        """Return whether a member can be asked for at once in every worker that runs.
 
-        return resolve
+        Not so where a worker has to be started, or the module to be imported, or where one stands
+        still in a callback of another chain of calls than this thread works for.
+        """
+        workers = self.pool.workers()
+        return bool(workers) and all(
+            worker.is_ready and worker in self._imported and _answers(worker) for worker in workers
+        )
+
+
+class _Resolver:
+    """Finds a function of a module in a worker."""
+
+    __slots__ = ("_module", "_path")
+
+    def __init__(self, module: RemoteModule, path: str) -> None:
+        self._module = module
+        self._path = path
+
+    def __call__(self, index: int) -> _host.Reference:
+        found = self._module.member(self._path, index)
+        if not isinstance(found, _host.Reference):
+            raise TypeError(
+                f"{self._path} of {self._module.specifier} is no function but {found!r}"
+            )
+        return found
+
+    def is_at_hand(self) -> bool:
+        return self._module.is_at_hand()
+
+
+def _answers(worker: Worker) -> bool:
+    chain = _host.current_chain()
+    return all(not blocks or served == chain for served, _, blocks in worker.link.served())

@@ -15,7 +15,7 @@ from typing import Any
 from noodle import _host
 from noodle.errors import MemoryLimitError, NoodleError, VersionError, WorkerCrashedError
 from noodle.sizes import format_size
-from noodle.workers import policies, registry
+from noodle.workers import deadlocks, policies, registry
 from noodle.workers.launcher import launch
 from noodle.workers.memory_limit import WATCH_SECONDS, MemoryLimit, says_out_of_memory
 from noodle.workers.output import StandardStream
@@ -201,6 +201,7 @@ class Worker:
         signs = (self.link.beat, self.link.progress)
         self._moved = (signs[0] != self._signs[0], signs[1] != self._signs[1])
         self._signs = signs
+        deadlocks.check_awaited(self.link)
         idle = self.idle_seconds
         if idle is not None and self.link.idle_seconds >= idle and not self.is_stopping:
             self.is_stopping = True
