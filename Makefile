@@ -82,7 +82,7 @@ tests: setup ## Run only the tests, with import layers and docs examples
 test-slow: setup ## Run slow tests, fuzzing and sanitizers; the summary goes to docs/robustness.md
 	@$(VENV)/bin/python tools/robustness.py
 
-sanitize: setup ## Run the call handle's tests under the address and undefined-behaviour sanitizers
+sanitize: setup ## Run the C extensions' tests under the address and undefined-behaviour sanitizers
 	@$(VENV)/bin/python tools/sanitize.py
 
 bench: setup ## Run the benchmarks; print tables and JSON

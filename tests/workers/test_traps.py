@@ -1,4 +1,4 @@
-"""Traps of channel, launcher and Node.js that no other test has; docs/traps.md has all."""
+"""Traps of channel, launcher and Node.js that no other test has; docs/robustness.md has all."""
 
 from __future__ import annotations
 
