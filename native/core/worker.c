@@ -112,19 +112,6 @@ noodle_worker_set_event(noodle_worker *worker, uint32_t index, int wake_fd)
     return NOODLE_OK;
 }
 
-noodle_status
-noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd)
-{
-    noodle_channel *channel;
-    if (index >= worker->channel_count)
-        return NOODLE_INVALID;
-    channel = &worker->channels[index];
-    noodle_event_close(&channel->own_event);
-    channel->own_event.wait_fd = wait_fd;
-    channel->own = &noodle_channel_block_at(worker->control, worker->ring_bytes, index)->worker;
-    return NOODLE_OK;
-}
-
 /* ---------------------------------------------------------------------------------- Looking */
 
 static uint64_t
@@ -295,10 +282,8 @@ noodle_worker_unpark(noodle_worker *worker)
     noodle_event_drain(&worker->event);
 }
 
-/* One sleep on an event and the lifeline.  Returns NOT_YET (woken), SLICE (time is over, or a
- * signal), PEER_DEAD or SYSTEM. */
-static noodle_status
-sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns)
+noodle_status
+noodle_sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns)
 {
     struct pollfd polled[2] = {
         {.fd = event->wait_fd, .events = POLLIN},
@@ -323,8 +308,8 @@ any_space_wanted(const noodle_worker *worker)
     return false;
 }
 
-static noodle_status
-end_of_wait(noodle_status status, uint64_t deadline_ns)
+noodle_status
+noodle_end_of_wait(noodle_status status, uint64_t deadline_ns)
 {
     if (status == NOODLE_SLICE && deadline_ns != 0 && noodle_now() >= deadline_ns)
         return NOODLE_TIMEOUT;
@@ -346,12 +331,12 @@ noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_
             break;
         if (any_space_wanted(worker))
             soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
-        status = sleep_on(&worker->event, worker->lifeline_fd, soon);
+        status = noodle_sleep_on(&worker->event, worker->lifeline_fd, soon);
         noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
         if (status == NOODLE_SLICE && soon != until)
             status = NOODLE_NOT_YET;
     }
-    return any_ready(worker) ? NOODLE_READY : end_of_wait(status, deadline_ns);
+    return any_ready(worker) ? NOODLE_READY : noodle_end_of_wait(status, deadline_ns);
 }
 
 noodle_status
@@ -359,29 +344,6 @@ noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_n
 {
     const noodle_status status = noodle_worker_spin(worker);
     return status == NOODLE_READY ? status : noodle_worker_block(worker, deadline_ns, slice_ns);
-}
-
-noodle_status
-noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel, uint64_t deadline_ns,
-                      uint64_t slice_ns)
-{
-    const uint64_t until =
-        noodle_earlier(deadline_ns, slice_ns == 0 ? 0 : noodle_now() + slice_ns);
-    noodle_status status = NOODLE_NOT_YET;
-    for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
-        uint64_t soon = until;
-        noodle_show_state(channel->own, NOODLE_PARKED);
-        noodle_fence();
-        if (noodle_channel_ready(channel))
-            break;
-        if (channel->out.missing != 0)
-            soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
-        status = sleep_on(&channel->own_event, worker->lifeline_fd, soon);
-        if (status == NOODLE_SLICE && soon != until)
-            status = NOODLE_NOT_YET;
-    }
-    noodle_show_state(channel->own, NOODLE_RUNNING);
-    return noodle_channel_ready(channel) ? NOODLE_READY : end_of_wait(status, deadline_ns);
 }
 
 /* --------------------------------------------------------------------------------- Watching */

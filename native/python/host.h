@@ -103,6 +103,7 @@ typedef struct Link {
     uint32_t worker;               /* its number in the arena */
     bool has_worker;
     bool trusted;
+    bool dedicated;                /* each channel but the first has a thread of the worker */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */

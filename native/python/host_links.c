@@ -44,13 +44,14 @@ create_core(Link *self, uint32_t channels, uint32_t ring_bytes)
 static PyObject *
 link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"name", "channels", "ring_bytes", "trusted", "grace", "spin", NULL};
+    static char *keywords[] = {"name", "channels", "ring_bytes", "trusted", "grace", "spin", "dedicated",
+                               NULL};
     PyObject *name;
     unsigned int channels = NOODLE_CHANNELS, ring_bytes = NOODLE_RING_DEFAULT;
-    int trusted = 1;
+    int trusted = 1, dedicated = 0;
     double grace = 0.5, spin = 15e-6;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpdd:Link", keywords, &name, &channels,
-                                     &ring_bytes, &trusted, &grace, &spin))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpddp:Link", keywords, &name, &channels,
+                                     &ring_bytes, &trusted, &grace, &spin, &dedicated))
         return NULL;
     if (host_policy[POLICY_DEADLINE_SCOPE] == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no policy was installed: import noodle.workers.policies");
@@ -62,6 +63,7 @@ link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->pidfd = -1;
     self->name = Py_NewRef(name);
     self->trusted = trusted != 0;
+    self->dedicated = dedicated != 0;
     self->generation = noodle_process_generation();
     self->grace_ns = (uint64_t)(grace * 1e9);
     self->spin_ns = (uint64_t)(spin * 1e9);
@@ -640,7 +642,7 @@ static PyMemberDef link_members[] = {
 };
 
 static PyType_Slot link_slots[] = {
-    {Py_tp_doc, "Link(name, channels=64, ring_bytes=65536, trusted=True, grace=0.5, spin=15e-6)\n--\n\n"
+    {Py_tp_doc, "Link(name, channels=64, ring_bytes=65536, trusted=True, grace=0.5, spin=15e-6, dedicated=False)\n--\n\n"
                 "The host's end of one worker."},
     {Py_tp_new, link_new},
     {Py_tp_dealloc, link_dealloc},

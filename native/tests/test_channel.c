@@ -720,13 +720,14 @@ serve_dedicated(void *argument)
 {
     pair *const pair = argument;
     noodle_channel *const channel = &pair->worker.channels[1];
+    noodle_pace pace = {.spin_ns = NOODLE_SPIN_DEFAULT_NS};
     for (int served = 0; served < 1000;) {
         noodle_record record;
         if (noodle_channel_take(channel, &record, NULL, 0) == NOODLE_OK) {
             noodle_channel_send(channel, &record, NULL);
             served++;
         } else {
-            EQUAL(NOODLE_READY, noodle_dedicated_wait(&pair->worker, channel, 0, 0));
+            EQUAL(NOODLE_READY, noodle_dedicated_wait(&pair->worker, channel, &pace, 0, 0));
         }
     }
     return NULL;

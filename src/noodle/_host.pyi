@@ -19,6 +19,7 @@ class Link:
         trusted: bool = True,
         grace: float = 0.5,
         spin: float = 15e-6,
+        dedicated: bool = False,
     ) -> None: ...
     @property
     def name(self) -> str: ...

@@ -600,11 +600,36 @@ noodle_status noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, u
 noodle_status noodle_worker_park(noodle_worker *worker);
 void noodle_worker_unpark(noodle_worker *worker);
 
-/* For the thread of a dedicated channel: the event that wakes it, as received over the socket, and
- * its wait. */
+/* Dedicated channels.  One thread of the worker takes the records of one channel.  The event that
+ * wakes it comes over the socket after the one that wakes the channel's host thread. */
 noodle_status noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd);
-noodle_status noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel,
-                                    uint64_t deadline_ns, uint64_t slice_ns);
+
+typedef struct noodle_pace {
+    uint64_t spin_ns;        /* 0: never spin */
+    uint64_t mean_gap_ns;    /* from the end of a call to the next; decides on spinning */
+} noodle_pace;
+
+/* The parts of a wait for a record, for a thread that holds an interpreter's lock in the first and
+ * perhaps the second of them.  `begin_ns` is when the wait began.
+ *
+ * A burst lasts about 2 us and looks at no clock; it happens only while calls follow one another.
+ * A spin lasts until spin_ns, or `most_ns`, after the beginning.  Both return READY or NOT_YET.  A
+ * block sleeps and returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
+noodle_status noodle_dedicated_burst(noodle_channel *channel, noodle_pace *pace);
+noodle_status noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace, uint64_t begin_ns,
+                                    uint64_t most_ns);
+noodle_status noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel,
+                                     noodle_pace *pace, uint64_t begin_ns, uint64_t deadline_ns,
+                                     uint64_t slice_ns);
+/* All three. */
+noodle_status noodle_dedicated_wait(const noodle_worker *worker, noodle_channel *channel,
+                                    noodle_pace *pace, uint64_t deadline_ns, uint64_t slice_ns);
+
+/* Another thread may take the records while the channel's own does not look at them: that the two
+ * are never at it at once is for the worker to see to.  While somebody stands in the host's waker
+ * writes the event, which both may poll.  Any thread may ask whether something is there: a hint. */
+void noodle_dedicated_stand_in(noodle_channel *channel, bool begins);
+bool noodle_dedicated_pending(const noodle_channel *channel);
 
 static inline void
 noodle_worker_progress(noodle_worker *worker)

@@ -110,6 +110,7 @@ class Worker:
             trusted=program.trusted,
             grace=program.grace_seconds,
             spin=program.spin_seconds,
+            dedicated=program.dedicated,
         )
         self.runtime: Runtime | None = None
         self.exit: Exit | None = None

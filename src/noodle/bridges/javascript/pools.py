@@ -15,33 +15,11 @@ from noodle.bridges.javascript.node import NodeRuntime
 from noodle.bridges.javascript.options import JavaScriptOptions
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
+from noodle.workers.variables import kept_variables, working_directory
 
 __all__ = ["pool_for"]
 
-_KEPT_VARIABLES = (
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "NODE_ENV",
-    "NODE_EXTRA_CA_CERTS",
-    "NODE_OPTIONS",
-    "NO_COLOR",
-    "NO_PROXY",
-    "PATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "http_proxy",
-    "https_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "no_proxy",
-)
-"""What a worker gets of the host's environment, beside ``LC_…``; secrets are not among it."""
+_NODE_VARIABLES = ("NODE_ENV", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS")
 
 _Key = tuple[Path, int, str, str, tuple[tuple[str, str], ...]]
 
@@ -71,25 +49,9 @@ def _program(runtime: NodeRuntime, options: JavaScriptOptions) -> Program:
     return Program(
         "node",
         (runtime.node, "--experimental-import-meta-resolve", script, json.dumps(settings)),
-        environment={**_environment(), **dict(options.environment)},
-        directory=_working_directory(),
+        environment={**kept_variables(_NODE_VARIABLES), **dict(options.environment)},
+        directory=working_directory(),
     )
-
-
-def _working_directory() -> str:
-    """Return the host's working directory, or the root where it has been removed."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return "/"
-
-
-def _environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _KEPT_VARIABLES or name.startswith("LC_")
-    }
 
 
 _pools: dict[_Key, Pool] = {}

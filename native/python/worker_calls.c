@@ -1,0 +1,351 @@
+/* Calls of the host: read, and made. */
+#define _GNU_SOURCE
+#include "worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ----------------------------------------------------------------------------------- Reading */
+
+typedef struct payload {
+    wire_reader reader;
+    uint64_t operation;
+    uint64_t id;
+    uint32_t left;              /* items behind operation and id */
+} payload;
+
+static bool
+open_payload(payload *from, const unsigned char *bytes, size_t length)
+{
+    wire_token list;
+    wire_reader_init(&from->reader, bytes, length, wire_default_limits(), false);
+    if (wire_read(&from->reader, &list) != WIRE_OK || list.kind != WIRE_LIST || list.count < 2
+        || wire_descend(&from->reader) != WIRE_OK)
+        return false;
+    from->left = list.count - 2;
+    return worker_read_natural(&from->reader, &from->operation)
+           && worker_read_natural(&from->reader, &from->id);
+}
+
+static void
+drop_values(PyObject **values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        Py_DECREF(values[i]);
+}
+
+/* Reads `count` values.  Returns false with an exception. */
+static bool
+read_values(wire_reader *reader, uint32_t count, PyObject **values)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = wire_decode_object(reader, &worker_read_hooks);
+        if (UNLIKELY(values[i] == NULL)) {
+            drop_values(values, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+static PyObject *
+read_tuple(wire_reader *reader, uint32_t count)
+{
+    PyObject *const tuple = PyTuple_New((Py_ssize_t)count);
+    for (uint32_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *const value = wire_decode_object(reader, &worker_read_hooks);
+        if (value == NULL) {
+            Py_DECREF(tuple);
+            return NULL;
+        }
+        PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
+    }
+    return tuple;
+}
+
+/* ----------------------------------------------------------------------------------- Calling */
+
+static PyObject *
+call_with_many(PyObject *callee, wire_reader *reader, uint32_t count)
+{
+    PyObject *const arguments = read_tuple(reader, count);
+    PyObject *const result = arguments != NULL ? PyObject_Call(callee, arguments, NULL) : NULL;
+    Py_XDECREF(arguments);
+    return result;
+}
+
+/* One row of a batch, or the arguments of a call: reads them, calls.  This function of the stable ABI
+ * builds no tuple where the callee needs none. */
+static PyObject *
+call_with(PyObject *callee, wire_reader *reader, uint32_t count)
+{
+    PyObject *values[3];
+    PyObject *result;
+    if (UNLIKELY(count > 3))
+        return call_with_many(callee, reader, count);
+    if (UNLIKELY(!read_values(reader, count, values)))
+        return NULL;
+    switch (count) {
+    case 0:
+        return PyObject_CallFunctionObjArgs(callee, NULL);
+    case 1:
+        result = PyObject_CallFunctionObjArgs(callee, values[0], NULL);
+        break;
+    case 2:
+        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
+        break;
+    default:
+        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
+    }
+    drop_values(values, count);
+    return result;
+}
+
+static PyObject *
+call_named(PyObject *callee, payload *from)
+{
+    PyObject *named, *arguments, *result = NULL;
+    if (from->left == 0 || (named = wire_decode_object(&from->reader, &worker_read_hooks)) == NULL)
+        return NULL;
+    arguments = read_tuple(&from->reader, from->left - 1);
+    if (arguments != NULL && PyDict_Check(named))
+        result = PyObject_Call(callee, arguments, named);
+    Py_XDECREF(arguments);
+    Py_DECREF(named);
+    return result;
+}
+
+static bool
+is_special(PyObject *name)
+{
+    const Py_ssize_t length = PyUnicode_GetLength(name);
+    return length > 4 && PyUnicode_ReadChar(name, 0) == '_' && PyUnicode_ReadChar(name, 1) == '_'
+           && PyUnicode_ReadChar(name, length - 1) == '_';
+}
+
+static PyObject *serve_in_python(payload *from, PyObject *target, PyObject *first);
+
+/* Reads the name, finds the method, calls it.  Operators are Python's matter: each has two sides. */
+static PyObject *
+call_method(PyObject *target, payload *from)
+{
+    PyObject *name, *method, *result = NULL;
+    if (from->left == 0 || (name = wire_decode_object(&from->reader, &worker_read_hooks)) == NULL)
+        return NULL;
+    from->left--;
+    if (!PyUnicode_Check(name)) {
+        PyErr_SetString(PyExc_TypeError, "the name of a method is a text");
+    } else if (is_special(name)) {
+        result = serve_in_python(from, target, name);
+    } else if ((method = PyObject_GetAttr(target, name)) != NULL) {
+        result = call_with(method, &from->reader, from->left);
+        Py_DECREF(method);
+    }
+    Py_DECREF(name);
+    return result;
+}
+
+/* Calls once for each row. */
+static PyObject *
+call_rows(PyObject *callee, wire_reader *reader)
+{
+    wire_token rows;
+    PyObject *results;
+    if (wire_read(reader, &rows) != WIRE_OK || rows.kind != WIRE_LIST
+        || wire_descend(reader) != WIRE_OK)
+        return NULL;
+    results = PyList_New((Py_ssize_t)rows.count);
+    for (uint32_t i = 0; results != NULL && i < rows.count; i++) {
+        wire_token row;
+        PyObject *result = NULL;
+        if (wire_read(reader, &row) == WIRE_OK && row.kind == WIRE_LIST
+            && wire_descend(reader) == WIRE_OK)
+            result = call_with(callee, reader, row.count);
+        wire_ascend(reader);
+        if (result == NULL)
+            Py_CLEAR(results);
+        else
+            PyList_SetItem(results, (Py_ssize_t)i, result);
+    }
+    return results;
+}
+
+static bool
+is_coroutine(PyObject *value)
+{
+    return (PyObject *)Py_TYPE(value) == worker.functions[WORKER_COROUTINE];
+}
+
+/* Coroutines among the results are awaited together. */
+static PyObject *
+call_batch(PyObject *callee, payload *from)
+{
+    PyObject *results = from->left == 1 ? call_rows(callee, &from->reader) : NULL;
+    const Py_ssize_t count = results != NULL ? PyList_Size(results) : 0;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (UNLIKELY(is_coroutine(PyList_GetItem(results, i)))) {
+            PyObject *const gathered = PyObject_CallFunction(
+                worker.functions[WORKER_SERVE], "iO", (int)NOODLE_OP_BATCH, results);
+            Py_DECREF(results);
+            return gathered;
+        }
+    return results;
+}
+
+/* Everything but the hot operations is in Python. */
+static COLD PyObject *
+serve_in_python(payload *from, PyObject *target, PyObject *first)
+{
+    const Py_ssize_t given = first != NULL ? 3 : 2;
+    PyObject *const arguments = PyTuple_New((Py_ssize_t)from->left + given);
+    PyObject *result;
+    if (arguments == NULL)
+        return NULL;
+    PyTuple_SetItem(arguments, 0, PyLong_FromUnsignedLongLong(from->operation));
+    Py_INCREF(target);
+    PyTuple_SetItem(arguments, 1, target);
+    Py_XINCREF(first);
+    if (first != NULL)
+        PyTuple_SetItem(arguments, 2, first);
+    for (Py_ssize_t i = 0; i < (Py_ssize_t)from->left; i++) {
+        PyObject *const value = wire_decode_object(&from->reader, &worker_read_hooks);
+        if (value == NULL) {
+            Py_DECREF(arguments);
+            return NULL;
+        }
+        PyTuple_SetItem(arguments, i + given, value);
+    }
+    result = PyObject_Call(worker.functions[WORKER_SERVE], arguments, NULL);
+    Py_DECREF(arguments);
+    return result;
+}
+
+static PyObject *
+perform_on(PyObject *target, payload *from)
+{
+    switch (from->operation) {
+    case NOODLE_OP_CALL:
+    case NOODLE_OP_NEW:
+        return call_with(target, &from->reader, from->left);
+    case NOODLE_OP_CALL_NAMED:
+        return call_named(target, from);
+    case NOODLE_OP_METHOD:
+        return call_method(target, from);
+    case NOODLE_OP_BATCH:
+        return call_batch(target, from);
+    default:
+        return serve_in_python(from, target, NULL);
+    }
+}
+
+/* Does what a payload asks for.  NULL: it failed, with an exception unless the payload is broken. */
+static PyObject *
+perform(payload *from)
+{
+    const worker_object *const object = worker_find_object(from->id);
+    PyObject *target, *result;
+    if (UNLIKELY(object == NULL)) {
+        if (from->id == 0)
+            return serve_in_python(from, Py_None, NULL);
+        PyErr_Format(PyExc_ReferenceError, "there is no object %llu any more",
+                     (unsigned long long)from->id);
+        return NULL;
+    }
+    target = object->value;
+    Py_INCREF(target);
+    result = perform_on(target, from);
+    Py_DECREF(target);
+    return result;
+}
+
+/* ----------------------------------------------------------------------------------- Serving */
+
+static COLD void
+fail_call(const worker_call *call, const payload *from)
+{
+    if (!PyErr_Occurred() && from->reader.status != WIRE_OK)
+        wire_raise(from->reader.status, "a request");
+    else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_RuntimeError, "the request has not the form of its operation");
+    worker_answer_error(call);
+}
+
+/* Answers with a value, or later if it is a coroutine. */
+static void
+answer(const worker_call *call, PyObject *value)
+{
+    if (UNLIKELY(is_coroutine(value))) {
+        if (!worker_answer_later(call, value))
+            worker_answer_error(call);
+    } else {
+        worker_answer_value(call, value);
+    }
+    Py_DECREF(value);
+}
+
+static PyObject *
+run(worker_call *call, payload *from, const unsigned char *bytes, size_t length)
+{
+    PyObject *result = NULL;
+    if (UNLIKELY(call->deadline_ns != 0 && noodle_now() >= call->deadline_ns)) {
+        PyErr_SetString(PyExc_TimeoutError, "the deadline passed before the call began");
+    } else if (UNLIKELY(call->thread->depth > WORKER_DEPTH_MAX)) {
+        PyErr_Format(PyExc_RecursionError, "more than %d calls within calls", WORKER_DEPTH_MAX);
+    } else if (LIKELY(open_payload(from, bytes, length))) {
+        call->interruptible = true;
+        result = perform(from);
+        call->interruptible = false;
+    }
+    return result;
+}
+
+/* What was to interrupt the call must not interrupt what comes after it. */
+static COLD void
+forget_interrupt(const worker_thread *thread)
+{
+    PyThreadState_SetAsyncExc(thread->ident, NULL);
+}
+
+static COLD void
+end_fork(void)
+{
+    PyErr_Clear();
+    PyObject_CallFunctionObjArgs(worker.functions[WORKER_END_FORK], NULL);
+    _exit(1);
+}
+
+void
+worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *record,
+             const unsigned char *bytes, size_t length)
+{
+    worker_call call = {
+        .next = thread->innermost,
+        .lane = lane,
+        .thread = thread,
+        .id = record->call_id,
+        .chain = record->chain_id,
+        .deadline_ns = record->deadline_ns,
+    };
+    payload from = {.left = 0};
+    PyObject *result;
+    thread->innermost = &call;
+    thread->depth++;
+    worker.counts.calls++;
+    if (LIKELY(thread->lane != NULL))
+        worker_lane_leave(thread->lane);
+    result = run(&call, &from, bytes, length);
+    if (worker_is_forked())
+        end_fork();
+    if (UNLIKELY(call.cancelled))
+        forget_interrupt(thread);
+    if (LIKELY(result != NULL))
+        answer(&call, result);
+    else
+        fail_call(&call, &from);
+    if (LIKELY(thread->lane != NULL))
+        worker_lane_return(thread->lane);
+    thread->depth--;
+    thread->innermost = call.next;
+    if (UNLIKELY(worker_has_releases()))
+        worker_flush_releases();
+}
