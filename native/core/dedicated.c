@@ -121,6 +121,14 @@ noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace, uint64_t begin
 
 /* ---------------------------------------------------------------------------------- Parking */
 
+/* The host may have begun to wait for space right after the last record was taken. */
+static void
+wake_who_lacks_space(noodle_channel *channel)
+{
+    if (atomic_load_explicit(&channel->in.head->wanted, memory_order_relaxed) != 0)
+        noodle_channel_notify(channel);
+}
+
 noodle_status
 noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel, noodle_pace *pace,
                        uint64_t begin_ns, uint64_t deadline_ns, uint64_t slice_ns)
@@ -136,6 +144,7 @@ noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel, noo
         noodle_fence();
         if (noodle_ring_filled(&channel->in))
             break;
+        wake_who_lacks_space(channel);
         status = noodle_sleep_on(&channel->own_event, worker->lifeline_fd, until);
     }
     noodle_show_state(channel->own, NOODLE_RUNNING);

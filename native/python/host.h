@@ -109,6 +109,7 @@ typedef struct Link {
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
     host_turn *turns;              /* first come first */
     _Atomic(host_release *) releases;
+    uint32_t unsent;               /* requests that wait for space and may name what was released */
     host_serving *serving;
     PyObject *exports;             /* id -> Export */
     PyObject *exports_by_object;   /* address -> Export, which keeps the object alive */

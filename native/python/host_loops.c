@@ -228,6 +228,7 @@ flush_unsent(LoopChannel *self)
         if (self->first == NULL)
             self->last = &self->first;
         free(entry);
+        self->lane->link->unsent--;
         if (status != NOODLE_OK) {
             host_link_condemn(self->lane->link, "its cursor of a ring cannot be");
             return;
@@ -249,6 +250,7 @@ keep_unsent(LoopChannel *self, const noodle_record *record, const host_message *
     memcpy(entry->payload, message->writer.buffer, message->writer.length);
     *self->last = entry;
     self->last = &entry->next;
+    self->lane->link->unsent++;
     return 0;
 }
 
@@ -462,12 +464,13 @@ loop_fail(PyObject *object, PyObject *Py_UNUSED(ignored))
 /* ------------------------------------------------------------------------------ Life of a channel */
 
 static void
-drop_unsent(LoopChannel *self)
+drop_unsent(LoopChannel *self, Link *link)
 {
     while (self->first != NULL) {
         unsent *const entry = self->first;
         self->first = entry->next;
         free(entry);
+        link->unsent--;
     }
     self->last = &self->first;
 }
@@ -496,7 +499,7 @@ host_loop_forget(LoopChannel *channel)
     channel->lane = NULL;
     if (lane->futures != NULL)
         retire_futures(channel, lane);
-    drop_unsent(channel);
+    drop_unsent(channel, lane->link);
 }
 
 static PyObject *
@@ -583,7 +586,6 @@ loop_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     if (self->lane != NULL)
         host_lane_drop(self->lane);
-    drop_unsent(self);
     Py_XDECREF(self->drain);
     Py_XDECREF(self->loop);
     Py_XDECREF(self->future);

@@ -298,9 +298,12 @@ send_some(host_lane *lane, host_release **first)
     return true;
 }
 
+/* Not while a request that came before still waits for space: it may name what was released. */
 COLD void
 host_send_releases(host_lane *lane)
 {
+    if (lane->link->unsent != 0)
+        return;
     host_release *first = atomic_exchange(&lane->link->releases, NULL);
     while (first != NULL && send_some(lane, &first)) {
     }

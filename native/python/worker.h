@@ -85,14 +85,35 @@ struct worker_thread {
     bool is_main;
 };
 
+/* A record that waits for a thread. */
+typedef struct worker_errand {
+    struct worker_errand *next;
+    worker_lane *lane;
+    uint64_t number;           /* counted from 1 */
+    noodle_record record;
+    unsigned char payload[];
+} worker_errand;
+
+typedef struct worker_errands {
+    worker_errand *first;
+    worker_errand **end;
+} worker_errands;
+
+#define WORKER_ON_ITS_WAY ((worker_thread *)1)
+
 struct worker_lane {
     noodle_channel *core;
     worker_thread *thread;      /* NULL until it is served */
     noodle_pace pace;
-    _Atomic uint64_t turn;      /* odd while its thread does not look at its ring */
+    _Atomic uint64_t turn;      /* rises with each start and end of a call; odd while its thread does
+                                 * not look at its ring */
     uint64_t seen_turn;         /* the keeper's */
     bool is_open;               /* its events have come */
     bool is_watched;            /* the keeper stands in for its thread */
+    worker_errands errands;     /* first come first */
+    _Atomic uint32_t waiting;   /* errands */
+    worker_thread *runner;      /* who starts its calls; NULL: nobody now, WORKER_ON_ITS_WAY: a helper */
+    PyThread_type_lock asking;  /* its own thread waits for its turn; or NULL */
     worker_outgoing *outbox;    /* what had no space in the ring */
     worker_outgoing **outbox_end;
 };
@@ -150,19 +171,6 @@ struct worker_call {
     bool interruptible;        /* its Python code runs, or may */
 };
 
-/* A record that waits for a thread. */
-typedef struct worker_errand {
-    struct worker_errand *next;
-    worker_lane *lane;
-    noodle_record record;
-    unsigned char payload[];
-} worker_errand;
-
-typedef struct worker_errands {
-    worker_errand *first;
-    worker_errand **end;
-} worker_errands;
-
 bool worker_errands_add(worker_errands *errands, worker_lane *lane, const noodle_record *record,
                         const unsigned char *payload);
 worker_errand *worker_errands_take(worker_errands *errands);
@@ -175,12 +183,29 @@ void worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record 
 /* Handles a record.  A call is run here if `here`, else given to whoever it belongs to. */
 void worker_handle(worker_thread *thread, worker_lane *lane, const noodle_record *record,
                    const unsigned char *bytes, bool here);
-/* Gives a call to a helper. */
-void worker_give_to_helper(worker_lane *lane, const noodle_record *record,
-                           const unsigned char *payload);
+/* Leaves a call to the lane's runner; `at_once` says that its own thread is blocked, or that it has
+ * none. */
+void worker_give_errand(worker_lane *lane, const noodle_record *record,
+                        const unsigned char *payload, bool at_once);
+/* The runner has started nothing for a tick: the turn passes on. */
+void worker_pass_on(worker_lane *lane);
+/* Makes the lane's own thread its runner again, as soon as that can be. */
+void worker_ask_for_turn(worker_thread *thread, worker_lane *lane);
+/* Runs the next errand of a lane.  Returns false if there is none. */
+bool worker_run_errand_of(worker_thread *thread, worker_lane *lane);
 /* A call whose caller has given up before it began fails when it is its turn. */
 void worker_cancel_errand(uint64_t id);
 void worker_run_errand(worker_thread *thread, worker_errand *errand);
+
+/* Takes a RELEASE record. */
+void worker_take_releases(const worker_lane *source, const unsigned char *bytes, size_t length);
+/* Obeys those that are due.  Returns whether others are left. */
+bool worker_obey_releases(void);
+/* Around the time from which a record is taken until its references are read. */
+void worker_reading_begin(void);
+void worker_reading_end(void);
+/* Whether an errand of those that were given until then has not begun. */
+bool worker_errands_before(uint64_t count);
 
 void worker_answer_value(const worker_call *call, PyObject *value);
 /* Answers with the exception that is set. */
@@ -249,6 +274,7 @@ void worker_take_reply(const noodle_record *record, const unsigned char *payload
 bool worker_give_to_chain(worker_thread *thread, worker_lane *lane, const noodle_record *record, const unsigned char *payload, bool *own);
 /* Wakes the thread that is blocked in a request for a cancelled call.  Returns whether there is one. */
 bool worker_wake_requests(const worker_call *call);
+bool worker_requests_hold_errands(uint64_t count);
 
 PyObject *worker_request_now(PyObject *module, PyObject *arguments);
 PyObject *worker_request_later(PyObject *module, PyObject *arguments);
@@ -305,7 +331,7 @@ int worker_leases_init(PyObject *module);
 typedef struct worker_counts {
     uint64_t calls;
     uint64_t requests;
-    uint64_t errands;          /* calls that a helper ran */
+    uint64_t errands;          /* calls that another thread ran than the one that took them */
     uint64_t blocked_ns;       /* time in requests that Python code waited for */
     uint64_t views;            /* arrays that are seen in shared memory */
     uint64_t copies_in;        /* arrays that were copied instead */

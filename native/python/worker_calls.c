@@ -9,6 +9,7 @@
 
 typedef struct payload {
     wire_reader reader;
+    bool is_read;               /* its references are; see worker_reading_begin() */
     uint64_t operation;
     uint64_t id;
     uint32_t left;              /* items behind operation and id */
@@ -25,6 +26,15 @@ open_payload(payload *from, const unsigned char *bytes, size_t length)
     from->left = list.count - 2;
     return worker_read_natural(&from->reader, &from->operation)
            && worker_read_natural(&from->reader, &from->id);
+}
+
+/* The last of its values has been read, or reading has failed. */
+static inline void
+end_reading(payload *from)
+{
+    if (!from->is_read)
+        worker_reading_end();
+    from->is_read = true;
 }
 
 static void
@@ -66,25 +76,27 @@ read_tuple(wire_reader *reader, uint32_t count)
 /* ----------------------------------------------------------------------------------- Calling */
 
 static PyObject *
-call_with_many(PyObject *callee, wire_reader *reader, uint32_t count)
+call_with_many(PyObject *callee, payload *from, uint32_t count)
 {
-    PyObject *const arguments = read_tuple(reader, count);
+    PyObject *const arguments = read_tuple(&from->reader, count);
+    end_reading(from);
     PyObject *const result = arguments != NULL ? PyObject_Call(callee, arguments, NULL) : NULL;
     Py_XDECREF(arguments);
     return result;
 }
 
-/* One row of a batch, or the arguments of a call: reads them, calls.  This function of the stable ABI
- * builds no tuple where the callee needs none. */
+/* Reads the arguments of a call, and calls.  This function of the stable ABI builds no tuple where the
+ * callee needs none. */
 static PyObject *
-call_with(PyObject *callee, wire_reader *reader, uint32_t count)
+call_with(PyObject *callee, payload *from, uint32_t count)
 {
     PyObject *values[3];
     PyObject *result;
     if (UNLIKELY(count > 3))
-        return call_with_many(callee, reader, count);
-    if (UNLIKELY(!read_values(reader, count, values)))
+        return call_with_many(callee, from, count);
+    if (UNLIKELY(!read_values(&from->reader, count, values)))
         return NULL;
+    end_reading(from);
     switch (count) {
     case 0:
         return PyObject_CallFunctionObjArgs(callee, NULL);
@@ -108,6 +120,7 @@ call_named(PyObject *callee, payload *from)
     if (from->left == 0 || (named = wire_decode_object(&from->reader, &worker_read_hooks)) == NULL)
         return NULL;
     arguments = read_tuple(&from->reader, from->left - 1);
+    end_reading(from);
     if (arguments != NULL && PyDict_Check(named))
         result = PyObject_Call(callee, arguments, named);
     Py_XDECREF(arguments);
@@ -138,36 +151,55 @@ call_method(PyObject *target, payload *from)
     } else if (is_special(name)) {
         result = serve_in_python(from, target, name);
     } else if ((method = PyObject_GetAttr(target, name)) != NULL) {
-        result = call_with(method, &from->reader, from->left);
+        result = call_with(method, from, from->left);
         Py_DECREF(method);
     }
     Py_DECREF(name);
     return result;
 }
 
-/* Calls once for each row. */
+/* Reads the rows of a batch, each as a tuple. */
 static PyObject *
-call_rows(PyObject *callee, wire_reader *reader)
+read_rows(payload *from)
 {
+    wire_reader *const reader = &from->reader;
     wire_token rows;
-    PyObject *results;
+    PyObject *read;
     if (wire_read(reader, &rows) != WIRE_OK || rows.kind != WIRE_LIST
         || wire_descend(reader) != WIRE_OK)
         return NULL;
-    results = PyList_New((Py_ssize_t)rows.count);
-    for (uint32_t i = 0; results != NULL && i < rows.count; i++) {
+    read = PyList_New((Py_ssize_t)rows.count);
+    for (uint32_t i = 0; read != NULL && i < rows.count; i++) {
         wire_token row;
-        PyObject *result = NULL;
+        PyObject *arguments = NULL;
         if (wire_read(reader, &row) == WIRE_OK && row.kind == WIRE_LIST
             && wire_descend(reader) == WIRE_OK)
-            result = call_with(callee, reader, row.count);
+            arguments = read_tuple(reader, row.count);
         wire_ascend(reader);
-        if (result == NULL)
-            Py_CLEAR(results);
+        if (arguments == NULL)
+            Py_CLEAR(read);
         else
-            PyList_SetItem(results, (Py_ssize_t)i, result);
+            PyList_SetItem(read, (Py_ssize_t)i, arguments);
     }
-    return results;
+    return read;
+}
+
+/* Calls once for each row, and puts the results in their places. */
+static PyObject *
+call_rows(PyObject *callee, payload *from)
+{
+    PyObject *rows = read_rows(from);
+    const Py_ssize_t count = rows != NULL ? PyList_Size(rows) : 0;
+    end_reading(from);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *const result = PyObject_Call(callee, PyList_GetItem(rows, i), NULL);
+        if (result == NULL) {
+            Py_DECREF(rows);
+            return NULL;
+        }
+        PyList_SetItem(rows, i, result);
+    }
+    return rows;
 }
 
 static bool
@@ -180,7 +212,7 @@ is_coroutine(PyObject *value)
 static PyObject *
 call_batch(PyObject *callee, payload *from)
 {
-    PyObject *results = from->left == 1 ? call_rows(callee, &from->reader) : NULL;
+    PyObject *results = from->left == 1 ? call_rows(callee, from) : NULL;
     const Py_ssize_t count = results != NULL ? PyList_Size(results) : 0;
     for (Py_ssize_t i = 0; i < count; i++)
         if (UNLIKELY(is_coroutine(PyList_GetItem(results, i)))) {
@@ -215,6 +247,7 @@ serve_in_python(payload *from, PyObject *target, PyObject *first)
         }
         PyTuple_SetItem(arguments, i + given, value);
     }
+    end_reading(from);
     result = PyObject_Call(worker.functions[WORKER_SERVE], arguments, NULL);
     Py_DECREF(arguments);
     return result;
@@ -226,7 +259,7 @@ perform_on(PyObject *target, payload *from)
     switch (from->operation) {
     case NOODLE_OP_CALL:
     case NOODLE_OP_NEW:
-        return call_with(target, &from->reader, from->left);
+        return call_with(target, from, from->left);
     case NOODLE_OP_CALL_NAMED:
         return call_named(target, from);
     case NOODLE_OP_METHOD:
@@ -292,9 +325,11 @@ run(worker_call *call, payload *from, const unsigned char *bytes, size_t length)
     } else if (UNLIKELY(call->thread->depth > WORKER_DEPTH_MAX)) {
         PyErr_Format(PyExc_RecursionError, "more than %d calls within calls", WORKER_DEPTH_MAX);
     } else if (LIKELY(open_payload(from, bytes, length))) {
+        worker_reading_begin();
         call->interruptible = true;
         result = perform(from);
         call->interruptible = false;
+        end_reading(from);
     }
     return result;
 }

@@ -15,6 +15,8 @@
 #define TICK_NS UINT64_C(20000000)
 /* While nothing happens; each one shows that the interpreter's threads get their turn. */
 #define IDLE_TICK_NS UINT64_C(100000000)
+/* While calls wait behind one that takes long. */
+#define QUEUE_TICK_NS UINT64_C(5000000)
 /* While something has no space. */
 #define SPACE_NS UINT64_C(1000000)
 
@@ -22,8 +24,10 @@
 
 /* What is seen without the GIL. */
 typedef struct sight {
-    uint64_t away;   /* a bit for each lane whose thread has been away since the last tick */
+    uint64_t away;   /* a bit for each lane whose thread has been away since the last tick, or whose
+                      * errands have waited as long */
     bool moved;      /* some lane's thread has done something since */
+    bool queued;     /* errands wait */
 } sight;
 
 static int nudge_fd = -1;
@@ -88,12 +92,14 @@ static sight
 look_around(void)
 {
     sight seen = {0};
-    for (uint32_t i = 1; i < worker.core.channel_count; i++) {
+    for (uint32_t i = 0; i < worker.core.channel_count; i++) {
         worker_lane *const lane = &worker.lanes[i];
         const uint64_t turn = atomic_load_explicit(&lane->turn, memory_order_relaxed);
+        const bool queued = atomic_load_explicit(&lane->waiting, memory_order_relaxed) != 0;
+        seen.queued |= queued;
         if (turn != lane->seen_turn)
             seen.moved = true;
-        else if (turn % 2 == 1)
+        else if (turn % 2 == 1 || queued)
             seen.away |= UINT64_C(1) << i;
         lane->seen_turn = turn;
     }
@@ -104,14 +110,20 @@ look_around(void)
 static void
 stand_in(worker_lane *lane)
 {
-    if (atomic_load_explicit(&lane->turn, memory_order_relaxed) % 2 == 0)
-        return;
-    if (!lane->is_watched) {
-        lane->is_watched = true;
-        noodle_dedicated_stand_in(lane->core, true);
-    }
+    lane->is_watched = true;
+    noodle_dedicated_stand_in(lane->core, true);
     while (lane->is_watched && worker_take(NULL, lane))
         continue;
+}
+
+static void
+look_after(worker_lane *lane, bool is_still)
+{
+    const uint64_t turn = atomic_load_explicit(&lane->turn, memory_order_relaxed);
+    if (lane->is_watched || (is_still && lane->thread != NULL && turn % 2 == 1))
+        stand_in(lane);
+    if (is_still && lane->errands.first != NULL && turn == lane->seen_turn)
+        worker_pass_on(lane);
 }
 
 /* ------------------------------------------------------------------------------------- Polling */
@@ -120,16 +132,19 @@ stand_in(worker_lane *lane)
 static int
 poll_all(struct pollfd *polled, nfds_t count, bool has_to_send)
 {
+    const bool is_watching = count > FIXED;
     int ready;
     Py_BEGIN_ALLOW_THREADS
-    uint64_t wait_ns = has_to_send ? TICK_NS : seen.moved || seen.away != 0 ? TICK_NS : IDLE_TICK_NS;
+    uint64_t wait_ns = has_to_send || seen.moved || is_watching ? TICK_NS : IDLE_TICK_NS;
+    if (seen.queued)
+        wait_ns = QUEUE_TICK_NS;
     if (worker.full_outboxes != 0)
         wait_ns = SPACE_NS;
     for (uint64_t until = noodle_now() + IDLE_TICK_NS;;) {
         const struct timespec wait = {.tv_nsec = (long)wait_ns};
         ready = ppoll(polled, count, &wait, NULL);
         seen = look_around();
-        if (ready != 0 || seen.away != 0 || wait_ns != TICK_NS || has_to_send
+        if (ready != 0 || seen.away != 0 || wait_ns < TICK_NS || has_to_send
             || noodle_now() >= until)
             break;
     }
@@ -165,9 +180,10 @@ look_at(const struct pollfd *polled, nfds_t count)
         worker_drain_socket();
     if (polled[2].revents != 0 && read(nudge_fd, &content, sizeof content) > 0)
         atomic_store(&is_nudged, false);
-    for (nfds_t i = FIXED; i < count; i++)
-        if (polled[i].revents != 0)
-            noodle_event_drain(&(noodle_event){.wait_fd = polled[i].fd, .wake_fd = -1});
+    /* The event of a lane whose thread is back belongs to that thread. */
+    for (uint32_t i = 1; i < worker.core.channel_count; i++)
+        if (worker.lanes[i].is_watched)
+            noodle_event_drain(&worker.lanes[i].core->own_event);
 }
 
 /* --------------------------------------------------------------------------------------- Turns */
@@ -192,8 +208,9 @@ take_turn(void)
     while (noodle_worker_next(&worker.core) != NULL)
         if (!worker_take(NULL, &worker.lanes[worker.core.last]))
             break;
-    for (uint64_t away = seen.away; away != 0; away &= away - 1)
-        stand_in(&worker.lanes[__builtin_ctzll(away)]);
+    for (uint32_t i = 0; i < worker.core.channel_count; i++)
+        look_after(&worker.lanes[i], seen.away >> i & 1);
+    seen.away = 0;
     worker_flush();
 }
 
@@ -201,12 +218,14 @@ take_turn(void)
 PyObject *
 worker_keep(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
+    bool has_to_send;
     nudge_fd = worker_move_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     for (;;) {
         if (!worker.greeted && worker.core.channels[0].peer_event.wake_fd >= 0)
             greet();
         take_turn();
-        sleep_until_something(worker_flush_releases());
+        has_to_send = worker_flush_releases();
+        sleep_until_something(worker_obey_releases() || has_to_send);
         if (worker.stopping)
             worker_main_wake();
     }

@@ -47,8 +47,10 @@ worker_thread_end(worker_thread *thread)
             *at = thread->next;
             break;
         }
-    if (thread->lane != NULL)
+    if (thread->lane != NULL) {
         thread->lane->thread = NULL;
+        thread->lane->runner = NULL;
+    }
     this_thread = NULL;
 }
 
@@ -166,7 +168,9 @@ serve(worker_thread *thread, worker_lane *lane)
 {
     unsigned taken = 0;
     while (!UNLIKELY(has_reason_to_end(thread))) {
-        if (worker_take(thread, lane)) {
+        if (UNLIKELY(lane->runner != thread))
+            worker_ask_for_turn(thread, lane);
+        if (worker_run_errand_of(thread, lane) || worker_take(thread, lane)) {
             if (UNLIKELY(++taken % CALLS_A_TURN == 0))
                 let_others_run();
             continue;

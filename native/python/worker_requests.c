@@ -152,6 +152,7 @@ keep_answer(request *open, const noodle_record *record, const unsigned char *byt
     if (length > sizeof open->small && (kept = open->copy = malloc(length)) == NULL)
         worker_condemn("there is no memory for an answer of the host");
     memcpy(kept, bytes, length);
+    worker_reading_begin();
     open->bytes = kept;
     open->length = length;
     open->record = *record;
@@ -170,7 +171,9 @@ wake(request *open)
 static COLD void
 settle(request *open, const noodle_record *record, const unsigned char *bytes, size_t length)
 {
+    worker_reading_begin();
     PyObject *value = read_answer(bytes, length);
+    worker_reading_end();
     bool failed = record->kind != NOODLE_KIND_REPLY;
     PyObject *done = NULL;
     if (value == NULL) {
@@ -241,6 +244,16 @@ worker_wake_requests(const worker_call *call)
                 wake(at);
                 return true;
             }
+    return false;
+}
+
+bool
+worker_requests_hold_errands(uint64_t count)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (const request *at = open_requests[i]; at != NULL; at = at->next)
+            if (at->inbox.first != NULL && at->inbox.first->number <= count)
+                return true;
     return false;
 }
 
@@ -321,7 +334,7 @@ wait_for_lock(request *wanted)
     }
     /* What is left belongs to the chain of a request that is over. */
     for (worker_errand *errand; (errand = worker_errands_take(&wanted->inbox)) != NULL; free(errand))
-        worker_give_to_helper(errand->lane, &errand->record, errand->payload);
+        worker_give_errand(errand->lane, &errand->record, errand->payload, true);
     return result;
 }
 
@@ -360,13 +373,16 @@ ask_and_wait(request *opened, uint64_t operation, uint64_t id, PyObject *named,
         return NULL;
     }
     if (wait_for_answer(opened) < 0) {
-        if (!opened->answered)
+        if (!opened->answered) {
             retire(opened);
-        else
+        } else {
+            worker_reading_end();
             close_request(opened);
+        }
         return NULL;
     }
     value = read_answer(opened->bytes, opened->length);
+    worker_reading_end();
     const bool failed = opened->record.kind == NOODLE_KIND_ERROR;
     close_request(opened);
     return failed ? raise_error(value) : value;

@@ -8,15 +8,16 @@ from typing import Any
 
 from . import core
 
-__all__ = ["await_result", "cancel", "current", "loop", "settle"]
+__all__ = ["await_result", "cancel", "current", "settle"]
 
 _current: contextvars.ContextVar[int | None] = contextvars.ContextVar("call", default=None)
 """The call that the running coroutine belongs to, also in what it starts."""
 
-_lock = threading.Lock()
 _loop: Any = None
+_is_starting = False
 _tasks: dict[int, Any] = {}
 _waiting: list[tuple[Any, int]] = []
+_cancelled: list[int] = []
 
 
 def current() -> int | None:
@@ -24,25 +25,16 @@ def current() -> int | None:
     return _current.get()
 
 
-def loop() -> Any:
-    """Return the worker's event loop, started when it is first needed."""
+def _run() -> None:
+    """Be the thread of the loop. Calls do not wait for its start: what comes meanwhile is kept."""
     global _loop
-    if _loop is None:
-        import asyncio
-
-        with _lock:
-            if _loop is None:
-                made = asyncio.new_event_loop()
-                made.set_exception_handler(_report)
-                threading.Thread(target=_run, args=(made,), name="noodle loop", daemon=True).start()
-                _loop = made
-    return _loop
-
-
-def _run(made: Any) -> None:
     import asyncio
 
+    made = asyncio.new_event_loop()
     asyncio.set_event_loop(made)
+    made.set_exception_handler(_report)
+    made.call_soon(_start_waiting)
+    _loop = made
     made.run_forever()
 
 
@@ -62,22 +54,34 @@ def await_result(coroutine: Any, call: int) -> None:
         coroutine: The coroutine.
         call: The id of the call.
     """
-    running = loop()
     _waiting.append((coroutine, call))
-    if len(_waiting) == 1:  # otherwise the loop is woken already
-        running.call_soon_threadsafe(_start_waiting)
+    _wake(len(_waiting) == 1)
+
+
+def _wake(is_asleep: bool) -> None:
+    """Have the loop look at what is waiting, or start it."""
+    global _is_starting
+    if _loop is not None:
+        if is_asleep:
+            _loop.call_soon_threadsafe(_start_waiting)
+    elif not _is_starting:
+        _is_starting = True
+        threading.Thread(target=_run, name="noodle loop", daemon=True).start()
 
 
 def _start_waiting() -> None:
-    started = _waiting[:]
-    del _waiting[: len(started)]
-    if _waiting:
-        _loop.call_soon(_start_waiting)
-    for coroutine, call in started:
-        context = contextvars.copy_context()
-        context.run(_current.set, call)
-        _tasks[call] = context.run(_loop.create_task, coroutine)
-        _tasks[call].add_done_callback(lambda task, call=call: _finish(task, call))
+    while _waiting:
+        started = _waiting[:]
+        for coroutine, call in started:
+            context = contextvars.copy_context()
+            context.run(_current.set, call)
+            task = _tasks[call] = context.run(_loop.create_task, coroutine)
+            task.add_done_callback(lambda task, call=call: _finish(task, call))
+        del _waiting[: len(started)]
+    while _cancelled:
+        task = _tasks.get(_cancelled.pop())
+        if task is not None:
+            task.cancel()
 
 
 def _finish(task: Any, call: int) -> None:
@@ -96,13 +100,8 @@ def _finish(task: Any, call: int) -> None:
 
 def cancel(call: int) -> None:
     """Cancel the task of a call, of which nobody waits for the answer."""
-    _loop.call_soon_threadsafe(_cancel, call)
-
-
-def _cancel(call: int) -> None:
-    task = _tasks.get(call)
-    if task is not None:
-        task.cancel()
+    _cancelled.append(call)
+    _wake(True)
 
 
 def settle(future: Any, value: Any, failed: bool) -> None:
