@@ -1,14 +1,7 @@
 /* Dedicated channels: the wait of a worker's thread that serves one channel and nothing else. */
 #define _GNU_SOURCE
-#include <sched.h>
-
 #include "ends.h"
-#include "waiting.h"
-
-/* As for a worker's serving thread; see worker.c. */
-#define BURST_GAP_NS 500
-#define TRIAL_SPINS 4
-#define GAP_SHARE 8
+#include "spinning.h"
 
 noodle_status
 noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd)
@@ -25,98 +18,58 @@ noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd)
 
 /* --------------------------------------------------------------------------------- Spinning */
 
-static void
-note_gap(noodle_pace *pace, uint64_t gap)
-{
-    const uint64_t most = GAP_SHARE * pace->spin_ns;
-    pace->mean_gap_ns += (gap < most ? gap : most) / GAP_SHARE;
-    pace->mean_gap_ns -= pace->mean_gap_ns / GAP_SHARE;
-}
-
 static bool
-host_sleeps(const noodle_channel *channel)
+is_ready(const void *channel)
 {
-    return atomic_load_explicit(&channel->peer->state, memory_order_relaxed) == NOODLE_PARKED;
+    return noodle_ring_filled(&((const noodle_channel *)channel)->in);
 }
 
-/* How long to spin now; 0: not at all. */
-static uint64_t
-spin_limit(const noodle_channel *channel, const noodle_pace *pace)
+static inline noodle_spinner
+spinner_of(noodle_channel *channel, noodle_pace *pace)
 {
-    if (pace->spin_ns == 0 || host_sleeps(channel))
-        return 0;
-    if (pace->mean_gap_ns < pace->spin_ns && !noodle_shares_processor(channel->own, channel->peer))
-        return pace->spin_ns;
-    return noodle_is_trial() ? TRIAL_SPINS * pace->spin_ns : 0;
-}
-
-static bool
-spin_blindly(const noodle_channel *channel)
-{
-    for (int i = 0; i < NOODLE_PAUSES; i++) {
-        if (noodle_ring_filled(&channel->in))
-            return true;
-        noodle_pause();
-    }
-    return false;
+    return (noodle_spinner){channel->own, channel->peer, pace, is_ready, channel};
 }
 
 noodle_status
-noodle_dedicated_burst(noodle_channel *channel, noodle_pace *pace)
+noodle_dedicated_hold(noodle_channel *channel, noodle_pace *pace, uint64_t held_ns)
 {
-    bool found = noodle_ring_filled(&channel->in);
-    if (!found) {
-        noodle_show_processor(channel->own);
-        if (pace->mean_gap_ns >= pace->spin_ns || host_sleeps(channel)
-            || noodle_shares_processor(channel->own, channel->peer) || !noodle_spin_begin())
-            return NOODLE_NOT_YET;
-        found = spin_blindly(channel);
-        noodle_spin_end();
-    }
-    if (found)
-        note_gap(pace, BURST_GAP_NS);
-    return found ? NOODLE_READY : NOODLE_NOT_YET;
-}
-
-static bool
-spin_by_the_clock(noodle_channel *channel, noodle_pace *pace, uint64_t begin_ns, uint64_t spin_ns)
-{
+    const noodle_spinner spinner = spinner_of(channel, pace);
     bool found = false;
-    uint64_t now = noodle_now();
-    noodle_processors_check(now);
-    while (!found && now - begin_ns < spin_ns && !host_sleeps(channel)) {
-        if (now - begin_ns >= NOODLE_YIELD_AFTER_NS) {
-            noodle_show_state(channel->own, NOODLE_SPINNING);
-            sched_yield();
-        }
-        found = spin_blindly(channel);
-        now = noodle_now();
+    if (is_ready(channel))
+        return NOODLE_READY;
+    noodle_show_processor(channel->own);
+    if (pace->spin_ns == 0 || !noodle_is_hot(&spinner, held_ns) || !noodle_spin_begin())
+        return NOODLE_NOT_YET;
+    if (noodle_is_apart(&spinner)) {
+        found = noodle_spin_blindly(&spinner);
+        if (!found && noodle_host_state(&spinner) != NOODLE_WAKING)
+            found = noodle_spin_by_the_clock(&spinner, noodle_now(), held_ns / 2);
     }
-    noodle_show_state(channel->own, NOODLE_RUNNING);
-    if (found)
-        note_gap(pace, now - begin_ns);
-    return found;
+    noodle_spin_end();
+    if (!found)
+        return NOODLE_NOT_YET;
+    noodle_note_found(pace);
+    return NOODLE_READY;
 }
 
 noodle_status
-noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace, uint64_t begin_ns,
-                      uint64_t most_ns)
+noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace)
 {
-    uint64_t spin_ns;
-    bool found;
-    if (noodle_ring_filled(&channel->in)) {
-        note_gap(pace, noodle_now() - begin_ns);
+    const noodle_spinner spinner = spinner_of(channel, pace);
+    bool found = false;
+    if (is_ready(channel))
         return NOODLE_READY;
-    }
     noodle_show_processor(channel->own);
-    spin_ns = spin_limit(channel, pace);
-    if (spin_ns > most_ns)
-        spin_ns = most_ns;
-    if (spin_ns == 0 || !noodle_spin_begin())
+    if (!noodle_is_hot(&spinner, pace->spin_ns) || !noodle_spin_begin())
         return NOODLE_NOT_YET;
-    found = spin_by_the_clock(channel, pace, begin_ns, spin_ns);
+    if (noodle_is_apart(&spinner))
+        found = noodle_spin_blindly(&spinner)
+                || noodle_spin_by_the_clock(&spinner, noodle_now(), pace->spin_ns);
     noodle_spin_end();
-    return found ? NOODLE_READY : NOODLE_NOT_YET;
+    if (!found)
+        return NOODLE_NOT_YET;
+    noodle_note_found(pace);
+    return NOODLE_READY;
 }
 
 /* ---------------------------------------------------------------------------------- Parking */
@@ -130,8 +83,8 @@ wake_who_lacks_space(noodle_channel *channel)
 }
 
 noodle_status
-noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel, noodle_pace *pace,
-                       uint64_t begin_ns, uint64_t deadline_ns, uint64_t slice_ns)
+noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel, uint64_t deadline_ns,
+                       uint64_t slice_ns)
 {
     const uint64_t now = noodle_now();
     const uint64_t until = noodle_earlier(deadline_ns, slice_ns == 0 ? 0 : now + slice_ns);
@@ -142,29 +95,23 @@ noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel, noo
     for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
         noodle_show_state(channel->own, NOODLE_PARKED);
         noodle_fence();
-        if (noodle_ring_filled(&channel->in))
+        if (is_ready(channel))
             break;
         wake_who_lacks_space(channel);
         status = noodle_sleep_on(&channel->own_event, worker->lifeline_fd, until);
     }
     noodle_show_state(channel->own, NOODLE_RUNNING);
-    if (!noodle_ring_filled(&channel->in))
-        return noodle_end_of_wait(status, deadline_ns);
-    note_gap(pace, noodle_now() - begin_ns);
-    return NOODLE_READY;
+    return is_ready(channel) ? NOODLE_READY : noodle_end_of_wait(status, deadline_ns);
 }
 
 noodle_status
 noodle_dedicated_wait(const noodle_worker *worker, noodle_channel *channel, noodle_pace *pace,
                       uint64_t deadline_ns, uint64_t slice_ns)
 {
-    uint64_t begin_ns;
-    if (noodle_dedicated_burst(channel, pace) == NOODLE_READY)
-        return NOODLE_READY;
-    begin_ns = noodle_now();
-    if (noodle_dedicated_spin(channel, pace, begin_ns, UINT64_MAX) == NOODLE_READY)
-        return NOODLE_READY;
-    return noodle_dedicated_block(worker, channel, pace, begin_ns, deadline_ns, slice_ns);
+    const noodle_status status = noodle_dedicated_spin(channel, pace);
+    return status == NOODLE_READY
+               ? status
+               : noodle_dedicated_block(worker, channel, deadline_ns, slice_ns);
 }
 
 /* --------------------------------------------------------------------------------- Standing in */

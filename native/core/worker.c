@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,16 +9,7 @@
 
 #include "ends.h"
 #include "memory_file.h"
-#include "waiting.h"
-
-/* Spins that a wake-up of the host may take: measured, 40 us across the processors of a virtual
- * machine, and twice that beside other work. */
-#define WAKE_UPS 8
-/* Chosen: a move costs some 20 us, so at worst 2 % of the time, and soon next to nothing. */
-#define MOVE_PAUSE_LEAST_NS UINT64_C(1000000)
-#define MOVE_PAUSE_MOST_NS UINT64_C(64000000)
-/* Chosen: so many answers without a sleep say that a move was worth while. */
-#define STREAK 64
+#include "spinning.h"
 
 /* -------------------------------------------------------------------------------- Attaching */
 
@@ -62,7 +52,7 @@ noodle_worker_attach(noodle_worker *worker, int control_fd, int event_fd, int li
         .event = {.wait_fd = event_fd, .wake_fd = -1},
         .lifeline_fd = lifeline_fd,
         .generation = noodle_process_generation(),
-        .spin_ns = NOODLE_SPIN_DEFAULT_NS,
+        .pace.spin_ns = NOODLE_SPIN_DEFAULT_NS,
     };
     status = map_control(worker, control_fd);
     noodle_close(&control_fd);
@@ -166,99 +156,31 @@ any_ready(const noodle_worker *worker)
 /* --------------------------------------------------------------------------------- Spinning */
 
 static bool
-spin_blindly(const noodle_worker *worker)
+is_ready(const void *worker)
 {
-    for (int i = 0; i < NOODLE_PAUSES; i++) {
-        if (any_ready(worker))
-            return true;
-        noodle_pause();
-    }
-    return false;
-}
-
-/* Whoever called last is the one who will call next. */
-static const noodle_presence *
-last_caller(const noodle_worker *worker)
-{
-    return worker->channels[worker->last].peer;
-}
-
-static uint32_t
-host_state(const noodle_worker *worker)
-{
-    return atomic_load_explicit(&last_caller(worker)->state, memory_order_relaxed);
-}
-
-/* Is the next call to be expected within a spin? */
-static bool
-is_hot(const noodle_worker *worker)
-{
-    const uint32_t gap =
-        atomic_load_explicit(&last_caller(worker)->gap_ns, memory_order_relaxed);
-    return gap != 0 && gap < worker->spin_ns && host_state(worker) != NOODLE_PARKED;
-}
-
-static bool
-spin_by_the_clock(noodle_worker *worker)
-{
-    const uint64_t begin = noodle_now();
-    uint64_t until = begin + worker->spin_ns;
-    bool found = false;
-    noodle_processors_check(begin);
-    for (uint64_t now = begin; !found && now < until; now = noodle_now()) {
-        const uint32_t host = host_state(worker);
-        if (host == NOODLE_PARKED)
-            break;
-        if (host == NOODLE_WAKING && now < begin + WAKE_UPS * worker->spin_ns)
-            until = now + worker->spin_ns;
-        if (now - begin >= NOODLE_YIELD_AFTER_NS) {
-            noodle_show_state(&worker->control->worker, NOODLE_SPINNING);
-            sched_yield();
-        }
-        found = spin_blindly(worker);
-    }
-    noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
-    return found;
-}
-
-/* Does the host have a processor to itself, after a move perhaps? */
-static bool
-is_apart(noodle_worker *worker)
-{
-    const noodle_presence *const own = &worker->control->worker;
-    uint64_t now;
-    if (!noodle_shares_processor(own, last_caller(worker)))
-        return true;
-    now = noodle_now();
-    if (now < worker->move_after_ns)
-        return false;
-    if (worker->streak >= STREAK || worker->move_pause_ns == 0)
-        worker->move_pause_ns = MOVE_PAUSE_LEAST_NS;
-    else if (worker->move_pause_ns < MOVE_PAUSE_MOST_NS)
-        worker->move_pause_ns *= 2;
-    worker->move_after_ns = now + worker->move_pause_ns;
-    worker->streak = 0;
-    noodle_leave_processor();
-    noodle_show_processor(&worker->control->worker);
-    return !noodle_shares_processor(own, last_caller(worker));
+    return any_ready(worker);
 }
 
 noodle_status
 noodle_worker_spin(noodle_worker *worker)
 {
+    /* Whoever called last is the one who will call next. */
+    const noodle_spinner spinner = {
+        &worker->control->worker, worker->channels[worker->last].peer, &worker->pace, is_ready, worker,
+    };
     bool found = false;
     if (any_ready(worker))
         return NOODLE_READY;
-    noodle_show_processor(&worker->control->worker);
-    if (!is_hot(worker) || !noodle_spin_begin())
+    noodle_show_processor(spinner.own);
+    if (!noodle_is_hot(&spinner, worker->pace.spin_ns) || !noodle_spin_begin())
         return NOODLE_NOT_YET;
-    if (is_apart(worker))
-        found = spin_blindly(worker) || spin_by_the_clock(worker);
+    if (noodle_is_apart(&spinner))
+        found = noodle_spin_blindly(&spinner)
+                || noodle_spin_by_the_clock(&spinner, noodle_now(), worker->pace.spin_ns);
     noodle_spin_end();
     if (!found)
         return NOODLE_NOT_YET;
-    if (worker->streak < STREAK)
-        worker->streak++;
+    noodle_note_found(&worker->pace);
     return NOODLE_READY;
 }
 

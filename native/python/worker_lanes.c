@@ -88,14 +88,11 @@ worker_take(worker_thread *thread, worker_lane *lane)
 /* ------------------------------------------------------------------------------------ Waiting */
 
 static COLD noodle_status
-wait_without_gil(worker_lane *lane, uint64_t begin_ns, uint64_t deadline_ns, uint64_t slice_ns)
+wait_without_gil(worker_lane *lane, uint64_t deadline_ns, uint64_t slice_ns)
 {
     noodle_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = noodle_dedicated_spin(lane->core, &lane->pace, begin_ns, UINT64_MAX);
-    if (status != NOODLE_READY)
-        status = noodle_dedicated_block(&worker.core, lane->core, &lane->pace, begin_ns, deadline_ns,
-                                        slice_ns);
+    status = noodle_dedicated_wait(&worker.core, lane->core, &lane->pace, deadline_ns, slice_ns);
     Py_END_ALLOW_THREADS
     return status;
 }
@@ -113,15 +110,9 @@ check_descriptors(noodle_status status)
 noodle_status
 worker_wait(worker_lane *lane, uint64_t deadline_ns, uint64_t slice_ns)
 {
-    noodle_status status = noodle_dedicated_burst(lane->core, &lane->pace);
-    uint64_t begin_ns;
-    if (LIKELY(status == NOODLE_READY))
-        return status;
-    begin_ns = noodle_now();
-    if (lane->pace.mean_gap_ns < HELD_NS)
-        status = noodle_dedicated_spin(lane->core, &lane->pace, begin_ns, HELD_NS / 2);
-    if (status != NOODLE_READY)
-        status = wait_without_gil(lane, begin_ns, deadline_ns, slice_ns);
+    noodle_status status = noodle_dedicated_hold(lane->core, &lane->pace, HELD_NS);
+    if (UNLIKELY(status != NOODLE_READY))
+        status = wait_without_gil(lane, deadline_ns, slice_ns);
     if (UNLIKELY(status == NOODLE_PEER_DEAD || status == NOODLE_SYSTEM))
         check_descriptors(status);
     return status;

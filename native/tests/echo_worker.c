@@ -761,7 +761,7 @@ main(void)
     if (noodle_worker_attach(&worker, NOODLE_FD_CONTROL, NOODLE_FD_EVENT, NOODLE_FD_LIFELINE)
         != NOODLE_OK)
         return 3;
-    worker.spin_ns = NOODLE_SPIN_DEFAULT_NS;
+    worker.pace.spin_ns = NOODLE_SPIN_DEFAULT_NS;
     noodle_worker_watch(&worker, 50);
     while (!(events & 1))
         receive(true);

@@ -556,6 +556,14 @@ void noodle_waiter_unpark(noodle_waiter *waiter);
 
 #define NOODLE_SPIN_DEFAULT_NS UINT64_C(15000)
 
+/* How a thread of a worker spins. */
+typedef struct noodle_pace {
+    uint64_t spin_ns;               /* 0: never */
+    uint64_t move_after_ns;         /* when it may move to another processor again */
+    uint64_t move_pause_ns;         /* how long it waits between two moves */
+    uint32_t streak;                /* of records found by spinning since it last moved */
+} noodle_pace;
+
 typedef struct noodle_worker {
     noodle_control_block *control;
     size_t control_bytes;
@@ -566,10 +574,7 @@ typedef struct noodle_worker {
     uint32_t generation;
     noodle_event event;
     int lifeline_fd;
-    uint64_t spin_ns;               /* 0: never spin */
-    uint64_t move_after_ns;         /* when it may move to another processor again */
-    uint64_t move_pause_ns;         /* how long it waits between two moves */
-    uint32_t streak;                /* of records found by spinning since it last moved */
+    noodle_pace pace;
 } noodle_worker;
 
 /* Maps and checks the control memory: its seals, sizes, magic and ABI.  The worker takes the
@@ -587,7 +592,8 @@ noodle_status noodle_worker_set_event(noodle_worker *worker, uint32_t index, int
 /* The next channel that is ready, in turn, or NULL. */
 noodle_channel *noodle_worker_next(noodle_worker *worker);
 
-/* Waits until a channel is ready: spins if the last caller's gap is below spin_ns, then parks.  Returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
+/* Waits until a channel is ready: spins if the last caller's gap is below spin_ns, then parks.  Returns
+ * as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
 noodle_status noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_ns);
 
 /* The two parts of it, for a worker that must release an interpreter's lock between them. */
@@ -604,24 +610,17 @@ void noodle_worker_unpark(noodle_worker *worker);
  * wakes it comes over the socket after the one that wakes the channel's host thread. */
 noodle_status noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd);
 
-typedef struct noodle_pace {
-    uint64_t spin_ns;        /* 0: never spin */
-    uint64_t mean_gap_ns;    /* from the end of a call to the next; decides on spinning */
-} noodle_pace;
-
-/* The parts of a wait for a record, for a thread that holds an interpreter's lock in the first and
- * perhaps the second of them.  `begin_ns` is when the wait began.
+/* The parts of a wait for a record, for a thread that holds an interpreter's lock in the first.
  *
- * A burst lasts about 2 us and looks at no clock; it happens only while calls follow one another.
- * A spin lasts until spin_ns, or `most_ns`, after the beginning.  Both return READY or NOT_YET.  A
- * block sleeps and returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
-noodle_status noodle_dedicated_burst(noodle_channel *channel, noodle_pace *pace);
-noodle_status noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace, uint64_t begin_ns,
-                                    uint64_t most_ns);
+ * noodle_dedicated_hold() lasts about 2 us while the host's gap is below `held_ns`, extended to that
+ * time if the host is awake; else it only looks.  A spin lasts as long as noodle_worker_spin().  Both
+ * return READY or NOT_YET.  A block sleeps and returns as noodle_wait_block() does; PEER_DEAD is the end
+ * of the lifeline. */
+noodle_status noodle_dedicated_hold(noodle_channel *channel, noodle_pace *pace, uint64_t held_ns);
+noodle_status noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace);
 noodle_status noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel,
-                                     noodle_pace *pace, uint64_t begin_ns, uint64_t deadline_ns,
-                                     uint64_t slice_ns);
-/* All three. */
+                                     uint64_t deadline_ns, uint64_t slice_ns);
+/* A spin, then a block. */
 noodle_status noodle_dedicated_wait(const noodle_worker *worker, noodle_channel *channel,
                                     noodle_pace *pace, uint64_t deadline_ns, uint64_t slice_ns);
 
