@@ -97,6 +97,7 @@ typedef struct Link {
     PyObject_HEAD
     noodle_link *core;             /* NULL: closed */
     PyObject *name;
+    PyObject *reference_types;     /* as POLICY_REFERENCE_TYPES, for its runtime; or NULL */
     PyObject *broken;              /* what the worker did against the protocol, or NULL */
     uint64_t incarnation;
     uint32_t generation;
@@ -372,7 +373,9 @@ void host_export_undo(Link *link, uint64_t id, uint32_t sent);
 extern PyObject *host_engine;
 
 /* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */
-PyObject *host_function_reference(PyObject *function);
+/* The reference of a RemoteFunction in one of its workers, found out now if need be.  NULL: it is in none
+ * whose link that is, or, with an exception, it could not be found out. */
+PyObject *host_function_reference_in(PyObject *function, const Link *link);
 
 int host_links_init(PyObject *module);
 int host_references_init(PyObject *module);

@@ -141,6 +141,7 @@ link_dealloc(PyObject *object)
     Py_XDECREF(self->own_segments);
     Py_XDECREF(self->dropped);
     Py_XDECREF(self->broken);
+    Py_XDECREF(self->reference_types);
     Py_XDECREF(self->name);
     type->tp_free(object);
     Py_DECREF(type);
@@ -637,6 +638,8 @@ static PyMemberDef link_members[] = {
     {"calls", T_ULONGLONG, offsetof(Link, calls), READONLY, "Calls made so far."},
     {"in_flight", T_UINT, offsetof(Link, in_flight), READONLY, "Calls without an answer."},
     {"trusted", T_BOOL, offsetof(Link, trusted), READONLY, "Whether results may share memory."},
+    {"reference_types", T_OBJECT, offsetof(Link, reference_types), 0,
+     "The classes of its proxies by kind, or None for the usual ones."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Link, weak_references), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

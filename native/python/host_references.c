@@ -231,17 +231,11 @@ typedef struct {
     PyObject *object;
 } ByReference;
 
-int
-host_write_reference(void *context, wire_writer *writer, PyObject *object)
+static int
+write_any(host_message *message, wire_writer *writer, PyObject *object)
 {
-    host_message *const message = context;
-    if (Py_TYPE(object) == host_function_type) {
-        PyObject *reference = host_function_reference(object);
-        if (reference != NULL && ((Reference *)reference)->link == message->link)
-            object = reference;
-    } else if (Py_TYPE(object) == host_by_reference_type) {
+    if (Py_TYPE(object) == host_by_reference_type)
         object = ((ByReference *)object)->object;
-    }
     if (PyObject_TypeCheck(object, host_reference_type)) {
         const Reference *const own = (Reference *)object;
         if (own->link == NULL)
@@ -250,6 +244,21 @@ host_write_reference(void *context, wire_writer *writer, PyObject *object)
             return write_own(message, writer, own);
     }
     return write_export(message, writer, object);
+}
+
+int
+host_write_reference(void *context, wire_writer *writer, PyObject *object)
+{
+    host_message *const message = context;
+    PyObject *resolved = NULL;
+    if (PyObject_TypeCheck(object, host_function_type)) {
+        resolved = host_function_reference_in(object, message->link);
+        if (resolved == NULL && PyErr_Occurred())
+            return -1;
+    }
+    const int written = write_any(message, writer, resolved != NULL ? resolved : object);
+    Py_XDECREF(resolved);
+    return written;
 }
 
 /* ---------------------------------------------------------------------------------- Reference */
@@ -403,12 +412,18 @@ new_proxy_of(PyTypeObject *type, Link *link, const wire_reference *reference)
 static PyObject *
 new_proxy(Link *link, const wire_reference *reference)
 {
-    PyObject *const types = host_policy[POLICY_REFERENCE_TYPES];
+    PyObject *const own = link->reference_types;
+    PyObject *const types =
+        own != NULL && PyTuple_Check(own) ? own : host_policy[POLICY_REFERENCE_TYPES];
     if (reference->kind >= PyTuple_GET_SIZE(types)) {
         PyErr_Format(PyExc_ValueError, "a reference of unknown kind %d", reference->kind);
         return NULL;
     }
-    PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(types, reference->kind);
+    PyTypeObject *const type = (PyTypeObject *)PyTuple_GET_ITEM(types, reference->kind);
+    if (!PyType_Check(type) || !PyType_IsSubtype(type, host_reference_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class of a proxy is a subclass of Reference");
+        return NULL;
+    }
     return new_proxy_of(type, link, reference);
 }
 

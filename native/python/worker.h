@@ -61,6 +61,7 @@ enum worker_function {
     WORKER_SETTLE,         /* (future, value, whether it is an exception) */
     WORKER_CURRENT,        /* () -> id of the call that the running coroutine belongs to, or None */
     WORKER_CANCELLED,      /* the exception that a call gets whose caller has given up */
+    WORKER_OVERDUE,        /* the exception that says that the deadline has passed */
     WORKER_END_FORK,       /* (): ends a child of fork() that has come back here */
     WORKER_COROUTINE,      /* types.CoroutineType */
     WORKER_FUNCTION_TYPES, /* a tuple: the types of functions and of bound methods */
@@ -208,6 +209,8 @@ void worker_reading_end(void);
 bool worker_errands_before(uint64_t count);
 
 void worker_answer_value(const worker_call *call, PyObject *value);
+/* Takes the exception that is set, with its traceback. */
+PyObject *worker_take_exception(void);
 /* Answers with the exception that is set. */
 void worker_answer_error(const worker_call *call);
 /* Puts a call aside until its coroutine has ended.  Returns false with an exception. */

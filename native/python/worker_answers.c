@@ -74,8 +74,8 @@ write_plain_error(wire_writer *writer, const char *message)
     wire_leave_extension(writer, start);
 }
 
-static PyObject *
-take_exception(void)
+PyObject *
+worker_take_exception(void)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -104,7 +104,7 @@ answer_exception(const worker_call *call, PyObject *exception)
 COLD void
 worker_answer_error(const worker_call *call)
 {
-    PyObject *const exception = take_exception();
+    PyObject *const exception = worker_take_exception();
     answer_exception(call, exception);
     Py_XDECREF(exception);
     PyErr_Clear();

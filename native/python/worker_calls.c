@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Arguments of most calls, for which no tuple is made. */
+#define FEW 3
+
 /* ----------------------------------------------------------------------------------- Reading */
 
 typedef struct payload {
@@ -76,41 +79,46 @@ read_tuple(wire_reader *reader, uint32_t count)
 /* ----------------------------------------------------------------------------------- Calling */
 
 static PyObject *
-call_with_many(PyObject *callee, payload *from, uint32_t count)
+call_with_many(PyObject *callee, wire_reader *reader, uint32_t count)
 {
-    PyObject *const arguments = read_tuple(&from->reader, count);
-    end_reading(from);
+    PyObject *const arguments = read_tuple(reader, count);
     PyObject *const result = arguments != NULL ? PyObject_Call(callee, arguments, NULL) : NULL;
     Py_XDECREF(arguments);
     return result;
 }
 
-/* Reads the arguments of a call, and calls.  This function of the stable ABI builds no tuple where the
- * callee needs none. */
+/* Calls with values that it takes.  This function of the stable ABI builds no tuple where the callee
+ * needs none. */
+static inline PyObject *
+call_with_values(PyObject *callee, PyObject **values, uint32_t count)
+{
+    PyObject *result;
+    if (count == 1)
+        result = PyObject_CallFunctionObjArgs(callee, values[0], NULL);
+    else if (count == 2)
+        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
+    else
+        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
+    drop_values(values, count);
+    return result;
+}
+
+/* Reads the arguments of a call, and calls. */
 static PyObject *
 call_with(PyObject *callee, payload *from, uint32_t count)
 {
-    PyObject *values[3];
-    PyObject *result;
-    if (UNLIKELY(count > 3))
-        return call_with_many(callee, from, count);
+    PyObject *values[FEW];
+    if (UNLIKELY(count == 0 || count > FEW)) {
+        PyObject *const arguments = read_tuple(&from->reader, count);
+        end_reading(from);
+        PyObject *const result = arguments != NULL ? PyObject_Call(callee, arguments, NULL) : NULL;
+        Py_XDECREF(arguments);
+        return result;
+    }
     if (UNLIKELY(!read_values(&from->reader, count, values)))
         return NULL;
     end_reading(from);
-    switch (count) {
-    case 0:
-        return PyObject_CallFunctionObjArgs(callee, NULL);
-    case 1:
-        result = PyObject_CallFunctionObjArgs(callee, values[0], NULL);
-        break;
-    case 2:
-        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
-        break;
-    default:
-        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
-    }
-    drop_values(values, count);
-    return result;
+    return call_with_values(callee, values, count);
 }
 
 static PyObject *
@@ -158,48 +166,53 @@ call_method(PyObject *target, payload *from)
     return result;
 }
 
-/* Reads the rows of a batch, each as a tuple. */
-static PyObject *
-read_rows(payload *from)
+/* ----------------------------------------------------------------------------------- Batches */
+
+/* How many arguments the next call of a batch has; false: what follows is no list of arguments. */
+static bool
+next_row(wire_reader *reader, uint32_t arity, uint32_t *count)
 {
-    wire_reader *const reader = &from->reader;
-    wire_token rows;
-    PyObject *read;
-    if (wire_read(reader, &rows) != WIRE_OK || rows.kind != WIRE_LIST
+    wire_token row;
+    *count = arity;
+    if (arity != 0)
+        return true;
+    if (wire_read(reader, &row) != WIRE_OK || row.kind != WIRE_LIST
         || wire_descend(reader) != WIRE_OK)
-        return NULL;
-    read = PyList_New((Py_ssize_t)rows.count);
-    for (uint32_t i = 0; read != NULL && i < rows.count; i++) {
-        wire_token row;
-        PyObject *arguments = NULL;
-        if (wire_read(reader, &row) == WIRE_OK && row.kind == WIRE_LIST
-            && wire_descend(reader) == WIRE_OK)
-            arguments = read_tuple(reader, row.count);
-        wire_ascend(reader);
-        if (arguments == NULL)
-            Py_CLEAR(read);
-        else
-            PyList_SetItem(read, (Py_ssize_t)i, arguments);
-    }
-    return read;
+        return false;
+    *count = row.count;
+    return true;
 }
 
-/* Calls once for each row, and puts the results in their places. */
 static PyObject *
-call_rows(PyObject *callee, payload *from)
+call_row(PyObject *callee, wire_reader *reader, uint32_t arity)
 {
-    PyObject *rows = read_rows(from);
-    const Py_ssize_t count = rows != NULL ? PyList_Size(rows) : 0;
-    end_reading(from);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *const result = PyObject_Call(callee, PyList_GetItem(rows, i), NULL);
-        if (result == NULL) {
-            Py_DECREF(rows);
-            return NULL;
-        }
-        PyList_SetItem(rows, i, result);
+    PyObject *values[FEW];
+    PyObject *result;
+    uint32_t count;
+    if (!next_row(reader, arity, &count))
+        return NULL;
+    if (LIKELY(count - 1 < FEW))
+        result = read_values(reader, count, values) ? call_with_values(callee, values, count) : NULL;
+    else
+        result = call_with_many(callee, reader, count);
+    if (arity == 0)
+        wire_ascend(reader);
+    return result;
+}
+
+/* Calls until one fails: the exception is left set. */
+static PyObject *
+call_rows(PyObject *callee, wire_reader *reader, uint32_t arity, uint32_t items)
+{
+    PyObject *const results = PyList_New(0);
+    for (uint32_t left = items; results != NULL && left > 0; left -= arity != 0 ? arity : 1) {
+        PyObject *const result = call_row(callee, reader, arity);
+        const int kept = result != NULL ? PyList_Append(results, result) : -1;
+        Py_XDECREF(result);
+        if (UNLIKELY(kept < 0))
+            break;
     }
-    return rows;
+    return results;
 }
 
 static bool
@@ -208,21 +221,63 @@ is_coroutine(PyObject *value)
     return (PyObject *)Py_TYPE(value) == worker.functions[WORKER_COROUTINE];
 }
 
-/* Coroutines among the results are awaited together. */
+static bool
+has_coroutine(PyObject *results)
+{
+    for (Py_ssize_t i = 0, count = PyList_Size(results); i < count; i++)
+        if (UNLIKELY(is_coroutine(PyList_GetItem(results, i))))
+            return true;
+    return false;
+}
+
+/* Reads the number of arguments of each call: 0 where each brings its own. */
+static bool
+open_batch(payload *from, uint32_t *arity, uint32_t *items)
+{
+    wire_reader *const reader = &from->reader;
+    wire_token token;
+    if (from->left != 2 || wire_read(reader, &token) != WIRE_OK)
+        return false;
+    if (token.kind != WIRE_NIL
+        && (token.kind != WIRE_INT || token.integer < 1 || token.integer > UINT32_MAX))
+        return false;
+    *arity = token.kind == WIRE_NIL ? 0 : (uint32_t)token.integer;
+    if (wire_read(reader, &token) != WIRE_OK || token.kind != WIRE_LIST
+        || wire_descend(reader) != WIRE_OK)
+        return false;
+    *items = token.count;
+    return *arity == 0 || *items % *arity == 0;
+}
+
+/* [results], or [results, the exception of the call behind them]; coroutines are awaited first. */
+static PyObject *
+answer_of_batch(PyObject *results, PyObject *failure)
+{
+    if (UNLIKELY(has_coroutine(results)))
+        return PyObject_CallFunction(worker.functions[WORKER_SERVE], "iOO", (int)NOODLE_OP_BATCH,
+                                     results, failure != NULL ? failure : Py_None);
+    return failure != NULL ? Py_BuildValue("[OO]", results, failure) : Py_BuildValue("[O]", results);
+}
+
 static PyObject *
 call_batch(PyObject *callee, payload *from)
 {
-    PyObject *results = from->left == 1 ? call_rows(callee, from) : NULL;
-    const Py_ssize_t count = results != NULL ? PyList_Size(results) : 0;
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (UNLIKELY(is_coroutine(PyList_GetItem(results, i)))) {
-            PyObject *const gathered = PyObject_CallFunction(
-                worker.functions[WORKER_SERVE], "iO", (int)NOODLE_OP_BATCH, results);
-            Py_DECREF(results);
-            return gathered;
-        }
-    return results;
+    uint32_t arity, items;
+    PyObject *results, *failure, *answer = NULL;
+    if (!open_batch(from, &arity, &items))
+        return NULL;
+    results = call_rows(callee, &from->reader, arity, items);
+    end_reading(from);
+    if (results != NULL && from->reader.status == WIRE_OK) {
+        failure = PyErr_Occurred() ? worker_take_exception() : NULL;
+        answer = answer_of_batch(results, failure);
+        Py_XDECREF(failure);
+    }
+    Py_XDECREF(results);
+    return answer;
 }
+
+/* ----------------------------------------------------------------------------------- Serving */
 
 /* Everything but the hot operations is in Python. */
 static COLD PyObject *
@@ -291,8 +346,6 @@ perform(payload *from)
     return result;
 }
 
-/* ----------------------------------------------------------------------------------- Serving */
-
 static COLD void
 fail_call(const worker_call *call, const payload *from)
 {
@@ -321,7 +374,7 @@ run(worker_call *call, payload *from, const unsigned char *bytes, size_t length)
 {
     PyObject *result = NULL;
     if (UNLIKELY(call->deadline_ns != 0 && noodle_now() >= call->deadline_ns)) {
-        PyErr_SetString(PyExc_TimeoutError, "the deadline passed before the call began");
+        PyErr_SetString(worker.functions[WORKER_OVERDUE], "the deadline passed before the call began");
     } else if (UNLIKELY(call->thread->depth > WORKER_DEPTH_MAX)) {
         PyErr_Format(PyExc_RecursionError, "more than %d calls within calls", WORKER_DEPTH_MAX);
     } else if (LIKELY(open_payload(from, bytes, length))) {

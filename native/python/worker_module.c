@@ -28,7 +28,7 @@ const wire_python_hooks worker_read_hooks = {
 static const char *const function_names[WORKER_FUNCTIONS] = {
     "serve",        "describe",   "make_error", "make_array", "proxy_types",
     "start_lane",   "start_helper", "await_result", "cancel",  "settle",
-    "current",      "cancelled",  "end_fork",   "coroutine",  "function_types",
+    "current",      "cancelled",  "overdue",   "end_fork",   "coroutine",  "function_types",
 };
 
 /* ------------------------------------------------------------------------------------ Failing */

@@ -109,7 +109,7 @@ check_possible(const request *opened)
         PyErr_SetString(PyExc_RuntimeError,
                         "this process was forked from a worker and cannot reach the host");
     else if (opened->deadline_ns != 0 && noodle_now() >= opened->deadline_ns)
-        PyErr_SetString(PyExc_TimeoutError, "the deadline of the call has passed");
+        PyErr_SetString(worker.functions[WORKER_OVERDUE], "the deadline of the call has passed");
     else if (opened->call != NULL && opened->call->cancelled)
         PyErr_SetNone(worker.functions[WORKER_CANCELLED]);
     return PyErr_Occurred() ? -1 : 0;
@@ -290,7 +290,7 @@ check_on(const request *wanted, noodle_status status)
     }
     if (status == NOODLE_TIMEOUT
         || (wanted->deadline_ns != 0 && noodle_now() >= wanted->deadline_ns)) {
-        PyErr_SetString(PyExc_TimeoutError,
+        PyErr_SetString(worker.functions[WORKER_OVERDUE],
                         "the deadline of the call passed while the host was asked for something");
         return -1;
     }

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, Self
 
 PROTOCOL_VERSION: Final[int]
 WIRE_VERSION: Final[int]
@@ -21,6 +21,7 @@ class Link:
         spin: float = 15e-6,
         dedicated: bool = False,
     ) -> None: ...
+    reference_types: tuple[type[Reference], ...] | None
     @property
     def name(self) -> str: ...
     @property
@@ -64,9 +65,7 @@ class ByReference:
     def __init__(self, object: Any, /) -> None: ...
 
 class RemoteFunction:
-    def __init__(
-        self, resolve: Callable[[int], Reference], name: str, workers: int = 1
-    ) -> None: ...
+    def __new__(cls, resolve: Callable[[int], Reference], name: str, workers: int = 1) -> Self: ...
     @property
     def calls(self) -> int: ...
     @property

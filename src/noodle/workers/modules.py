@@ -60,9 +60,11 @@ class RemoteModule:
         Args:
             path: Its dotted name in the module.
         """
-        return _host.RemoteFunction(self._resolver(path), path, self.pool.size)
+        return _host.RemoteFunction(self.resolver(path), path, self.pool.size)
 
-    def _resolver(self, path: str) -> Callable[[int], _host.Reference]:
+    def resolver(self, path: str) -> Callable[[int], _host.Reference]:
+        """Return what finds a function of the module in the worker of an index."""
+
         def resolve(index: int) -> _host.Reference:
             found = self.member(path, index)
             if not isinstance(found, _host.Reference):

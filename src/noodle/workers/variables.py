@@ -37,9 +37,7 @@ def kept_variables(others: Iterable[str] = ()) -> dict[str, str]:
     """
     names = {*_KEPT, *others}
     return {
-        name: value
-        for name, value in os.environ.items()
-        if name in names or name.startswith("LC_")
+        name: value for name, value in os.environ.items() if name in names or name.startswith("LC_")
     }
 
 

@@ -164,6 +164,7 @@ class Worker:
             self.link.condemn("it was not ready in time")
             raise policies.crashed(self.link, None)
         self.runtime = self._checked(ready)
+        self.link.reference_types = policies.reference_types(self.runtime.name)
 
     def _checked(self, ready: list[Any]) -> Runtime:
         _, protocol, wire, channel, name, version, incarnation = ready

@@ -7,12 +7,12 @@ Libraries that are loaded with the same options share the workers of one pool. A
 from __future__ import annotations
 
 import json
-import os
-import threading
+from functools import partial
 from pathlib import Path
 
 from noodle.bridges.javascript.node import NodeRuntime
 from noodle.bridges.javascript.options import JavaScriptOptions
+from noodle.bridges.remote.pools import SharedPools
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
 from noodle.workers.variables import kept_variables, working_directory
@@ -20,8 +20,6 @@ from noodle.workers.variables import kept_variables, working_directory
 __all__ = ["pool_for"]
 
 _NODE_VARIABLES = ("NODE_ENV", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS")
-
-_Key = tuple[Path, int, str, str, tuple[tuple[str, str], ...]]
 
 
 def pool_for(runtime: NodeRuntime, options: JavaScriptOptions) -> Pool:
@@ -32,10 +30,7 @@ def pool_for(runtime: NodeRuntime, options: JavaScriptOptions) -> Pool:
         options: The options of the load.
     """
     key = (runtime.node, options.workers, options.int64, options.readonly, options.environment)
-    with _lock:
-        if key not in _pools:
-            _pools[key] = Pool(_program(runtime, options), options.workers)
-        return _pools[key]
+    return _pools.pool_for(key, partial(_program, runtime, options), options.workers)
 
 
 def _program(runtime: NodeRuntime, options: JavaScriptOptions) -> Program:
@@ -54,15 +49,4 @@ def _program(runtime: NodeRuntime, options: JavaScriptOptions) -> Program:
     )
 
 
-_pools: dict[_Key, Pool] = {}
-_lock = threading.Lock()
-
-
-def _forget() -> None:
-    """In the child of a fork: the parent's workers stay the parent's."""
-    global _lock
-    _lock = threading.Lock()
-    _pools.clear()
-
-
-os.register_at_fork(after_in_child=_forget)
+_pools = SharedPools()

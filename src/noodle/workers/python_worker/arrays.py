@@ -98,14 +98,12 @@ def _view(
     form = _FORMATS[dtype] if dtype < len(_FORMATS) else ""
     if not form:
         raise TypeError("an array of this type needs NumPy, which is not installed here")
-    count = 1
-    for length in shape:
-        count *= length
-    expected = item_size
-    for length, stride in zip(reversed(shape), reversed(strides)):
-        if length > 1 and stride != expected:
-            raise TypeError("an array that is not contiguous needs NumPy, which is not installed here")
-        expected *= length
-    flat = memoryview(memory).cast("B")[offset : offset + count * item_size]
-    view = flat.cast(form) if len(shape) == 1 or count == 0 else flat.cast(form, list(shape))
+    count, expected = 1, item_size
+    for axis in range(len(shape) - 1, -1, -1):
+        if shape[axis] > 1 and strides[axis] != expected:
+            raise TypeError("an array that is not contiguous needs NumPy, which is not there")
+        count *= shape[axis]
+        expected *= shape[axis]
+    cast: Any = memoryview(memory).cast("B")[offset : offset + count * item_size].cast
+    view: memoryview = cast(form) if len(shape) == 1 or count == 0 else cast(form, list(shape))
     return view.toreadonly() if read_only else view

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from os.path import dirname
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Cancelled", "RemoteError", "describe", "make_error"]
+__all__ = ["Cancelled", "Overdue", "RemoteError", "describe", "make_error"]
 
 OWN = dirname(dirname(__file__))
 """Frames of files in here are the worker's own and say nothing about the program."""
@@ -17,17 +18,22 @@ class Cancelled(KeyboardInterrupt):
     """Raised in a call whose caller has given up."""
 
 
-class RemoteError(Exception):
-    """An exception of the host; one that is a builtin there is of that type as well.
+class Overdue(TimeoutError):
+    """The deadline of a call has passed; the host knows it by its code."""
 
-    Args:
-        message: Its text.
-    """
+    code = "NOODLE_DEADLINE"
+
+
+class RemoteError(Exception):
+    """An exception of the host, which is of the class of the same name here as well."""
 
     language = ""
     type_name = ""
     message = ""
     frames: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
 
 
 # ------------------------------------------------------------------------------- To the host
@@ -45,6 +51,8 @@ def describe(error: BaseException, with_cause: bool) -> list[Any]:
         if name != type(error).__name__:
             extra["bases"] = bases
         extra.update(attributes_of(error))
+    if isinstance(error, Overdue):
+        extra["code"] = error.code
     frames += own_frames(error.__traceback__)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list):
@@ -108,26 +116,33 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 # ----------------------------------------------------------------------------- From the host
 
-_classes: dict[str, type[RemoteError]] = {}
+_classes: dict[tuple[str, type], type[RemoteError]] = {}
 
 
 def error_class(name: str) -> type[RemoteError]:
-    """Return the class for an error type of the host."""
-    known = _classes.get(name)
+    """Return the class for an error type of the host: a subclass of the one of that name here."""
+    own = _find(name)
+    if own is None or own in (Exception, StopIteration, StopAsyncIteration):
+        return RemoteError
+    known = _classes.get((name, own))
     if known is None:
-        builtin = getattr(builtins, name.rpartition(".")[2], None)
-        known = _classes[name] = _combined(name, builtin)
+        known = _classes[name, own] = _combined(own)
     return known
 
 
-def _combined(name: str, builtin: Any) -> type[RemoteError]:
-    is_error = isinstance(builtin, type) and issubclass(builtin, Exception)
-    if not is_error or builtin in (Exception, StopIteration, StopAsyncIteration):
-        return RemoteError
-    if issubclass(builtin, UnicodeError):
-        return RemoteError
+def _find(name: str) -> type | None:
+    """Return the exception class that is known here by a name, such as ``json.JSONDecodeError``."""
+    module, _, rest = name.rpartition(".")
+    found = getattr(sys.modules.get(module, builtins), rest, None)
+    if found is None:
+        found = getattr(builtins, rest, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _combined(own: type) -> type[RemoteError]:
+    attributes = {"__module__": own.__module__, "__qualname__": own.__qualname__}
     try:
-        return type(builtin.__name__, (RemoteError, builtin), {"__module__": RemoteError.__module__})
+        return type(own.__name__, (RemoteError, own), attributes)
     except TypeError:  # its layout cannot be combined
         return RemoteError
 
@@ -136,14 +151,16 @@ def make_error(fields: tuple[Any, ...]) -> BaseException:
     """Return an exception that says what one of the host says."""
     language, name, message, frames, cause, extra = fields
     kind = error_class(name)
-    error = kind(message if kind is not RemoteError else f"{name}: {message}")
+    # Not through its own code, which may want other arguments than a text.
+    error = kind.__new__(kind)
+    error.args = tuple(extra.get("arguments", [message]))
     error.language = language
     error.type_name = name
     error.message = message
     error.frames = tuple(tuple(frame) for frame in frames)
     if isinstance(cause, BaseException):
         error.__cause__ = cause
-    notes = extra.get("notes") if isinstance(extra, dict) else None
+    notes = extra.get("notes")
     if notes:
         error.__notes__ = list(notes)
     return error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 
 from . import core, tasks
 from .arrays import make_array
-from .errors import Cancelled, describe, make_error
+from .errors import Cancelled, Overdue, describe, make_error
 from .members import serve
 from .references import TYPES
 
@@ -37,6 +36,7 @@ def run() -> None:
             "settle": tasks.settle,
             "current": tasks.current,
             "cancelled": Cancelled,
+            "overdue": Overdue,
             "end_fork": end_fork,
             "coroutine": CoroutineType,
             "function_types": (FunctionType, MethodType, BuiltinFunctionType),

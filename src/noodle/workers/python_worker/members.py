@@ -1,16 +1,16 @@
-"""What the host asks of objects beyond calling them: attributes, items, iteration, texts, values."""
+"""What the host asks of objects beyond calls: attributes, items, iteration, texts, values."""
 
 from __future__ import annotations
 
 import importlib
 import operator
-import os
-import sys
+from collections.abc import Callable
 from itertools import islice
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 from . import core, protocol
+from .modules import is_submodule, load
 
 __all__ = ["serve"]
 
@@ -37,27 +37,16 @@ def get(target: Any, name: str) -> Any:
     try:
         return getattr(target, name)
     except AttributeError:
-        if isinstance(target, ModuleType) and _is_submodule(target, name):
+        if isinstance(target, ModuleType) and is_submodule(target, name):
             return importlib.import_module(f"{target.__name__}.{name}")
         raise
-
-
-def _is_submodule(module: ModuleType, name: str) -> bool:
-    import importlib.util
-
-    if name.startswith("_") or not hasattr(module, "__path__"):
-        return False
-    try:
-        return importlib.util.find_spec(f"{module.__name__}.{name}") is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def has(target: Any, name: str) -> bool:
     """Return whether an object has an attribute."""
     if hasattr(target, name):
         return True
-    return isinstance(target, ModuleType) and _is_submodule(target, name)
+    return isinstance(target, ModuleType) and is_submodule(target, name)
 
 
 def names(target: Any) -> list[str]:
@@ -139,26 +128,27 @@ async def _awaited(awaitable: Any) -> Any:
     return await awaitable
 
 
-async def _gathered(results: list[Any]) -> list[Any]:
+async def batch(results: list[Any], failure: BaseException | None) -> list[Any]:
+    """Await the coroutines among the results of a batch.
+
+    Args:
+        results: What the calls gave.
+        failure: What the call behind them raised, or None.
+
+    Returns:
+        The results up to the first that failed, and behind them its exception.
+    """
     import asyncio
 
-    return list(
-        await asyncio.gather(
-            *(
-                result if asyncio.iscoroutine(result) else _given(result)
-                for result in results
-            )
-        )
-    )
-
-
-async def _given(value: Any) -> Any:
-    return value
-
-
-def batch(results: Any) -> Any:
-    """Await the coroutines among the results of a batch."""
-    return _gathered(results)
+    waiting = [asyncio.ensure_future(r) for r in results if asyncio.iscoroutine(r)]
+    done = iter(await asyncio.gather(*waiting, return_exceptions=True))
+    values: list[Any] = []
+    for result in results:
+        value = next(done) if asyncio.iscoroutine(result) else result
+        if isinstance(value, BaseException) and value is not result:
+            return [values, value]
+        values.append(value)
+    return [values] if failure is None else [values, failure]
 
 
 # ------------------------------------------------------------------------------------- Values
@@ -188,49 +178,16 @@ def value_of(target: Any) -> Any:
 # ------------------------------------------------------------------------------------- Modules
 
 
-def load(target: Any, specifier: str, directory: str) -> ModuleType:
-    """Import a module by its name, or run a file as one.
-
-    Args:
-        target: Nothing.
-        specifier: A name, or a path, which contains a slash.
-        directory: Where a relative path starts.
-    """
-    if "/" not in specifier:
-        return importlib.import_module(specifier)
-    return _run_file(os.path.join(directory, specifier))
-
-
-def _run_file(path: str) -> ModuleType:
-    import importlib.util
-
-    path = os.path.abspath(path)
-    name = "noodle_file_" + "".join(c if c.isalnum() else "_" for c in path)
-    known = sys.modules.get(name)
-    if known is not None:
-        return known
-    is_package = os.path.isdir(path)
-    file = os.path.join(path, "__init__.py") if is_package else path
-    spec = importlib.util.spec_from_file_location(
-        name, file, submodule_search_locations=[path] if is_package else None
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(f"no Python file: {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+def import_module(target: Any, specifier: str, directory: str) -> ModuleType:
+    """Import a module; see ``modules``."""
+    return load(specifier, directory)
 
 
 def describe(target: Any, name: str) -> list[Any]:
-    """Return [kind, parameters, documentation] of a member; see ``descriptions``."""
-    from .descriptions import describe_member
+    """Return [kind, details, documentation] of a member, or of a module by its name."""
+    from .descriptions import describe_member, describe_module
 
-    return describe_member(get(target, name), name)
+    return describe_module(name) if target is None else describe_member(get(target, name), name)
 
 
 def statistics(target: Any) -> dict[str, int]:
@@ -266,9 +223,17 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "__reversed__": reversed,
     "__format__": format,
     "__bytes__": bytes,
+    "__exit__": lambda target, error: target.__exit__(*_raised(error)),
+    "__aenter__": lambda target: _awaited(target.__aenter__()),
+    "__aexit__": lambda target, error: _awaited(target.__aexit__(*_raised(error))),
     "__instancecheck__": lambda kind, value: isinstance(value, kind),
     "__subclasscheck__": lambda kind, other: issubclass(other, kind),
 }
+
+
+def _raised(error: BaseException | None) -> tuple[Any, Any, Any]:
+    """Return what a context manager is told of an exception in its block."""
+    return (None, None, None) if error is None else (type(error), error, error.__traceback__)
 
 
 def special(target: Any, name: str, *arguments: Any) -> Any:
@@ -305,7 +270,7 @@ _ACTIONS: dict[int, Callable[..., Any]] = {
     protocol.AWAIT: _awaited,
     protocol.TEXT: str,
     protocol.VALUE: value_of,
-    protocol.IMPORT: load,
+    protocol.IMPORT: import_module,
     protocol.DESCRIBE: describe,
     protocol.STATISTICS: statistics,
     protocol.BATCH: batch,
