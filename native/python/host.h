@@ -249,7 +249,7 @@ uint64_t host_next_id(void);
 
 typedef struct host_sending {
     uint64_t number;
-    uint32_t sent;          /* of an object: which of its sendings this is; of a segment: 0 */
+    bool is_object;         /* false: a segment */
 } host_sending;
 
 typedef struct host_message {
@@ -274,7 +274,7 @@ host_message_end(host_message *message, bool sent)
         host_message_end_slowly(message, sent);
 }
 
-int host_message_note(host_message *message, uint64_t number, uint32_t sent);
+int host_message_note(host_message *message, uint64_t number, bool is_object);
 
 static inline int
 host_message_write(host_message *message, PyObject *object)
@@ -369,7 +369,7 @@ int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
-void host_export_undo(Link *link, uint64_t id, uint32_t sent);
+void host_export_undo(Link *link, uint64_t id);
 extern PyObject *host_engine;
 
 /* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */

@@ -188,7 +188,7 @@ host_lend(Link *link, host_message *message, noodle_lease lease, bool read_only)
         return host_raise(POLICY_REFUSED, "OOsi", link, Py_None, noodle_status_name(status), errno);
     if (note_loan(link, lease) < 0)
         return -1;
-    if (message != NULL && host_message_note(message, number, 0) < 0) {
+    if (message != NULL && host_message_note(message, number, false) < 0) {
         host_loan_return(link, number, 1);
         return -1;
     }

@@ -123,17 +123,17 @@ host_export_release(Link *link, uint64_t id, uint32_t sent)
                      sent);
         return -1;
     }
-    if (sent == entry->sent)
+    entry->sent -= sent;
+    if (entry->sent == 0)
         drop_export(link, entry);
     return 0;
 }
 
-/* A sending that a later one has followed keeps its number: the worker may name the later one. */
 void
-host_export_undo(Link *link, uint64_t id, uint32_t sent)
+host_export_undo(Link *link, uint64_t id)
 {
     Export *entry = (Export *)get_by_number(link->exports, id);
-    if (entry != NULL && entry->sent == sent && --entry->sent == 0)
+    if (entry != NULL && --entry->sent == 0)
         drop_export(link, entry);
 }
 
@@ -196,7 +196,7 @@ write_own(host_message *message, wire_writer *writer, const Reference *object)
     const wire_reference reference = {
         .owner = WIRE_OWNER_WORKER,
         .kind = object->kind,
-        .sent = object->sent,
+        .sent = 1,
         .id = object->id,
         .incarnation = object->incarnation,
         .name = "",
@@ -212,14 +212,14 @@ write_export(host_message *message, wire_writer *writer, PyObject *object)
     if (entry == NULL)
         return -1;
     entry->sent++;
-    if (host_message_note(message, entry->id, entry->sent) < 0) {
-        host_export_undo(message->link, entry->id, entry->sent);
+    if (host_message_note(message, entry->id, true) < 0) {
+        host_export_undo(message->link, entry->id);
         return -1;
     }
     wire_reference reference = {
         .owner = WIRE_OWNER_HOST,
         .kind = kind_of(object),
-        .sent = entry->sent,
+        .sent = 1,
         .id = entry->id,
         .incarnation = 1,
     };
@@ -382,8 +382,7 @@ known_proxy(Link *link, const wire_reference *reference)
     /* With a count of 0 it is on its way out, and what it releases is older than this sending. */
     if (known == NULL || Py_REFCNT(known) == 0)
         return NULL;
-    if (reference->sent > known->sent)
-        known->sent = reference->sent;
+    known->sent += reference->sent;
     return Py_NewRef((PyObject *)known);
 }
 

@@ -259,8 +259,9 @@ bool worker_message_borrow(worker_message *message, uint64_t segment);
 void worker_send(worker_lane *lane, noodle_record *record, const void *payload, size_t length);
 /* Sends what had no space.  Returns whether something is still left. */
 bool worker_flush(void);
-/* Tells the host what was let go: objects of its own and loans.  Returns whether that has to wait. */
-bool worker_flush_releases(void);
+/* Tells the host what was let go: objects of its own and loans.  `caller` is the lane of a call that ends
+ * now, or NULL.  Returns whether that has to wait. */
+bool worker_flush_releases(worker_lane *caller);
 bool worker_has_releases(void);
 void worker_release(uint64_t id, uint32_t sent);
 void worker_return_loans(uint64_t segment, uint64_t times);
@@ -323,6 +324,8 @@ void worker_drop_segment(uint64_t number);
 /* The segment that memory lies in, or NULL. */
 worker_segment *worker_segment_of(const unsigned char *memory, uint64_t bytes);
 uint32_t worker_segment_count(uint64_t *bytes);
+/* 0: there is none of that number. */
+uint64_t worker_segment_bytes(uint64_t number);
 
 int worker_write_array(void *context, wire_writer *writer, PyObject *object, const Py_buffer *view,
                        const wire_array *array);

@@ -426,6 +426,8 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
         end_fork();
     if (UNLIKELY(call.cancelled))
         forget_interrupt(thread);
+    if (UNLIKELY(worker_has_releases()))
+        worker_flush_releases(lane);
     if (LIKELY(result != NULL))
         answer(&call, result);
     else
@@ -435,5 +437,5 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     thread->depth--;
     thread->innermost = call.next;
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases();
+        worker_flush_releases(lane);
 }

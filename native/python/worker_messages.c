@@ -305,9 +305,33 @@ worker_return_loans(uint64_t segment, uint64_t times)
         append(&loans, segment, times);
 }
 
+/* Memory that waits on the way of a caller until that calls again; beyond it the host's serving thread
+ * is told, which listens always. */
+#define LEFT_WITH_CALLER (UINT64_C(1) << 20)
+
+static bool
+are_small(void)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < loans.count && bytes <= LEFT_WITH_CALLER; i++)
+        bytes += worker_segment_bytes(loans.items[i].number);
+    return bytes <= LEFT_WITH_CALLER;
+}
+
+/* Where releases go when the host has taken everything: a caller that calls without a pause gets them
+ * with its next call, and finds its memory free. */
+static worker_lane *
+lane_for(worker_lane *caller)
+{
+    const uint32_t gap =
+        caller == NULL ? 0
+                       : atomic_load_explicit(&caller->core->peer->gap_ns, memory_order_relaxed);
+    return gap != 0 && gap < caller->pace.spin_ns && are_small() ? caller : &worker.lanes[0];
+}
+
 /* The lane on which a release follows all that was said before it; NULL: there is none now. */
 static worker_lane *
-last_lane(void)
+last_lane(worker_lane *caller)
 {
     worker_lane *only = NULL;
     for (uint32_t i = 0; i < worker.core.channel_count; i++) {
@@ -320,7 +344,7 @@ last_lane(void)
             return NULL;
         only = lane;
     }
-    return only != NULL ? only : &worker.lanes[0];
+    return only != NULL ? only : lane_for(caller);
 }
 
 /* Sends the first items of a list as one record: of an object that was sent again after its release, the
@@ -349,11 +373,11 @@ send_releases(worker_lane *lane, release_list *list, bool are_loans)
 }
 
 COLD bool
-worker_flush_releases(void)
+worker_flush_releases(worker_lane *caller)
 {
     if (!worker_has_releases() || worker_is_forked())
         return false;
-    worker_lane *const lane = last_lane();
+    worker_lane *const lane = last_lane(caller);
     if (lane == NULL)
         return true;
     while (objects.count != 0)

@@ -19,9 +19,16 @@
 
 worker_state worker;
 
+static PyObject *
+read_error(void *Py_UNUSED(context), PyObject *fields)
+{
+    return PyObject_CallFunctionObjArgs(worker.functions[WORKER_MAKE_ERROR], fields, NULL);
+}
+
 const wire_python_hooks worker_read_hooks = {
     .read_reference = worker_read_reference,
     .read_array = worker_read_array,
+    .read_error = read_error,
 };
 
 /* In the order of enum worker_function. */

@@ -109,12 +109,15 @@ free_place(worker_object *object)
     Py_DECREF(value);
 }
 
-/* Lets an object go, unless it was sent again since. */
+/* Lets an object go once all its sendings are let go. */
 void
 worker_object_release(uint64_t id, uint32_t sent)
 {
     worker_object *const object = worker_find_object(id);
-    if (object != NULL && object->sent == sent)
+    if (object == NULL)
+        return;
+    object->sent -= sent < object->sent ? sent : object->sent;
+    if (object->sent == 0)
         free_place(object);
 }
 
@@ -234,10 +237,11 @@ write_own(worker_message *message, wire_writer *writer, PyObject *value)
         PyErr_NoMemory();
         return -1;
     }
+    object->sent++;
     wire_reference reference = {
         .owner = WIRE_OWNER_WORKER,
         .kind = object->kind,
-        .sent = ++object->sent,
+        .sent = 1,
         .id = object->id,
         .incarnation = worker.incarnation,
         .name = "",
@@ -430,8 +434,7 @@ worker_read_reference(void *context, const wire_reference *reference)
     Reference *const known = known_proxy(reference->id);
     if (known == NULL)
         return new_proxy(reference);
-    if (reference->sent > known->sent)
-        known->sent = reference->sent;
+    known->sent += reference->sent;
     Py_INCREF(known);
     return (PyObject *)known;
 }
@@ -444,7 +447,7 @@ worker_write_reference(void *context, wire_writer *writer, PyObject *value)
     const wire_reference reference = {
         .owner = WIRE_OWNER_HOST,
         .kind = ((Reference *)value)->kind,
-        .sent = ((Reference *)value)->sent,
+        .sent = 1,
         .id = ((Reference *)value)->id,
         .incarnation = worker.host_incarnation,
         .name = "",

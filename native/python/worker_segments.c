@@ -32,6 +32,13 @@ find(uint64_t number)
     return NULL;
 }
 
+uint64_t
+worker_segment_bytes(uint64_t number)
+{
+    const worker_segment *const segment = find(number);
+    return segment != NULL ? segment->bytes : 0;
+}
+
 /* How many segments begin at or below an address. */
 static uint32_t
 place_of(const unsigned char *address)

@@ -355,6 +355,7 @@ do_release_kept(request *of)
     wire_write_uint(&writer, kept.id);
     wire_write_uint(&writer, kept.sent);
     send_message(of->channel, record, &writer);
+    kept = (wire_reference){0};
     reply_nil(of);
 }
 
@@ -432,7 +433,11 @@ do_print(request *of)
 static void
 do_keep(request *of)
 {
-    reference(of, &kept);
+    wire_reference given;
+    if (reference(of, &given)) {
+        given.sent += given.id == kept.id ? kept.sent : 0;
+        kept = given;
+    }
     reply_nil(of);
 }
 

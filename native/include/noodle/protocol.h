@@ -15,8 +15,8 @@
  *   ERROR            The same for a request that failed: one ERROR of wire.h.
  *   CANCEL           No payload: nobody waits for call_id any more.  The request still gets its REPLY or
  *                    ERROR, which the caller drops, after releasing the references in it.
- *   RELEASE          The payload is a list of [id, sent]: the peer has let go of these objects of the
- *                    receiver, of which it has seen `sent` sendings.  Not answered.
+ *   RELEASE          The payload is a list of [id, sent]: the peer has let go of `sent` sendings of these
+ *                    objects of the receiver, which keeps an object until all of them are.  Not answered.
  *   CONTROL          The payload is a list [subject, detail...] (enum noodle_subject).  Not answered.
  * A payload that exceeds a ring travels in a segment (NOODLE_IN_SEGMENT); its form is the same.
  * A CALLBACK whose worker stands still until the answer comes says so (NOODLE_BLOCKING); the host then

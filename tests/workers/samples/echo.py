@@ -1,8 +1,9 @@
-"""The functions of ``native/tests/echo_worker.c``, in Python."""
-
-from __future__ import annotations
+"""The functions of ``native/tests/echo_worker.c``, in the words of Python 3.8."""
 
 import asyncio
+import builtins
+import ctypes
+import gc
 import os
 import signal
 import sys
@@ -11,10 +12,15 @@ import time
 
 _kept = None
 _futures = []
+_counts = {"cancels": 0, "releases": 0}
 
 
 class Thing:
-    pass
+    def __call__(self):
+        return "called"
+
+    def __del__(self):
+        _counts["releases"] += 1
 
 
 def add(x, y):
@@ -26,12 +32,12 @@ def echo(value=None):
 
 
 def fail(kind, text):
-    raise {"RangeError": ValueError}.get(kind, getattr(__builtins__, kind, None) or TypeError)(text)
+    raise getattr(builtins, kind, ValueError)(text)
 
 
 def crash():
-    print("about to crash", file=sys.stderr)
-    os.kill(os.getpid(), signal.SIGSEGV)
+    print_("about to crash", file=sys.stderr)
+    ctypes.string_at(8)
 
 
 def exit(code):
@@ -43,14 +49,18 @@ def stop():
 
 
 def sleep(seconds):
-    time.sleep(seconds)
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        _counts["cancels"] += 1
+        raise
 
 
-def print_(text):
-    print(text)
+def print(text):
+    print_(text)
 
 
-globals()["print_"].__name__ = "print"
+print_ = builtins.print
 
 
 def call(function, *arguments):
@@ -75,8 +85,8 @@ def object():
     return Thing()
 
 
-def bytes_(count):
-    return b"\0" * count
+def bytes(count):
+    return b"\0" * int(count)
 
 
 def fill(values, value):
@@ -88,6 +98,7 @@ def pass_on(values):
 
 
 def make(count):
+    """An array in memory of the host, which a result that was made here is not."""
     import numpy
 
     return numpy.arange(float(count))
@@ -96,10 +107,15 @@ def make(count):
 async def later(value):
     future = asyncio.get_event_loop().create_future()
     _futures.append((future, value))
-    return await future
+    try:
+        return await future
+    except asyncio.CancelledError:
+        _counts["cancels"] += 1
+        raise
 
 
 async def settle():
+    """Answer what ``later`` was asked, the last one first."""
     count = len(_futures)
     while _futures:
         future, value = _futures.pop()
@@ -115,3 +131,12 @@ def uncaught():
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
+
+
+def cancels():
+    return _counts["cancels"]
+
+
+def releases():
+    gc.collect()
+    return _counts["releases"]

@@ -6,7 +6,9 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from types import ModuleType
+from typing import Any
 
 __all__ = ["distribution_of", "is_submodule", "load"]
 
@@ -57,9 +59,16 @@ def is_submodule(module: ModuleType, name: str) -> bool:
 def run_file(path: str) -> ModuleType:
     """Run a ``.py`` file, or a directory with ``__init__.py``, as a module, once."""
     path = os.path.abspath(path)
-    name = module_name(path)
-    if name in sys.modules:
-        return sys.modules[name]
+    with _locks.setdefault(path, threading.RLock()):
+        name = module_name(path)
+        return sys.modules[name] if name in sys.modules else _run(name, path)
+
+
+_locks: dict[str, Any] = {}
+"""By path: a file that one thread runs is awaited by others."""
+
+
+def _run(name: str, path: str) -> ModuleType:
     is_package = os.path.isdir(path)
     file = os.path.join(path, "__init__.py") if is_package else path
     spec = importlib.util.spec_from_file_location(
