@@ -47,6 +47,13 @@ noodle_earlier(uint64_t left, uint64_t right)
 /* Polls until `until_ns` (0: for ever).  Returns as poll() does. */
 int noodle_poll_until(struct pollfd *polled, nfds_t count, uint64_t until_ns);
 
+/* A worker's sleep on an event and the lifeline.  Returns NOT_YET (woken), SLICE (time is over, or a
+ * signal), PEER_DEAD or SYSTEM. */
+noodle_status noodle_sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns);
+
+/* What a wait returns that has ended without a record. */
+noodle_status noodle_end_of_wait(noodle_status status, uint64_t deadline_ns);
+
 static inline void
 noodle_pause(void)
 {

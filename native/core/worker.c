@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,17 +9,7 @@
 
 #include "ends.h"
 #include "memory_file.h"
-#include "waiting.h"
-
-/* Spins that a wake-up of the host may take: measured, 40 us across the processors of a virtual
- * machine, and twice that beside other work. */
-#define WAKE_UPS 8
-/* Chosen: a move costs some 20 us, so at worst 2 % of the time, and soon next to nothing. */
-#define MOVE_PAUSE_LEAST_NS UINT64_C(1000000)
-#define MOVE_PAUSE_MOST_NS UINT64_C(32000000)
-#define JOIN_PAUSE_NS UINT64_C(1000000)
-/* Chosen: so many answers without a sleep say that a move was worth while. */
-#define STREAK 64
+#include "spinning.h"
 
 /* -------------------------------------------------------------------------------- Attaching */
 
@@ -63,7 +52,7 @@ noodle_worker_attach(noodle_worker *worker, int control_fd, int event_fd, int li
         .event = {.wait_fd = event_fd, .wake_fd = -1},
         .lifeline_fd = lifeline_fd,
         .generation = noodle_process_generation(),
-        .spin_ns = NOODLE_SPIN_DEFAULT_NS,
+        .pace.spin_ns = NOODLE_SPIN_DEFAULT_NS,
     };
     status = map_control(worker, control_fd);
     noodle_close(&control_fd);
@@ -110,19 +99,6 @@ noodle_worker_set_event(noodle_worker *worker, uint32_t index, int wake_fd)
         return NOODLE_INVALID;
     noodle_event_close(&worker->channels[index].peer_event);
     worker->channels[index].peer_event.wake_fd = wake_fd;
-    return NOODLE_OK;
-}
-
-noodle_status
-noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd)
-{
-    noodle_channel *channel;
-    if (index >= worker->channel_count)
-        return NOODLE_INVALID;
-    channel = &worker->channels[index];
-    noodle_event_close(&channel->own_event);
-    channel->own_event.wait_fd = wait_fd;
-    channel->own = &noodle_channel_block_at(worker->control, worker->ring_bytes, index)->worker;
     return NOODLE_OK;
 }
 
@@ -180,120 +156,31 @@ any_ready(const noodle_worker *worker)
 /* --------------------------------------------------------------------------------- Spinning */
 
 static bool
-spin_blindly(const noodle_worker *worker)
+is_ready(const void *worker)
 {
-    for (int i = 0; i < NOODLE_PAUSES; i++) {
-        if (any_ready(worker))
-            return true;
-        noodle_pause();
-    }
-    return false;
-}
-
-/* Whoever called last is the one who will call next. */
-static const noodle_presence *
-last_caller(const noodle_worker *worker)
-{
-    return worker->channels[worker->last].peer;
-}
-
-static uint32_t
-host_state(const noodle_worker *worker)
-{
-    return atomic_load_explicit(&last_caller(worker)->state, memory_order_relaxed);
-}
-
-/* Is the next call to be expected within a spin? */
-static bool
-is_hot(const noodle_worker *worker)
-{
-    const uint32_t gap =
-        atomic_load_explicit(&last_caller(worker)->gap_ns, memory_order_relaxed);
-    return gap != 0 && gap < worker->spin_ns && host_state(worker) != NOODLE_PARKED;
-}
-
-static bool
-spin_by_the_clock(noodle_worker *worker)
-{
-    const uint64_t begin = noodle_now();
-    uint64_t until = begin + worker->spin_ns;
-    bool found = false;
-    noodle_processors_check(begin);
-    for (uint64_t now = begin; !found && now < until; now = noodle_now()) {
-        const uint32_t host = host_state(worker);
-        if (host == NOODLE_PARKED)
-            break;
-        if (host == NOODLE_WAKING && now < begin + WAKE_UPS * worker->spin_ns)
-            until = now + worker->spin_ns;
-        if (now - begin >= NOODLE_YIELD_AFTER_NS) {
-            noodle_show_state(&worker->control->worker, NOODLE_SPINNING);
-            sched_yield();
-        }
-        found = spin_blindly(worker);
-    }
-    noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
-    return found;
-}
-
-/* Does the host have a processor to itself, after a move perhaps? */
-static bool
-is_apart(noodle_worker *worker)
-{
-    const noodle_presence *const own = &worker->control->worker;
-    uint64_t now;
-    if (!noodle_shares_processor(own, last_caller(worker)))
-        return true;
-    now = noodle_now();
-    if (now < worker->move_after_ns)
-        return false;
-    if (worker->streak >= STREAK || worker->move_pause_ns == 0)
-        worker->move_pause_ns = MOVE_PAUSE_LEAST_NS;
-    else if (worker->move_pause_ns < MOVE_PAUSE_MOST_NS)
-        worker->move_pause_ns *= 2;
-    worker->move_after_ns = now + worker->move_pause_ns;
-    worker->streak = 0;
-    noodle_leave_processor();
-    noodle_show_processor(&worker->control->worker);
-    return !noodle_shares_processor(own, last_caller(worker));
-}
-
-/* Where nobody may spin each side sleeps while the other works: then a wake-up on the same processor
- * is a switch of context, and one on another an interrupt, which in a virtual machine takes long. */
-static void
-come_together(noodle_worker *worker)
-{
-    const noodle_presence *const caller = last_caller(worker);
-    const uint32_t there = atomic_load_explicit(&caller->processor, memory_order_relaxed);
-    uint64_t now;
-    if (there == 0 || noodle_shares_processor(&worker->control->worker, caller))
-        return;
-    now = noodle_now();
-    if (now < worker->move_after_ns)
-        return;
-    worker->move_after_ns = now + JOIN_PAUSE_NS;
-    noodle_join_processor(there - 1);
+    return any_ready(worker);
 }
 
 noodle_status
 noodle_worker_spin(noodle_worker *worker)
 {
+    /* Whoever called last is the one who will call next. */
+    const noodle_spinner spinner = {
+        &worker->control->worker, worker->channels[worker->last].peer, &worker->pace, is_ready, worker,
+    };
     bool found = false;
     if (any_ready(worker))
         return NOODLE_READY;
-    noodle_show_processor(&worker->control->worker);
-    if (!is_hot(worker))
+    noodle_show_processor(spinner.own);
+    if (!noodle_is_hot(&spinner, worker->pace.spin_ns) || !noodle_may_spin(&spinner))
         return NOODLE_NOT_YET;
-    if (!noodle_spin_begin()) {
-        come_together(worker);
-        return NOODLE_NOT_YET;
-    }
-    if (is_apart(worker))
-        found = spin_blindly(worker) || spin_by_the_clock(worker);
+    if (noodle_is_apart(&spinner))
+        found = noodle_spin_blindly(&spinner)
+                || noodle_spin_by_the_clock(&spinner, noodle_now(), worker->pace.spin_ns);
     noodle_spin_end();
     if (!found)
         return NOODLE_NOT_YET;
-    if (worker->streak < STREAK)
-        worker->streak++;
+    noodle_note_found(&worker->pace);
     return NOODLE_READY;
 }
 
@@ -317,10 +204,8 @@ noodle_worker_unpark(noodle_worker *worker)
     noodle_event_drain(&worker->event);
 }
 
-/* One sleep on an event and the lifeline.  Returns NOT_YET (woken), SLICE (time is over, or a
- * signal), PEER_DEAD or SYSTEM. */
-static noodle_status
-sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns)
+noodle_status
+noodle_sleep_on(const noodle_event *event, int lifeline_fd, uint64_t until_ns)
 {
     struct pollfd polled[2] = {
         {.fd = event->wait_fd, .events = POLLIN},
@@ -345,8 +230,8 @@ any_space_wanted(const noodle_worker *worker)
     return false;
 }
 
-static noodle_status
-end_of_wait(noodle_status status, uint64_t deadline_ns)
+noodle_status
+noodle_end_of_wait(noodle_status status, uint64_t deadline_ns)
 {
     if (status == NOODLE_SLICE && deadline_ns != 0 && noodle_now() >= deadline_ns)
         return NOODLE_TIMEOUT;
@@ -368,12 +253,12 @@ noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_
             break;
         if (any_space_wanted(worker))
             soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
-        status = sleep_on(&worker->event, worker->lifeline_fd, soon);
+        status = noodle_sleep_on(&worker->event, worker->lifeline_fd, soon);
         noodle_show_state(&worker->control->worker, NOODLE_RUNNING);
         if (status == NOODLE_SLICE && soon != until)
             status = NOODLE_NOT_YET;
     }
-    return any_ready(worker) ? NOODLE_READY : end_of_wait(status, deadline_ns);
+    return any_ready(worker) ? NOODLE_READY : noodle_end_of_wait(status, deadline_ns);
 }
 
 noodle_status
@@ -381,29 +266,6 @@ noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_n
 {
     const noodle_status status = noodle_worker_spin(worker);
     return status == NOODLE_READY ? status : noodle_worker_block(worker, deadline_ns, slice_ns);
-}
-
-noodle_status
-noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel, uint64_t deadline_ns,
-                      uint64_t slice_ns)
-{
-    const uint64_t until =
-        noodle_earlier(deadline_ns, slice_ns == 0 ? 0 : noodle_now() + slice_ns);
-    noodle_status status = NOODLE_NOT_YET;
-    for (int i = 0; status == NOODLE_NOT_YET && i < NOODLE_EMPTY_WAKES; i++) {
-        uint64_t soon = until;
-        noodle_show_state(channel->own, NOODLE_PARKED);
-        noodle_fence();
-        if (noodle_channel_ready(channel))
-            break;
-        if (channel->out.missing != 0)
-            soon = noodle_earlier(until, noodle_now() + NOODLE_SPACE_SLICE_NS);
-        status = sleep_on(&channel->own_event, worker->lifeline_fd, soon);
-        if (status == NOODLE_SLICE && soon != until)
-            status = NOODLE_NOT_YET;
-    }
-    noodle_show_state(channel->own, NOODLE_RUNNING);
-    return noodle_channel_ready(channel) ? NOODLE_READY : end_of_wait(status, deadline_ns);
 }
 
 /* --------------------------------------------------------------------------------- Watching */

@@ -90,12 +90,15 @@ free_place(addon_object *object)
     }
 }
 
-/* Lets an object go, unless it was sent again since. */
+/* Lets an object go once all its sendings are let go. */
 void
 addon_object_release(uint64_t id, uint32_t sent)
 {
     addon_object *const object = addon_find_object(id);
-    if (object == NULL || object->sent != sent)
+    if (object == NULL)
+        return;
+    object->sent -= sent < object->sent ? sent : object->sent;
+    if (object->sent > 0)
         return;
     const bool iterates =
         object->kind == WIRE_KIND_ITERATOR || object->kind == WIRE_KIND_ASYNC_ITERATOR;
@@ -176,10 +179,11 @@ addon_write_reference(void *context, napi_env env, wire_writer *writer, napi_val
         addon_object *const object = addon_find_object((uint64_t)id);
         if (object == NULL || !addon_message_note(writer->context, object->id))
             return 0;
+        object->sent++;
         reference = (wire_reference){
             .owner = WIRE_OWNER_WORKER,
             .kind = object->kind,
-            .sent = ++object->sent,
+            .sent = 1,
             .id = object->id,
             .incarnation = addon.incarnation,
             .name = object->name,

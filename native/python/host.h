@@ -105,6 +105,7 @@ typedef struct Link {
     PyObject_HEAD
     noodle_link *core;             /* NULL: closed */
     PyObject *name;
+    PyObject *reference_types;     /* as POLICY_REFERENCE_TYPES, for its runtime; or NULL */
     PyObject *broken;              /* what the worker did against the protocol, or NULL */
     uint64_t incarnation;
     uint32_t generation;
@@ -113,6 +114,7 @@ typedef struct Link {
     bool trusted;
     bool maps_read_only;           /* it may be given read-only arrays as they are */
     bool has_ended;                /* its process has; the core goes with the last lane */
+    bool dedicated;                /* each channel but the first has a thread of the worker */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
@@ -275,7 +277,7 @@ uint64_t host_next_id(void);
 
 typedef struct host_sending {
     uint64_t number;
-    uint32_t sent;          /* of an object: which of its sendings this is; of a segment: 0 */
+    bool is_object;         /* false: a segment */
 } host_sending;
 
 typedef struct host_message {
@@ -300,7 +302,7 @@ host_message_end(host_message *message, bool sent)
         host_message_end_slowly(message, sent);
 }
 
-int host_message_note(host_message *message, uint64_t number, uint32_t sent);
+int host_message_note(host_message *message, uint64_t number, bool is_object);
 
 static inline int
 host_message_write(host_message *message, PyObject *object)
@@ -417,11 +419,13 @@ int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
-void host_export_undo(Link *link, uint64_t id, uint32_t sent);
+void host_export_undo(Link *link, uint64_t id);
 extern PyObject *host_engine;
 
 /* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */
-PyObject *host_function_reference(PyObject *function);
+/* The reference of a RemoteFunction in one of its workers, found out now if need be.  NULL: it is in none
+ * whose link that is, or, with an exception, it could not be found out. */
+PyObject *host_function_reference_in(PyObject *function, const Link *link);
 
 int host_links_init(PyObject *module);
 int host_references_init(PyObject *module);

@@ -106,10 +106,21 @@ function_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyOb
 }
 
 PyObject *
-host_function_reference(PyObject *function)
+host_function_reference_in(PyObject *function, const Link *link)
 {
-    const RemoteFunction *const self = (RemoteFunction *)function;
-    return (PyObject *)self->references[self->last];
+    RemoteFunction *const self = (RemoteFunction *)function;
+    for (Py_ssize_t i = 0; i < self->count; i++)
+        if (is_usable(self->references[i]) && self->references[i]->link == link)
+            return Py_NewRef((PyObject *)self->references[i]);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        if (is_usable(self->references[i]))
+            continue;
+        Reference *const found = resolve(self, i);
+        if (found == NULL || found->link == link)
+            return (PyObject *)found;
+        Py_DECREF(found);
+    }
+    return NULL;
 }
 
 static PyObject *
@@ -251,7 +262,7 @@ static PyType_Spec function_spec = {
     .name = "noodle._host.RemoteFunction",
     .basicsize = sizeof(RemoteFunction),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL
-             | Py_TPFLAGS_IMMUTABLETYPE,
+             | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = function_slots,
 };
 

@@ -46,17 +46,18 @@ create_core(Link *self, uint32_t channels, uint32_t ring_bytes)
 static PyObject *
 link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"name",  "channels",     "ring_bytes",      "trusted", "grace",
-                               "spin", "shared_bytes", "shared_segments", "map_read_only", NULL};
+    static char *keywords[] = {"name", "channels",     "ring_bytes",      "trusted",       "grace",
+                               "spin", "shared_bytes", "shared_segments", "map_read_only", "dedicated",
+                               NULL};
     PyObject *name;
     unsigned int channels = NOODLE_CHANNELS, ring_bytes = NOODLE_RING_DEFAULT;
-    int trusted = 1, map_read_only = 0;
+    int trusted = 1, map_read_only = 0, dedicated = 0;
     double grace = 0.5, spin = 15e-6;
     unsigned long long shared_bytes = 0;
     unsigned int shared_segments = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpddKIp:Link", keywords, &name, &channels,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|IIpddKIpp:Link", keywords, &name, &channels,
                                      &ring_bytes, &trusted, &grace, &spin, &shared_bytes,
-                                     &shared_segments, &map_read_only))
+                                     &shared_segments, &map_read_only, &dedicated))
         return NULL;
     if (host_policy[POLICY_DEADLINE_SCOPE] == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no policy was installed: import noodle.workers.policies");
@@ -68,6 +69,7 @@ link_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->pidfd = -1;
     self->name = Py_NewRef(name);
     self->trusted = trusted != 0;
+    self->dedicated = dedicated != 0;
     self->generation = noodle_process_generation();
     self->grace_ns = (uint64_t)(grace * 1e9);
     self->spin_ns = (uint64_t)(spin * 1e9);
@@ -156,6 +158,7 @@ link_dealloc(PyObject *object)
     Py_XDECREF(self->dropped);
     Py_XDECREF(self->unsettled);
     Py_XDECREF(self->broken);
+    Py_XDECREF(self->reference_types);
     Py_XDECREF(self->name);
     type->tp_free(object);
     Py_DECREF(type);
@@ -696,13 +699,15 @@ static PyMemberDef link_members[] = {
     {"calls", T_ULONGLONG, offsetof(Link, calls), READONLY, "Calls made so far."},
     {"in_flight", T_UINT, offsetof(Link, in_flight), READONLY, "Calls without an answer."},
     {"trusted", T_BOOL, offsetof(Link, trusted), READONLY, "Whether results may share memory."},
+    {"reference_types", T_OBJECT, offsetof(Link, reference_types), 0,
+     "The classes of its proxies by kind, or None for the usual ones."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Link, weak_references), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot link_slots[] = {
     {Py_tp_doc, "Link(name, channels=64, ring_bytes=65536, trusted=True, grace=0.5, spin=15e-6, "
-                "shared_bytes=0, shared_segments=0, map_read_only=False)\n--\n\n"
+                "shared_bytes=0, shared_segments=0, map_read_only=False, dedicated=False)\n--\n\n"
                 "The host's end of one worker."},
     {Py_tp_new, link_new},
     {Py_tp_dealloc, link_dealloc},

@@ -592,7 +592,6 @@ loop_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     if (self->lane != NULL)
         host_lane_drop(self->lane);
-    drop_unsent(self);
     Py_XDECREF(self->drain);
     Py_XDECREF(self->loop);
     Py_XDECREF(self->future);

@@ -47,7 +47,7 @@ host_message_init(host_message *message, Link *link)
 }
 
 int
-host_message_note(host_message *message, uint64_t number, uint32_t sent)
+host_message_note(host_message *message, uint64_t number, bool is_object)
 {
     if (message->sendings_count == message->sendings_capacity) {
         const uint32_t capacity = message->sendings_capacity == 0 ? 8 : 2 * message->sendings_capacity;
@@ -59,7 +59,7 @@ host_message_note(host_message *message, uint64_t number, uint32_t sent)
         message->sendings = grown;
         message->sendings_capacity = capacity;
     }
-    message->sendings[message->sendings_count++] = (host_sending){number, sent};
+    message->sendings[message->sendings_count++] = (host_sending){number, is_object};
     return 0;
 }
 
@@ -70,10 +70,10 @@ take_back(host_message *message)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     for (uint32_t i = 0; i < message->sendings_count; i++)
-        if (message->sendings[i].sent == 0)
-            host_loan_return(message->link, message->sendings[i].number, 1);
+        if (message->sendings[i].is_object)
+            host_export_undo(message->link, message->sendings[i].number);
         else
-            host_export_undo(message->link, message->sendings[i].number, message->sendings[i].sent);
+            host_loan_return(message->link, message->sendings[i].number, 1);
     PyErr_Restore(type, value, traceback);
 }
 
@@ -317,6 +317,7 @@ send_some(host_lane *lane, host_release **first)
     return true;
 }
 
+/* Not while a request that came before still waits for space: it may name what was released. */
 COLD void
 host_send_releases(host_lane *lane)
 {

@@ -123,17 +123,17 @@ host_export_release(Link *link, uint64_t id, uint32_t sent)
                      sent);
         return -1;
     }
-    if (sent == entry->sent)
+    entry->sent -= sent;
+    if (entry->sent == 0)
         drop_export(link, entry);
     return 0;
 }
 
-/* A sending that a later one has followed keeps its number: the worker may name the later one. */
 void
-host_export_undo(Link *link, uint64_t id, uint32_t sent)
+host_export_undo(Link *link, uint64_t id)
 {
     Export *entry = (Export *)get_by_number(link->exports, id);
-    if (entry != NULL && entry->sent == sent && --entry->sent == 0)
+    if (entry != NULL && --entry->sent == 0)
         drop_export(link, entry);
 }
 
@@ -196,7 +196,7 @@ write_own(host_message *message, wire_writer *writer, const Reference *object)
     const wire_reference reference = {
         .owner = WIRE_OWNER_WORKER,
         .kind = object->kind,
-        .sent = object->sent,
+        .sent = 1,
         .id = object->id,
         .incarnation = object->incarnation,
         .name = "",
@@ -212,14 +212,14 @@ write_export(host_message *message, wire_writer *writer, PyObject *object)
     if (entry == NULL)
         return -1;
     entry->sent++;
-    if (host_message_note(message, entry->id, entry->sent) < 0) {
-        host_export_undo(message->link, entry->id, entry->sent);
+    if (host_message_note(message, entry->id, true) < 0) {
+        host_export_undo(message->link, entry->id);
         return -1;
     }
     wire_reference reference = {
         .owner = WIRE_OWNER_HOST,
         .kind = kind_of(object),
-        .sent = entry->sent,
+        .sent = 1,
         .id = entry->id,
         .incarnation = 1,
     };
@@ -231,20 +231,11 @@ typedef struct {
     PyObject *object;
 } ByReference;
 
-int
-host_write_reference(void *context, wire_writer *writer, PyObject *object)
+static int
+write_any(host_message *message, wire_writer *writer, PyObject *object)
 {
-    host_message *const message = context;
-    if (Py_TYPE(object) == host_function_type) {
-        PyObject *reference = host_function_reference(object);
-        if (reference != NULL && ((Reference *)reference)->link == message->link)
-            object = reference;
-    } else if (Py_TYPE(object) == host_by_reference_type) {
+    if (Py_TYPE(object) == host_by_reference_type)
         object = ((ByReference *)object)->object;
-    }
-    /* One that was released exports no buffer any more. */
-    if (Py_TYPE(object) == host_array_type && host_array_check(object) < 0)
-        return -1;
     if (PyObject_TypeCheck(object, host_reference_type)) {
         const Reference *const own = (Reference *)object;
         if (own->link == NULL)
@@ -253,6 +244,24 @@ host_write_reference(void *context, wire_writer *writer, PyObject *object)
             return write_own(message, writer, own);
     }
     return write_export(message, writer, object);
+}
+
+int
+host_write_reference(void *context, wire_writer *writer, PyObject *object)
+{
+    host_message *const message = context;
+    PyObject *resolved = NULL;
+    /* One that was released exports no buffer any more. */
+    if (Py_TYPE(object) == host_array_type && host_array_check(object) < 0)
+        return -1;
+    if (PyObject_TypeCheck(object, host_function_type)) {
+        resolved = host_function_reference_in(object, message->link);
+        if (resolved == NULL && PyErr_Occurred())
+            return -1;
+    }
+    const int written = write_any(message, writer, resolved != NULL ? resolved : object);
+    Py_XDECREF(resolved);
+    return written;
 }
 
 /* ---------------------------------------------------------------------------------- Reference */
@@ -376,8 +385,7 @@ known_proxy(Link *link, const wire_reference *reference)
     /* With a count of 0 it is on its way out, and what it releases is older than this sending. */
     if (known == NULL || Py_REFCNT(known) == 0)
         return NULL;
-    if (reference->sent > known->sent)
-        known->sent = reference->sent;
+    known->sent += reference->sent;
     return Py_NewRef((PyObject *)known);
 }
 
@@ -406,12 +414,18 @@ new_proxy_of(PyTypeObject *type, Link *link, const wire_reference *reference)
 static PyObject *
 new_proxy(Link *link, const wire_reference *reference)
 {
-    PyObject *const types = host_policy[POLICY_REFERENCE_TYPES];
+    PyObject *const own = link->reference_types;
+    PyObject *const types =
+        own != NULL && PyTuple_Check(own) ? own : host_policy[POLICY_REFERENCE_TYPES];
     if (reference->kind >= PyTuple_GET_SIZE(types)) {
         PyErr_Format(PyExc_ValueError, "a reference of unknown kind %d", reference->kind);
         return NULL;
     }
-    PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(types, reference->kind);
+    PyTypeObject *const type = (PyTypeObject *)PyTuple_GET_ITEM(types, reference->kind);
+    if (!PyType_Check(type) || !PyType_IsSubtype(type, host_reference_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class of a proxy is a subclass of Reference");
+        return NULL;
+    }
     return new_proxy_of(type, link, reference);
 }
 

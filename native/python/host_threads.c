@@ -334,7 +334,7 @@ host_channel_open(host_thread *thread, Link *link, PyObject *name)
         else if (link_is_forked(link))
             status = NOODLE_FORKED;   /* and its queue is the parent's */
         else if (queued || link->turns == NULL)
-            status = noodle_link_open(link->core, false, &core);
+            status = noodle_link_open(link->core, link->dedicated && link->lanes != NULL, &core);
         if (status == NOODLE_OK)
             return core;
         if (status != NOODLE_LIMIT) {

@@ -355,6 +355,7 @@ do_release_kept(request *of)
     wire_write_uint(&writer, kept.id);
     wire_write_uint(&writer, kept.sent);
     send_message(of->channel, record, &writer);
+    kept = (wire_reference){0};
     reply_nil(of);
 }
 
@@ -432,7 +433,11 @@ do_print(request *of)
 static void
 do_keep(request *of)
 {
-    reference(of, &kept);
+    wire_reference given;
+    if (reference(of, &given)) {
+        given.sent += given.id == kept.id ? kept.sent : 0;
+        kept = given;
+    }
     reply_nil(of);
 }
 
@@ -862,7 +867,7 @@ main(void)
     if (noodle_worker_attach(&worker, NOODLE_FD_CONTROL, NOODLE_FD_EVENT, NOODLE_FD_LIFELINE)
         != NOODLE_OK)
         return 3;
-    worker.spin_ns = NOODLE_SPIN_DEFAULT_NS;
+    worker.pace.spin_ns = NOODLE_SPIN_DEFAULT_NS;
     noodle_worker_watch(&worker, 50);
     while (!(events & 1))
         receive(true);

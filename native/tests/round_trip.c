@@ -13,7 +13,7 @@ static uint64_t spin_ns;
 static void
 serve(pair *pair)
 {
-    pair->worker.spin_ns = spin_ns;
+    pair->worker.pace.spin_ns = spin_ns;
     pair_echo(pair);
 }
 

@@ -403,7 +403,7 @@ CASE(a_worker_spins_only_for_a_caller_that_calls_soon_after_its_wake_up)
     const bool may_spin = noodle_processors_refresh().spinners > 0;
     noodle_presence *const host = pair.channel->own;
     uint64_t begin;
-    pair.worker.spin_ns = 50 * MS;
+    pair.worker.pace.spin_ns = 50 * MS;
     atomic_store(&host->processor, 8000);   /* never this one */
     atomic_store(&host->gap_ns, 0);
     begin = noodle_now();
@@ -427,7 +427,7 @@ CASE(a_worker_outlasts_the_wake_up_of_its_caller_but_not_for_ever)
     const bool may_spin = noodle_processors_refresh().spinners > 0;
     noodle_presence *const host = pair.channel->own;
     const uint64_t begin = noodle_now();
-    pair.worker.spin_ns = 5 * MS;
+    pair.worker.pace.spin_ns = 5 * MS;
     atomic_store(&host->processor, 8000);
     atomic_store(&host->gap_ns, 1000);
     atomic_store(&host->state, NOODLE_WAKING);
@@ -720,13 +720,14 @@ serve_dedicated(void *argument)
 {
     pair *const pair = argument;
     noodle_channel *const channel = &pair->worker.channels[1];
+    noodle_pace pace = {.spin_ns = NOODLE_SPIN_DEFAULT_NS};
     for (int served = 0; served < 1000;) {
         noodle_record record;
         if (noodle_channel_take(channel, &record, NULL, 0) == NOODLE_OK) {
             noodle_channel_send(channel, &record, NULL);
             served++;
         } else {
-            EQUAL(NOODLE_READY, noodle_dedicated_wait(&pair->worker, channel, 0, 0));
+            EQUAL(NOODLE_READY, noodle_dedicated_wait(&pair->worker, channel, &pace, 0, 0));
         }
     }
     return NULL;

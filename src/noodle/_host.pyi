@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, Self
 
 PROTOCOL_VERSION: Final[int]
 WIRE_VERSION: Final[int]
@@ -22,7 +22,9 @@ class Link:
         shared_bytes: int = 0,
         shared_segments: int = 0,
         map_read_only: bool = False,
+        dedicated: bool = False,
     ) -> None: ...
+    reference_types: tuple[type[Reference], ...] | None
     @property
     def name(self) -> str: ...
     @property
@@ -68,9 +70,7 @@ class ByReference:
     def __init__(self, object: Any, /) -> None: ...
 
 class RemoteFunction:
-    def __init__(
-        self, resolve: Callable[[int], Reference], name: str, workers: int = 1
-    ) -> None: ...
+    def __new__(cls, resolve: Callable[[int], Reference], name: str, workers: int = 1) -> Self: ...
     @property
     def calls(self) -> int: ...
     @property

@@ -369,6 +369,7 @@ class LoadRequest:
         options: Further options of this load, checked by the bridge.
         interpreter: A specifier of the interpreter's version (PEP 440), or ``""`` for any.
         kind: What the location names, in the words of ``targets.Target``.
+        placement: Where it is to run: one of the bridge's ``placements``.
     """
 
     library: str
@@ -379,6 +380,7 @@ class LoadRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     interpreter: str = ""
     kind: str = "package"
+    placement: str = "inprocess"
 
 
 class Bridge(Protocol):

@@ -232,6 +232,7 @@ class FfiDispatcher:
                 prototypes=given.pop("prototypes", None),
                 directory=str(request.directory),
                 options=given,
+                placement=placement,
             )
         )
         origin = Origin(

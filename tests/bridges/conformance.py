@@ -34,6 +34,7 @@ class BridgeConformance:
 
     bridge_name: ClassVar[str]
     placement: ClassVar[str] = "inprocess"
+    other_placements: ClassVar[frozenset[str]] = frozenset()
     checks_arity: ClassVar[bool] = True
 
     @pytest.fixture
@@ -211,7 +212,8 @@ class BridgeConformance:
         self, loading: tuple[str, dict[str, Any]]
     ) -> None:
         target, options = loading
-        for placement in {"inprocess", "isolated", "remote", "elsewhere"} - {self.placement}:
+        possible = {self.placement, *self.other_placements}
+        for placement in {"inprocess", "isolated", "remote", "elsewhere"} - possible:
             with pytest.raises(PlacementError, match=placement):
                 noodle.load(target, **options, placement=placement)
 

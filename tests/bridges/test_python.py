@@ -81,6 +81,7 @@ async def later(x: int) -> int:
 
 class TestPython(BridgeConformance):
     bridge_name = "python"
+    other_placements = frozenset({"isolated"})
 
     @pytest.fixture
     def loading(self, tmp_path: Path) -> tuple[str, dict[str, Any]]:

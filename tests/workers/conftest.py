@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workers.echo import Functions, build_echo_worker, echo_pool, functions_of
+from tests.workers.echo import (
+    PYTHON_ECHO,
+    Functions,
+    build_echo_worker,
+    echo_pool,
+    functions_of,
+)
 from tests.workers.node_driver import Driver, Reference
 
 from noodle.bridges.native.compilers import find_compiler
@@ -116,8 +122,17 @@ def evaluate(driver: Driver, module: LoadModule) -> Evaluate:
 # -------------------------------------------------------------- The host, with a worker in C
 
 
+@pytest.fixture(scope="session", params=["c", "python"])
+def echo_worker(request: pytest.FixtureRequest) -> Path:
+    """A worker with the functions that the tests of the host call: in C, and in Python."""
+    if request.param == "python":
+        return PYTHON_ECHO
+    built: Path = request.getfixturevalue("echo_in_c")
+    return built
+
+
 @pytest.fixture(scope="session")
-def echo_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def echo_in_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built worker, the same for all of pytest's workers."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -136,5 +151,7 @@ def pool(echo_worker: Path) -> Iterator[Pool]:
 
 @pytest.fixture
 def function(pool: Pool) -> Functions:
-    """Find functions of the worker by name."""
-    return functions_of(pool)
+    """Find functions of the worker by name; their module is imported."""
+    found = functions_of(pool)
+    found("add")(1.0, 2.0)
+    return found

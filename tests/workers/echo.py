@@ -1,4 +1,7 @@
-"""The worker of ``native/tests/echo_worker.c``, and how tests reach its functions."""
+"""Workers with the functions of ``native/tests/echo_worker.c``, and how tests reach these.
+
+There are two, each named by a path: the C program, and ``samples/echo.py`` in a Python worker.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,26 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.native_core.core_programs import NATIVE, TESTS, build_once
 
 from noodle import _host
 from noodle.workers.modules import RemoteModule
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
+from noodle.workers.python_program import SCRIPT, python_program
 
 Functions = Callable[[str], _host.RemoteFunction]
+
+IN_C = pytest.mark.parametrize("echo_worker", ["c"], indirect=True)
+"""For tests of what the worker in C alone does: break the protocol, ignore a cancellation."""
 
 
 def build_echo_worker(directory: Path) -> Path:
@@ -27,9 +37,16 @@ def build_echo_worker(directory: Path) -> Path:
     return build_once(directory, "echo-worker", sources, "-O1")
 
 
+PYTHON_ECHO = Path(__file__).parent / "samples" / "echo.py"
+
+
 def echo_program(path: Path, **settings: Any) -> Program:
     """The program of an echo worker, by default with a start that is bounded on a busy machine."""
-    return Program("echo", (path,), **{"start_seconds": 20.0, **settings})
+    settings = {"start_seconds": 20.0, **settings}
+    if path == PYTHON_ECHO:
+        program = python_program(Path(sys.executable), name="echo")
+        return replace(program, **settings)
+    return Program("echo", (path,), **settings)
 
 
 @contextmanager
@@ -43,12 +60,21 @@ def echo_pool(path: Path, size: int = 1, **settings: Any) -> Iterator[Pool]:
 
 def functions_of(pool: Pool) -> Functions:
     """Find functions of the worker by name."""
-    return RemoteModule(pool, "echo").function
+    in_python = SCRIPT in pool.program.command
+    return RemoteModule(pool, str(PYTHON_ECHO) if in_python else "echo").function
 
 
 def statistics(pool: Pool, index: int = 0) -> dict[str, int]:
     """The counters of one worker's link."""
     return pool.worker(index).link.statistics()
+
+
+def reaches(expected: int, count: Callable[[], int]) -> bool:
+    """Whether a count comes to what is expected, and no further, within ten seconds."""
+    end = time.monotonic() + 10
+    while (counted := count()) < expected and time.monotonic() < end:
+        continue
+    return counted == expected
 
 
 def await_end(pid: int, seconds: float = 10.0) -> bool:

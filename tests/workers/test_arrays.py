@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 import pytest
-from tests.workers.echo import Functions, echo_pool, functions_of, statistics
+from tests.workers.echo import IN_C, Functions, echo_pool, functions_of, statistics
 
 from noodle import _host
 from noodle.errors import (
@@ -166,6 +166,7 @@ def claim(
     return function("claim")(*map(float, numbers))
 
 
+@IN_C
 @pytest.mark.parametrize(
     ("shape", "strides", "offset", "copied"),
     [
@@ -190,6 +191,7 @@ def test_of_an_array_of_a_sandboxed_worker_only_what_it_spans_is_copied(
         assert result.flags.writeable == (0 not in strides and shape != (1000, 1000))
 
 
+@IN_C
 @pytest.mark.parametrize("own", [False, True], ids=["of the host", "sealed"])
 @pytest.mark.parametrize(
     ("dtype", "shape", "strides", "flags"),
@@ -236,6 +238,7 @@ def test_a_worker_gets_no_more_shared_memory_than_its_quota(echo_worker: Path):
         assert 0 == pool.worker().link.lent_bytes
 
 
+@IN_C
 def test_a_worker_gets_no_more_segments_than_its_quota(echo_worker: Path):
     with echo_pool(echo_worker, shared_segments=3) as pool:
         echo = functions_of(pool)("echo")
@@ -248,6 +251,7 @@ def test_a_worker_gets_no_more_segments_than_its_quota(echo_worker: Path):
         echo(kept[0])
 
 
+@IN_C
 def test_memory_that_a_worker_made_counts_before_it_is_touched(echo_worker: Path):
     """A memfd of a terabyte costs its maker nothing."""
     with echo_pool(echo_worker, trusted=False, shared_bytes=1 << 30) as pool:

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.workers.echo import echo_pool, functions_of
+from tests.workers.echo import IN_C, PYTHON_ECHO, echo_pool, functions_of
 
 from noodle.errors import DeadlockError, WorkerBlockedError
 from noodle.workers import deadlocks
 
 
+@IN_C
 def test_a_cycle_of_waits_is_an_error(echo_worker: Path):
     """A blocked in a callback that calls B, B blocked in a callback that calls A."""
     both = threading.Barrier(2, timeout=10)
@@ -38,6 +39,7 @@ def test_a_cycle_of_waits_is_an_error(echo_worker: Path):
         assert [3.0, 3.0] == [add(1.0, 2.0) for add in adds]
 
 
+@IN_C
 def test_a_worker_blocked_in_a_callback_of_another_chain_is_an_error(
     echo_worker: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -62,6 +64,27 @@ def test_a_worker_blocked_in_a_callback_of_another_chain_is_an_error(
                 leave.set()
             assert future.result(10) is None
         assert 3.0 == add(1.0, 2.0)
+
+
+def test_python_workers_go_on_while_their_threads_wait_for_each_other():
+    """Each calling thread has a thread there, so a cycle of workers is none of waits."""
+    both = threading.Barrier(2, timeout=30)
+
+    def across(other: Callable[..., object]) -> object:
+        both.wait()
+        return other(1.0, 2.0)
+
+    with echo_pool(PYTHON_ECHO) as first, echo_pool(PYTHON_ECHO) as second:
+        here, there = functions_of(first), functions_of(second)
+        adds = (here("add"), there("add"))
+        for add in adds:
+            add(1.0, 2.0)
+        with ThreadPoolExecutor(2) as executor:
+            futures = [
+                executor.submit(here("call"), lambda: across(adds[1])),
+                executor.submit(there("call"), lambda: across(adds[0])),
+            ]
+            assert [3.0, 3.0] == [future.result(30) for future in futures]
 
 
 def test_waiting_for_a_slow_call_is_no_deadlock(echo_worker: Path):

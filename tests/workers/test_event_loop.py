@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workers.echo import Functions, echo_pool, functions_of, statistics
+from tests.workers.echo import IN_C, Functions, echo_pool, functions_of, statistics
 
 import noodle
 from noodle.deadlines import finish_in_time
@@ -19,6 +20,15 @@ from noodle.workers.pool import Pool
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(asyncio.wait_for(main, 60))
+
+
+async def cancels_of(function: Functions) -> int:
+    """How many calls the worker has given up, once there are any; it may take a moment."""
+    count = 0
+    end = time.monotonic() + 10
+    while count == 0 and time.monotonic() < end:
+        count = await call(function("cancels"))
+    return count
 
 
 def test_thousands_of_calls_are_in_flight_and_answered_in_any_order(
@@ -49,11 +59,12 @@ def test_an_error_is_raised_where_it_is_awaited(function: Functions):
     async def main() -> None:
         await call(function("fail"), "TypeError", "no")
 
-    with pytest.raises(RemoteCallError, match="TypeError: no") as caught:
+    with pytest.raises(RemoteCallError, match="no") as caught:
         run(main())
     assert isinstance(caught.value, TypeError)
 
 
+@IN_C
 def test_cancelling_tells_the_worker_and_drops_the_answer(pool: Pool, function: Functions):
     async def main() -> tuple[int, dict[str, int]]:
         later = function("later")
@@ -63,7 +74,7 @@ def test_cancelling_tells_the_worker_and_drops_the_answer(pool: Pool, function: 
         with pytest.raises(asyncio.CancelledError):
             await future
         await call(function("settle"))
-        return await call(function("cancels")), statistics(pool)
+        return await cancels_of(function), statistics(pool)
 
     cancels, counters = run(main())
     assert (1, 1) == (cancels, counters["late_replies"])
@@ -74,7 +85,7 @@ def test_a_deadline_cancels_what_is_awaited(function: Functions):
     async def main() -> int:
         with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
             await finish_in_time(call(function("later"), 1.0))
-        return await call(function("cancels"))
+        return await cancels_of(function)
 
     assert 1 == run(main())
 

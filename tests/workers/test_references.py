@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
-from tests.workers.echo import Functions, statistics
+from tests.workers.echo import IN_C, Functions, reaches, statistics
 
 from noodle import _host
 from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrashedError
 from noodle.workers.pool import Pool
 from noodle.workers.references import copy, ref, release, scope
-
-
-def reaches(expected: int, count: Callable[[], int]) -> bool:
-    """Whether a count comes to what is expected, and no further, within ten seconds."""
-    end = time.monotonic() + 10
-    while (counted := count()) < expected and time.monotonic() < end:
-        continue
-    return counted == expected
 
 
 def test_objects_are_released_without_a_call_of_their_own(pool: Pool, function: Functions):
@@ -78,7 +68,7 @@ def test_a_block_releases_what_it_keeps(function: Functions):
 
 def test_a_proxy_is_a_context_manager(function: Functions):
     with function("object")() as thing:
-        assert repr(thing).endswith("of echo>")
+        assert "Thing" in repr(thing)
     assert repr(thing).endswith("released>")
 
 
@@ -129,6 +119,7 @@ def test_a_proxy_cannot_be_made_here():
             kind()
 
 
+@IN_C
 def test_a_release_does_not_overtake_an_answer_that_waits_to_be_read(
     pool: Pool, function: Functions
 ):

@@ -201,7 +201,8 @@ def test_the_hosts_standard_output_stays_blocking() -> None:
     """Node.js leaves a descriptor that it shares non-blocking."""
     program = "faults.print(3); print(os.get_blocking(1), os.get_blocking(2))"
     status, output, _ = run_program(program)
-    assert (0, "True True") == (status, output.splitlines()[-1])
+    assert 0 == status
+    assert "True True" in output.splitlines()  # what the worker printed may come before or after
 
 
 def test_a_worker_has_a_terminal_where_the_host_has_one() -> None:
@@ -293,13 +294,15 @@ def test_what_was_answered_while_the_host_stood_still_is_no_timeout(echo_worker:
 import noodle, threading, time
 
 def tell_when_it_waits():
-    while not pool.worker().link.waits():
+    while not pool.worker().link.in_flight:
         time.sleep(0.001)
     print("calling", flush=True)
 
+sleep = function("sleep")
+sleep(0.0)
 threading.Thread(target=tell_when_it_waits).start()
 with noodle.deadline(1.5):
-    function("sleep")(0.5)
+    sleep(0.5)
 print("answered", flush=True)
 """
     host, _ = start_host(echo_worker, program)

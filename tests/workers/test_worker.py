@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.workers.echo import (
+    IN_C,
     Functions,
     await_end,
     echo_pool,
@@ -24,6 +25,7 @@ from noodle.workers.program import Program
 from noodle.workers.worker import Worker
 
 
+@IN_C
 def test_a_worker_says_what_it_is(pool: Pool):
     worker = pool.worker()
     assert worker.runtime is not None
@@ -31,6 +33,7 @@ def test_a_worker_says_what_it_is(pool: Pool):
     assert worker.pid not in (0, os.getpid())
 
 
+@IN_C
 def test_versions_that_differ_are_named(echo_worker: Path):
     program = echo_program(echo_worker, environment={"ECHO_PROTOCOL": "99"})
     with pytest.raises(VersionError) as caught:
@@ -39,6 +42,7 @@ def test_versions_that_differ_are_named(echo_worker: Path):
     assert "protocol 99," in (caught.value.received or "")
 
 
+@IN_C
 def test_a_worker_that_does_not_get_ready_is_killed(echo_worker: Path):
     program = echo_program(echo_worker, environment={"ECHO_SILENT": "1"}, start_seconds=0.2)
     with pytest.raises(WorkerCrashedError, match="it was not ready in time"):

@@ -557,6 +557,14 @@ void noodle_waiter_unpark(noodle_waiter *waiter);
 
 #define NOODLE_SPIN_DEFAULT_NS UINT64_C(15000)
 
+/* How a thread of a worker spins. */
+typedef struct noodle_pace {
+    uint64_t spin_ns;               /* 0: never */
+    uint64_t move_after_ns;         /* when it may move to another processor again */
+    uint64_t move_pause_ns;         /* how long it waits between two moves */
+    uint32_t streak;                /* of records found by spinning since it last moved */
+} noodle_pace;
+
 typedef struct noodle_worker {
     noodle_control_block *control;
     size_t control_bytes;
@@ -567,10 +575,7 @@ typedef struct noodle_worker {
     uint32_t generation;
     noodle_event event;
     int lifeline_fd;
-    uint64_t spin_ns;               /* 0: never spin */
-    uint64_t move_after_ns;         /* when it may move to another processor again */
-    uint64_t move_pause_ns;         /* how long it waits between two moves */
-    uint32_t streak;                /* of records found by spinning since it last moved */
+    noodle_pace pace;
 } noodle_worker;
 
 /* Maps and checks the control memory: its seals, sizes, magic and ABI.  The worker takes the
@@ -588,7 +593,8 @@ noodle_status noodle_worker_set_event(noodle_worker *worker, uint32_t index, int
 /* The next channel that is ready, in turn, or NULL. */
 noodle_channel *noodle_worker_next(noodle_worker *worker);
 
-/* Waits until a channel is ready: spins if the last caller's gap is below spin_ns, then parks.  Returns as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
+/* Waits until a channel is ready: spins if the last caller's gap is below spin_ns, then parks.  Returns
+ * as noodle_wait_block() does; PEER_DEAD is the end of the lifeline. */
 noodle_status noodle_worker_wait(noodle_worker *worker, uint64_t deadline_ns, uint64_t slice_ns);
 
 /* The two parts of it, for a worker that must release an interpreter's lock between them. */
@@ -601,11 +607,29 @@ noodle_status noodle_worker_block(noodle_worker *worker, uint64_t deadline_ns, u
 noodle_status noodle_worker_park(noodle_worker *worker);
 void noodle_worker_unpark(noodle_worker *worker);
 
-/* For the thread of a dedicated channel: the event that wakes it, as received over the socket, and
- * its wait. */
+/* Dedicated channels.  One thread of the worker takes the records of one channel.  The event that
+ * wakes it comes over the socket after the one that wakes the channel's host thread. */
 noodle_status noodle_worker_set_own_event(noodle_worker *worker, uint32_t index, int wait_fd);
-noodle_status noodle_dedicated_wait(noodle_worker *worker, noodle_channel *channel,
-                                    uint64_t deadline_ns, uint64_t slice_ns);
+
+/* The parts of a wait for a record, for a thread that holds an interpreter's lock in the first.
+ *
+ * noodle_dedicated_hold() lasts about 2 us while the host's gap is below `held_ns`, extended to that
+ * time if the host is awake; else it only looks.  A spin lasts as long as noodle_worker_spin().  Both
+ * return READY or NOT_YET.  A block sleeps and returns as noodle_wait_block() does; PEER_DEAD is the end
+ * of the lifeline. */
+noodle_status noodle_dedicated_hold(noodle_channel *channel, noodle_pace *pace, uint64_t held_ns);
+noodle_status noodle_dedicated_spin(noodle_channel *channel, noodle_pace *pace);
+noodle_status noodle_dedicated_block(const noodle_worker *worker, noodle_channel *channel,
+                                     uint64_t deadline_ns, uint64_t slice_ns);
+/* A spin, then a block. */
+noodle_status noodle_dedicated_wait(const noodle_worker *worker, noodle_channel *channel,
+                                    noodle_pace *pace, uint64_t deadline_ns, uint64_t slice_ns);
+
+/* Another thread may take the records while the channel's own does not look at them: that the two
+ * are never at it at once is for the worker to see to.  While somebody stands in the host's waker
+ * writes the event, which both may poll.  Any thread may ask whether something is there: a hint. */
+void noodle_dedicated_stand_in(noodle_channel *channel, bool begins);
+bool noodle_dedicated_pending(const noodle_channel *channel);
 
 static inline void
 noodle_worker_progress(noodle_worker *worker)

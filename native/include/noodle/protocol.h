@@ -17,8 +17,8 @@
  *                    ERROR, which the caller drops, after releasing the references in it.  A worker that
  *                    cannot end it at once, but runs none of its code, says so with CONTROL [PENDING, id]
  *                    on the same channel: then the call does not cost it its life.
- *   RELEASE          The payload is a list of [id, sent]: the peer has let go of these objects of the
- *                    receiver, of which it has seen `sent` sendings.  Not answered.
+ *   RELEASE          The payload is a list of [id, sent]: the peer has let go of `sent` sendings of these
+ *                    objects of the receiver, which keeps an object until all of them are.  Not answered.
  *   CONTROL          The payload is a list [subject, detail...] (enum noodle_subject).  Not answered.
  * A payload that exceeds a ring travels in a segment (NOODLE_IN_SEGMENT); its form is the same.
  * A CALLBACK whose worker stands still until the answer comes says so (NOODLE_BLOCKING); the host then

@@ -38,7 +38,7 @@
  *                   24: u64 offset of the first item, 32: i64 shape[], then i64 strides[] in bytes,
  *                   then the memory itself when the placement is INLINE.  The offset counts from
  *                   the start of the segment, or of the inline memory.
- *   REFERENCE   6   0: owner, 1: kind, 2: u16 reserved, 4: u32 sent count, 8: u64 id,
+ *   REFERENCE   6   0: owner, 1: kind, 2: u16 reserved, 4: u32 sendings, 8: u64 id,
  *                   16: u64 incarnation of the owner's process, 24..: name of the type or function,
  *                   UTF-8, at most WIRE_NAME_MAX bytes, for people only.
  *                   A callback is a REFERENCE of kind FUNCTION.
@@ -249,8 +249,9 @@ typedef enum wire_reference_kind {
 typedef struct wire_reference {
     uint8_t owner;
     uint8_t kind;
-    /* How often the owner has sent this id, this time included.  A release names the count it has
-     * seen, so that a release and a new sending may cross on the way. */
+    /* How many sendings of the object this stands for: 1 from its owner.  The receiver adds them up, and
+     * a release names how many of them it has let go: so sendings that travel on several channels may be
+     * read in any order, and a release and a new sending may cross on the way. */
     uint32_t sent;
     uint64_t id;
     uint64_t incarnation; /* changes with each restart of the owner's process */

@@ -29,23 +29,30 @@ from noodle.bridges.python_imports import (
 from noodle.calls import BoundFunction, Call, Function, LoadedLibrary, LoadRequest, Submodule
 from noodle.errors import (
     NameNotFoundError,
+    SettingsError,
     TargetError,
     did_you_mean,
 )
 from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, ValueType, qualified_name
 
-__all__ = ["PythonBridge", "PythonFunction", "PythonLibrary", "prototype_of"]
+__all__ = ["PythonBridge", "PythonFunction", "PythonLibrary", "declared_type", "prototype_of"]
 
 _ABSENT = object()
 
 
 class PythonBridge:
-    """Loads Python packages, modules and files by direct import."""
+    """Loads Python packages, modules and files: by direct import, or in worker processes."""
 
     name = "python"
-    option_names: frozenset[str] = frozenset()
-    placements = ("inprocess",)
+    placements = ("inprocess", "isolated")
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """The load options that this bridge understands, all of them for workers."""
+        from noodle.bridges.python_options import PythonOptions
+
+        return PythonOptions.names()
 
     def missing(self) -> str | None:
         """Return None: this interpreter is always there."""
@@ -63,6 +70,8 @@ class PythonBridge:
             VersionError: The installed version, or the interpreter's, is not what was asked for.
             LibraryLoadError: Importing it raised.
             TargetError: Prototypes were given; Python functions declare themselves.
+            SettingsError: There are options, which only libraries in workers have.
+            WorkerCrashedError: Its worker ended while it was imported.
         """
         if request.prototypes is not None:
             raise TargetError(
@@ -70,6 +79,17 @@ class PythonBridge:
                 expected="no prototypes",
                 received="prototypes",
                 remedy="leave the prototypes out",
+            )
+        if request.placement == "isolated":
+            from noodle.bridges.python_isolated import load_isolated
+
+            return load_isolated(request)
+        if request.options:
+            raise SettingsError(
+                f"the option {next(iter(request.options))!r} is for libraries in workers",
+                expected="no such option",
+                received=f"placement inprocess of {request.location}",
+                remedy='add placement="isolated"',
             )
         if request.interpreter:
             check_interpreter(request.location, request.interpreter)
@@ -235,7 +255,16 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 _ACCEPT_MORE_THAN_INSTANCES = (typing.Any, UnionType, object, float, complex, type(None))
 
-_DECLARED = {list: "list", dict: "map", int: "int", str: "str", bytes: "bytes", bool: "bool"}
+_DECLARED = {"dict": "map", "numpy.ndarray": "ndarray", "torch.Tensor": "tensor"}
+
+
+def declared_type(name: str | None) -> ValueType:
+    """Return the type that an annotation with the class of that name declares.
+
+    Args:
+        name: ``module.Class``; None where it names no plain class.
+    """
+    return ANY if name is None else ValueType(_DECLARED.get(name, name))
 
 
 def _declared_type(hint: object) -> ValueType:
@@ -246,13 +275,8 @@ def _declared_type(hint: object) -> ValueType:
     origin = typing.get_origin(hint) or hint
     if not isinstance(origin, type) or origin in _ACCEPT_MORE_THAN_INSTANCES:
         return ANY
-    if origin in _DECLARED:
-        return ValueType(_DECLARED[origin])
-    name = {"numpy.ndarray": "ndarray", "torch.Tensor": "tensor"}.get(qualified_name(origin))
-    if name:
-        return ValueType(name)
     structural = typing.is_typeddict(origin) or getattr(origin, "_is_protocol", False)
     # An abstract class accepts by registration and structure, which a name cannot express.
     if structural or inspect.isabstract(origin):
         return ANY
-    return ValueType(qualified_name(origin))
+    return declared_type(qualified_name(origin))

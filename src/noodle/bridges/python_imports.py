@@ -20,6 +20,8 @@ from noodle.errors import (
 )
 
 __all__ = [
+    "DISTRIBUTION_NAMES",
+    "check_found_version",
     "check_interpreter",
     "check_version",
     "import_file",
@@ -143,9 +145,9 @@ def _missing_package(name: str, written: str, absent: str) -> Exception:
     )
 
 
-def _pip_install(name: str, requirement: str = "") -> str:
+def _pip_install(name: str, requirement: str = "", interpreter: str = "python") -> str:
     wanted = DISTRIBUTION_NAMES.get(name, name) + requirement
-    return f"python -m pip install {wanted!r}" if requirement else f"python -m pip install {wanted}"
+    return f"{interpreter} -m pip install {repr(wanted) if requirement else wanted}"
 
 
 def _installed_modules() -> set[str]:
@@ -225,6 +227,26 @@ def check_version(name: str, requirement: str) -> None:
     Raises:
         VersionError: The installed version does not satisfy it, or is unknown.
     """
+    top = name.partition(".")[0]
+    if requirement and (_exists(top) or version_of(top) is not None):
+        check_found_version(top, version_of(top), requirement)
+
+
+def check_found_version(
+    name: str, found: str | None, requirement: str, *, interpreter: str = "python"
+) -> None:
+    """Refuse a version of a package that is not the one asked for.
+
+    Args:
+        name: The package.
+        found: Its version; None where that is unknown.
+        requirement: A specifier (PEP 440), or a plain version as an exact pin; ``""`` for any.
+        interpreter: The interpreter that has it, as it is started.
+
+    Raises:
+        VersionError: It does not satisfy the requirement, or is unknown.
+        SettingsError: The requirement cannot be read.
+    """
     if not requirement:
         return
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -232,10 +254,6 @@ def check_version(name: str, requirement: str) -> None:
 
     # A plain version, as the configuration gives it, is an exact pin.
     pin = requirement if requirement[0] in "<>=!~" else f"=={requirement}"
-    top = name.partition(".")[0]
-    found = version_of(top)
-    if found is None and not _exists(top):
-        return
     try:
         satisfied = found is not None and SpecifierSet(pin).contains(found, prereleases=True)
     except InvalidSpecifier:
@@ -243,16 +261,16 @@ def check_version(name: str, requirement: str) -> None:
             f"not a version: {requirement!r}",
             expected='a version such as "1.26.4", or a specifier such as ">=1.26,<3"',
             received=requirement,
-            where=top,
+            where=name,
         ) from None
     except InvalidVersion:
         satisfied = False
     if not satisfied:
         raise VersionError(
-            f"{top} {pin} is not what this interpreter has",
-            expected=f"{top}{pin}",
-            received=f"{top} {found}" if found else f"{top}, whose version is unknown",
-            remedy=_pip_install(top, pin),
+            f"{name} {pin} is not what this interpreter has",
+            expected=f"{name}{pin}",
+            received=f"{name} {found}" if found else f"{name}, whose version is unknown",
+            remedy=_pip_install(name, pin, interpreter),
         )
 
 

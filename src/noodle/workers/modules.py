@@ -9,7 +9,7 @@ from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
 from noodle.workers.worker import Worker
 
-__all__ = ["RemoteModule"]
+__all__ = ["RemoteModule", "Resolver"]
 
 
 class RemoteModule:
@@ -59,7 +59,11 @@ class RemoteModule:
         Args:
             path: Its dotted name in the module.
         """
-        return _host.RemoteFunction(_Resolver(self, path), path, self.pool.size)
+        return _host.RemoteFunction(self.resolver(path), path, self.pool.size)
+
+    def resolver(self, path: str) -> Resolver:
+        """Return what finds a function of the module in the worker of an index."""
+        return Resolver(self, path)
 
     def is_at_hand(self) -> bool:
         """Return whether a member can be asked for at once in every worker that runs.
@@ -73,7 +77,7 @@ class RemoteModule:
         )
 
 
-class _Resolver:
+class Resolver:
     """Finds a function of a module in a worker."""
 
     __slots__ = ("_module", "_path")
@@ -83,6 +87,7 @@ class _Resolver:
         self._path = path
 
     def __call__(self, index: int) -> _host.Reference:
+        """Return the function in the worker of an index, started now if need be."""
         found = self._module.member(self._path, index)
         if not isinstance(found, _host.Reference):
             raise TypeError(
@@ -91,6 +96,7 @@ class _Resolver:
         return found
 
     def is_at_hand(self) -> bool:
+        """Return what ``RemoteModule.is_at_hand`` does."""
         return self._module.is_at_hand()
 
 

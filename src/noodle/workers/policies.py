@@ -176,6 +176,15 @@ def unreadable(link: _host.Link, function: str | None, error: BaseException) -> 
     return crashed(link, function)
 
 
+def reference_types(runtime: str) -> tuple[type[references.Proxy], ...] | None:
+    """Return the classes of the proxies for a runtime's objects, or None for the usual ones."""
+    if runtime != "python":
+        return None
+    from noodle.workers import python_references
+
+    return python_references.TYPES
+
+
 def uncaught(link: _host.Link, error: object) -> None:
     """Show an error of a worker that no call was waiting for, on standard error."""
     import traceback

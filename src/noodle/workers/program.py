@@ -34,6 +34,7 @@ class Program:
         ring_bytes: Bytes of each ring of a channel, a power of two; larger messages take a segment.
         start_seconds: How long it may take until it is ready.
         grace_seconds: How long a call may go on after its deadline before its worker is killed.
+        dedicated: Whether the worker has a thread for each thread that calls it.
         spin_seconds: How long a caller spins, without the GIL, before it sleeps.
     """
 
@@ -51,6 +52,7 @@ class Program:
     ring_bytes: int = 1 << 16
     start_seconds: float = 30.0
     grace_seconds: float = 0.5
+    dedicated: bool = False
     spin_seconds: float = 15e-6
 
     def most_shared_bytes(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from noodle import _host, errors
 from noodle.errors import RemoteCallError
 
-__all__ = ["RemoteFrame", "remote_error", "returned"]
+__all__ = ["RemoteFrame", "python_error_class", "remote_error", "returned"]
 
 RemoteFrame = tuple[str | None, int | None, int | None, str | None]
 """File, line, column and function of a call in the worker; None for what is unknown."""
@@ -49,9 +50,8 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
         fields: Language, type, message, frames, cause, extra, as the wire format has them.
     """
     language, type_name, message, frames, cause, extra = fields
-    kind = error_class(_CODES.get(extra.get("code"), type_name))
-    relayed = type_name.startswith(_OWN)
-    error = kind(message if relayed else f"{type_name}: {message}" if message else type_name)
+    kind, speaks_for_itself = _class_of(language, type_name, extra)
+    error = kind(message if speaks_for_itself else _text(type_name, message))
     error.language = language
     error.type_name = type_name
     error.message = message
@@ -61,9 +61,27 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
         error.add_note(_shown(language, link.name, error.frames))
     for note in extra.get("notes", ()):
         error.add_note(str(note))
+    for name, value in extra.get("attributes", {}).items():
+        setattr(error, name, value)
     if isinstance(cause, BaseException):
         error.__cause__ = cause
     return error
+
+
+def _class_of(
+    language: str, type_name: str, extra: Mapping[str, Any]
+) -> tuple[type[RemoteCallError], bool]:
+    """Return the class of an error, and whether that says of itself what type it was."""
+    known = _CODES.get(extra.get("code", ""))
+    if known is not None:
+        return error_class(known), type_name.startswith(_OWN)
+    if language == "python" and not type_name.startswith(_OWN):
+        return python_error_class(type_name, tuple(extra.get("bases", ()))), True
+    return error_class(type_name), type_name.startswith(_OWN)
+
+
+def _text(type_name: str, message: str) -> str:
+    return f"{type_name}: {message}" if message else type_name
 
 
 def returned(error: BaseException, failure: BaseException) -> BaseException:
@@ -91,10 +109,15 @@ def error_class(type_name: str) -> type[RemoteCallError]:
     name = type_name.rpartition(".")[2]
     own = getattr(errors, name, None) if type_name.startswith(_OWN) else None
     builtin = own or _EQUIVALENTS.get(name) or getattr(builtins, name, None)
+    if isinstance(builtin, type) and issubclass(builtin, Exception):
+        return _combined(name, builtin)
+    return RemoteCallError
+
+
+def _combined(name: str, builtin: type[Exception]) -> type[RemoteCallError]:
+    """Return a remote error that is of a class of this process as well, where that can be."""
     if (
-        not isinstance(builtin, type)
-        or not issubclass(builtin, Exception)
-        or builtin in (Exception, StopIteration, StopAsyncIteration)
+        builtin in (Exception, StopIteration, StopAsyncIteration)
         or issubclass(builtin, (UnicodeError, BaseExceptionGroup))
         or issubclass(RemoteCallError, builtin)
     ):
@@ -103,6 +126,27 @@ def error_class(type_name: str) -> type[RemoteCallError]:
         return type(f"Remote{name}", (RemoteCallError, builtin), {"__module__": __name__})
     except TypeError:  # its layout cannot be combined
         return RemoteCallError
+
+
+@lru_cache(maxsize=1024)
+def python_error_class(type_name: str, bases: tuple[str, ...]) -> type[RemoteCallError]:
+    """Return the class that stands here for an exception class of a Python worker.
+
+    It is the same one for the same class, and derives from what stands for its bases: so
+    ``except library.SomeError`` catches what the library raises.
+
+    Args:
+        type_name: ``module.Class``, or the bare name of a builtin.
+        bases: The names of the classes that it derives from, nearest first.
+    """
+    if "." not in type_name or type_name.startswith(_OWN):
+        builtin = getattr(builtins, type_name, None)
+        if isinstance(builtin, type) and issubclass(builtin, Exception):
+            return _combined(type_name, builtin)
+        return RemoteCallError
+    parent = python_error_class(bases[0], bases[1:]) if bases else RemoteCallError
+    module, _, name = type_name.rpartition(".")
+    return type(name, (parent,), {"__module__": module})
 
 
 def _frame(entry: Any) -> RemoteFrame:

@@ -117,6 +117,7 @@ class Worker:
             shared_bytes=program.most_shared_bytes(),
             shared_segments=program.most_shared_segments(),
             map_read_only=program.map_read_only,
+            dedicated=program.dedicated,
         )
         self._memory = MemoryLimit(program)
         self.runtime: Runtime | None = None
@@ -183,6 +184,7 @@ class Worker:
             self.link.condemn("it was not ready in time")
             raise policies.crashed(self.link, None)
         self.runtime = self._checked(ready)
+        self.link.reference_types = policies.reference_types(self.runtime.name)
 
     def _checked(self, ready: list[Any]) -> Runtime:
         _, protocol, wire, channel, name, version, incarnation = ready

@@ -15,7 +15,7 @@ import pytest
 
 import noodle
 from noodle import _host
-from noodle.bridges.javascript.functions import reference_of
+from noodle.bridges.remote.functions import reference_of
 from noodle.errors import (
     InstallationError,
     LibraryLoadError,

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from inspect import CO_VARARGS, iscoroutinefunction
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
 from types import FunctionType
 from typing import Any
 
-from noodle import _handle, _host
+from noodle import _host
 from noodle._handle import Handle
+from noodle.bridges.remote.functions import RawFunction, WorkerFunction, unwrapped
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArityError, RemoteCallError
 from noodle.prototypes import Parameter, Prototype
 
-__all__ = ["JavaScriptFunction", "RawFunction", "prototype_of", "reference_of"]
+__all__ = ["JavaScriptFunction", "prototype_of"]
 
 
-class JavaScriptFunction(Function):
+class JavaScriptFunction(WorkerFunction):
     """A function of a module; or a class, which a call constructs an object of.
+
+    JavaScript lets a call leave any of its parameters out, and give more.
 
     Args:
         remote: What calls it.
@@ -30,7 +32,7 @@ class JavaScriptFunction(Function):
         is_class: Whether a call constructs an object.
     """
 
-    __slots__ = ("_call", "_is_class", "_prototype", "_raw", "_remote")
+    __slots__ = ("_is_class",)
 
     def __init__(
         self,
@@ -40,30 +42,8 @@ class JavaScriptFunction(Function):
         *,
         is_class: bool = False,
     ) -> None:
-        self._remote = remote
+        super().__init__(remote, prototype, _RawJavaScript(remote, prototype, documentation))
         self._is_class = is_class
-        self._prototype = prototype
-        self._raw = RawFunction(remote, prototype, documentation)
-        self._call: Callable[..., Any] = remote
-
-    @property
-    def prototype(self) -> Prototype:
-        """The names of its parameters. JavaScript lets a call leave any out, and give more."""
-        return self._prototype
-
-    @property
-    def raw(self) -> Callable[..., Any]:
-        """The function itself, as a Python callable."""
-        return self._raw
-
-    @property
-    def awaitable(self) -> Function:
-        """The same function, whose calls give futures of the running event loop."""
-        from noodle.workers import event_loop
-
-        function = copy(self)
-        function._call = partial(event_loop.call, self._remote)
-        return function
 
     @property
     def batched(self) -> Function | None:
@@ -125,29 +105,14 @@ class _Batched(Function):
         return [undefined if name is None else _adapted(row[name]) for name in order]
 
 
-class RawFunction:
-    """A JavaScript function as a Python callable that is not governed.
-
-    Its attributes are those of the function in the worker: static members of a class, or whatever
-    else a module has put there.
-
-    Args:
-        remote: What calls it.
-        prototype: What it declares.
-        documentation: Its docstring.
-    """
+class _RawJavaScript(RawFunction):
+    """A JavaScript function as a Python callable; of a class, with its static members."""
 
     def __init__(
         self, remote: _host.RemoteFunction, prototype: Prototype, documentation: str
     ) -> None:
-        self.__name__ = self.__qualname__ = prototype.name
-        self.__doc__ = documentation
-        self.__signature__ = _python_signature(prototype)
-        self._remote = remote
+        super().__init__(remote, prototype.name, documentation, _python_signature(prototype))
         self._prototype = prototype
-
-    def __repr__(self) -> str:
-        return repr(self._remote)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it in a worker."""
@@ -155,19 +120,6 @@ class RawFunction:
             return self._remote(*args)
         order = _order(self._prototype, len(args), list(kwargs))
         return _by_position(self._remote, order)(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._remote.reference(), name)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *dir(self._remote.reference())})
-
-
-def reference_of(function: RawFunction) -> _host.Reference:
-    """Return the reference of a function in the worker that a call would go to."""
-    return function._remote.reference()
 
 
 def prototype_of(name: str, parameters: Sequence[str]) -> Prototype:
@@ -249,12 +201,7 @@ def _adapted(value: Any) -> Any:
     The handle of a JavaScript function arrives as that function, not as a callback; a Python
     function as a callback that drops the arguments it has no parameters for, as in JavaScript.
     """
-    if type(value) is FunctionType:
-        return _callback(value)
-    if type(value) is not Handle:
-        return value
-    raw = _handle.binding(value).function.raw
-    return reference_of(raw) if isinstance(raw, RawFunction) else value
+    return _callback(value) if type(value) is FunctionType else unwrapped(value)
 
 
 def _callback(function: FunctionType) -> Callable[..., Any]:

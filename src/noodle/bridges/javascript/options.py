@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from noodle.errors import SettingsError, did_you_mean
-from noodle.sizes import EXAMPLES, format_size, parse_size
+from noodle.bridges.remote import options as shared
 
 __all__ = ["JavaScriptOptions"]
-
-MOST_WORKERS = 64
-"""Chosen: more than a machine has cores for."""
 
 LEAST_MEMORY = 64 * 10**6
 """Chosen: Node.js alone has 10 MB of its own; below this it hardly runs a package."""
@@ -64,27 +59,7 @@ class JavaScriptOptions:
         Raises:
             SettingsError: A name is unknown or a value is wrong.
         """
-        for name in options:
-            if name not in cls.names():
-                raise SettingsError(
-                    f"unknown option {name!r} for a JavaScript library",
-                    expected=f"one of {', '.join(sorted(cls.names()))}",
-                    received=str(name),
-                    remedy=did_you_mean(str(name), cls.names()),
-                )
-        return cls(**{name: _CHECKS[name](name, value) for name, value in options.items()})
-
-
-def _wrong(name: str, value: Any, expected: str) -> SettingsError:
-    return SettingsError(
-        f"option {name!r} has a wrong value", expected=expected, received=repr(value), where=name
-    )
-
-
-def _count(name: str, value: Any) -> int:
-    if type(value) is int and 1 <= value <= MOST_WORKERS:
-        return value
-    raise _wrong(name, value, f"a whole number from 1 to {MOST_WORKERS}")
+        return cls(**shared.read(options, _CHECKS, cls.names(), "a JavaScript library"))
 
 
 def _int64(name: str, value: Any) -> str:
@@ -98,54 +73,26 @@ def _readonly(name: str, value: Any) -> str:
 def _chosen(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in allowed:
         return value
-    raise _wrong(name, value, f"one of {', '.join(allowed)}")
+    raise shared.wrong(name, value, f"one of {', '.join(allowed)}")
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
         return tuple(sorted(set(value)))
-    raise _wrong(name, value, "a list of texts")
-
-
-def _variables(name: str, value: Any) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, Mapping) and all(_is_variable(*pair) for pair in value.items()):
-        return tuple(sorted(value.items()))
-    raise _wrong(name, value, "a mapping of names to texts")
-
-
-def _is_variable(name: Any, value: Any) -> bool:
-    texts = isinstance(name, str) and isinstance(value, str)
-    return texts and bool(name) and "=" not in name and "\0" not in name + value
-
-
-def _directory(name: str, value: Any) -> str | None:
-    if value is None or isinstance(value, (str, os.PathLike)):
-        return None if value is None else str(os.fspath(value))
-    raise _wrong(name, value, "a directory")
-
-
-def _size(name: str, value: Any, least: int = 1) -> int | None:
-    if value is None:
-        return None
-    size = parse_size(value)
-    if size is None:
-        raise _wrong(name, value, EXAMPLES)
-    if size < least:
-        raise _wrong(name, value, f"at least {format_size(least)}")
-    return size
+    raise shared.wrong(name, value, "a list of texts")
 
 
 def _memory(name: str, value: Any) -> int | None:
-    return _size(name, value, LEAST_MEMORY)
+    return shared.size(name, value, LEAST_MEMORY)
 
 
 _CHECKS: Mapping[str, Any] = {
-    "workers": _count,
+    "workers": shared.count,
     "int64": _int64,
     "readonly": _readonly,
     "allow_scripts": _texts,
-    "environment": _variables,
-    "cache_directory": _directory,
+    "environment": shared.variables,
+    "cache_directory": shared.directory,
     "memory": _memory,
-    "shared_memory": _size,
+    "shared_memory": shared.size,
 }

@@ -151,7 +151,7 @@ export function proxy(id, kind, sent, name) {
   const entry = proxies.get(id);
   const living = entry?.weak.deref();
   if (living !== undefined) {
-    entry.sent = Math.max(entry.sent, sent);
+    entry.sent += sent;
     return living;
   }
   const made = makeProxy(id, kind, name);

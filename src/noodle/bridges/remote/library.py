@@ -1,0 +1,100 @@
+"""A library that is loaded in workers, as a namespace."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from noodle import _host
+from noodle.bridges.remote import pools
+from noodle.errors import NameNotFoundError, did_you_mean
+from noodle.workers.modules import RemoteModule
+from noodle.workers.operations import Operation
+
+__all__ = ["RemoteLibrary"]
+
+
+class RemoteLibrary(ABC):
+    """A module in workers, or a namespace within it.
+
+    Args:
+        module: The module in the workers.
+        name: Its name.
+        version: Its version.
+        notes: What ``explain`` should tell.
+        documentation: Its docstring.
+        path: The dotted name of the namespace in the module; ``""`` for the module itself.
+    """
+
+    kind_of_name = "a name"
+    """What a member's name is called in messages."""
+
+    def __init__(
+        self,
+        module: RemoteModule,
+        name: str,
+        version: str | None,
+        *,
+        notes: tuple[str, ...] = (),
+        documentation: str | None = None,
+        path: str = "",
+    ) -> None:
+        self._module = module
+        self.name = name
+        self.version = version
+        self.notes = notes
+        self.documentation = documentation
+        self._path = path
+        if not path:
+            pools.enter(self, module.pool)
+
+    def close(self) -> None:
+        """End its workers, unless another library runs in them."""
+        pools.leave(self, self._module.pool)
+
+    def available(self) -> bool:
+        """Return True: a worker that has ended is started anew."""
+        return True
+
+    def names(self) -> Sequence[str]:
+        """Return the public names."""
+        names: list[str] = _host.request(self._reference(), Operation.NAMES)
+        return names
+
+    def member(self, name: str) -> Any:
+        """Return a function, class, namespace or value.
+
+        Raises:
+            NameNotFoundError: There is none of that name.
+        """
+        if name.startswith("__"):
+            raise self._unknown(name)
+        reference = self._reference()
+        if not _host.request(reference, Operation.HAS, name):
+            raise self._unknown(name)
+        kind, details, documentation = _host.request(reference, Operation.DESCRIBE, name)
+        return self._make(name, kind, details, documentation)
+
+    @abstractmethod
+    def _make(self, name: str, kind: str, details: Any, documentation: str | None) -> Any:
+        """Return what stands for a member, as its runtime describes it."""
+
+    def _path_of(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def _reference(self) -> _host.Reference:
+        if not self._path:
+            return self._module.reference()
+        found = self._module.member(self._path)
+        if isinstance(found, _host.Reference):
+            return found
+        raise NameNotFoundError(f"{self.name} is no namespace any more", received=repr(found))
+
+    def _unknown(self, name: str) -> NameNotFoundError:
+        return NameNotFoundError(
+            f"{self.name} has no {name!r}",
+            expected=f"{self.kind_of_name} of {self.name}",
+            received=name,
+            remedy=did_you_mean(name, self.names()),
+        )

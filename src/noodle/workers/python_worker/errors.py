@@ -1,0 +1,166 @@
+"""Exceptions on their way to the host and back: structured, with the frames of each side."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from os.path import dirname
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Cancelled", "Overdue", "RemoteError", "describe", "make_error"]
+
+OWN = dirname(dirname(__file__))
+"""Frames of files in here are the worker's own and say nothing about the program."""
+
+
+class Cancelled(KeyboardInterrupt):
+    """Raised in a call whose caller has given up."""
+
+
+class Overdue(TimeoutError):
+    """The deadline of a call has passed; the host knows it by its code."""
+
+    code = "NOODLE_DEADLINE"
+
+
+class RemoteError(Exception):
+    """An exception of the host, which is of the class of the same name here as well."""
+
+    language = ""
+    type_name = ""
+    message = ""
+    frames: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
+
+
+# ------------------------------------------------------------------------------- To the host
+
+
+def describe(error: BaseException, with_cause: bool) -> list[Any]:
+    """Return the fields of an ERROR: language, type, message, frames, cause, extra."""
+    extra: dict[str, Any] = {}
+    if isinstance(error, RemoteError):
+        language, name, message = error.language, error.type_name, error.message
+        frames = [list(frame) for frame in error.frames]
+    else:
+        language, name, message, frames = "python", type_name(type(error)), text_of(error), []
+        bases = [type_name(kind) for kind in type(error).__mro__[1:-1]]
+        if name != type(error).__name__:
+            extra["bases"] = bases
+        extra.update(attributes_of(error))
+    if isinstance(error, Overdue):
+        extra["code"] = error.code
+    frames += own_frames(error.__traceback__)
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        extra["notes"] = [note for note in notes if isinstance(note, str)]
+    return [language, name, message, frames, cause_of(error) if with_cause else None, extra]
+
+
+def type_name(kind: type) -> str:
+    """Return ``module.Class``, or the bare name of a builtin."""
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, whose own code may fail."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text could not be made)"
+
+
+def attributes_of(error: BaseException) -> dict[str, Any]:
+    """Return what a handler may look at: plain values among the arguments and attributes."""
+    found: dict[str, Any] = {}
+    if all(is_plain(argument) for argument in error.args):
+        found["arguments"] = list(error.args)
+    names = [*getattr(error, "__dict__", {}), *("errno", "strerror", "filename", "name", "code")]
+    attributes = {}
+    for name in names:
+        value = getattr(error, name, None)
+        if not name.startswith("_") and value is not None and is_plain(value):
+            attributes[name] = value
+    if attributes:
+        found["attributes"] = attributes
+    return found
+
+
+def is_plain(value: object) -> bool:
+    """Return whether a value goes along with an exception."""
+    return value is None or type(value) in (bool, int, float, str, bytes)
+
+
+def own_frames(traceback: TracebackType | None) -> list[list[Any]]:
+    """Return file, line, column and function of each frame, without those of the worker."""
+    frames: list[list[Any]] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith(OWN):
+            frames.append([code.co_filename, traceback.tb_lineno, None, code.co_name])
+        traceback = traceback.tb_next
+    return frames
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return what an exception was raised from, or while handling."""
+    if error.__cause__ is not None:
+        return error.__cause__
+    return None if error.__suppress_context__ else error.__context__
+
+
+# ----------------------------------------------------------------------------- From the host
+
+_classes: dict[tuple[str, type], type[RemoteError]] = {}
+
+
+def error_class(name: str) -> type[RemoteError]:
+    """Return the class for an error type of the host: a subclass of the one of that name here."""
+    own = _find(name)
+    if own is None or own in (Exception, StopIteration, StopAsyncIteration):
+        return RemoteError
+    known = _classes.get((name, own))
+    if known is None:
+        known = _classes[name, own] = _combined(own)
+    return known
+
+
+def _find(name: str) -> type | None:
+    """Return the exception class that is known here by a name, such as ``json.JSONDecodeError``."""
+    module, _, rest = name.rpartition(".")
+    found = getattr(sys.modules.get(module, builtins), rest, None)
+    if found is None:
+        found = getattr(builtins, rest, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _combined(own: type) -> type[RemoteError]:
+    attributes = {"__module__": own.__module__, "__qualname__": own.__qualname__}
+    try:
+        return type(own.__name__, (RemoteError, own), attributes)
+    except TypeError:  # its layout cannot be combined
+        return RemoteError
+
+
+def make_error(fields: tuple[Any, ...]) -> BaseException:
+    """Return an exception that says what one of the host says."""
+    language, name, message, frames, cause, extra = fields
+    kind = error_class(name)
+    # Not through its own code, which may want other arguments than a text.
+    error = kind.__new__(kind)
+    error.args = tuple(extra.get("arguments", [message]))
+    error.language = language
+    error.type_name = name
+    error.message = message
+    error.frames = tuple(tuple(frame) for frame in frames)
+    if isinstance(cause, BaseException):
+        error.__cause__ = cause
+    notes = extra.get("notes")
+    if notes:
+        error.__notes__ = list(notes)
+    return error
