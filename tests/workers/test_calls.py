@@ -293,7 +293,7 @@ def test_an_interrupt_of_a_call_that_has_not_begun_disturbs_nobody(pool: Pool, f
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.append(sleep(1.5)))
     thread.start()
-    while not worker.link.waits():
+    while not worker.link.in_flight:
         continue
     main = threading.main_thread().ident
     timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
