@@ -214,25 +214,33 @@ worker_take_reply(const noodle_record *record, const unsigned char *bytes, size_
 
 /* ----------------------------------------------------------------------------------- Waiting */
 
+/* The innermost request of a chain that a thread is blocked in; NULL: there is none. */
+static request *
+find_blocked(uint64_t chain)
+{
+    request *innermost = NULL;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (request *at = open_requests[i]; at != NULL; at = at->next)
+            if (at->thread != NULL && at->chain == chain && !at->answered
+                && (innermost == NULL || innermost->id < at->id))
+                innermost = at;
+    return innermost;
+}
+
 bool
 worker_give_to_chain(worker_thread *thread, worker_lane *lane, const noodle_record *record,
                      const unsigned char *payload, bool *own)
 {
-    for (unsigned i = 0; i < BUCKETS; i++)
-        for (request *at = open_requests[i]; at != NULL; at = at->next) {
-            if (at->thread == NULL || at->chain != record->chain_id || at->answered)
-                continue;
-            *own = at->thread == thread;
-            if (*own)
-                return true;
-            if (at->lock == NULL)   /* that thread takes its records itself, or the keeper does */
-                continue;
-            if (!worker_errands_add(&at->inbox, lane, record, payload))
-                worker_condemn("there is no memory for a call");
-            wake(at);
-            return true;
-        }
-    return false;
+    request *const blocked = find_blocked(record->chain_id);
+    *own = blocked != NULL && blocked->thread == thread;
+    if (blocked == NULL || *own)
+        return *own;
+    if (blocked->lock == NULL)   /* that thread takes its records itself */
+        return false;
+    if (!worker_errands_add(&blocked->inbox, lane, record, payload))
+        worker_condemn("there is no memory for a call");
+    wake(blocked);
+    return true;
 }
 
 bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+CALL = 0
+CALL_NAMED = 1
 METHOD = 2
 GET = 4
 SET = 5
@@ -21,6 +23,3 @@ DESCRIBE = 18
 STATISTICS = 19
 BATCH = 20
 CLOSE = 21
-SEGMENT = 22
-
-MODULE_KIND = 8

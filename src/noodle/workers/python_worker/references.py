@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,6 +72,47 @@ class HostFunction(HostObject):
         return super().__getattr__(name)
 
 
+def _running_loop() -> Any:
+    """Return the event loop that runs on this thread, or None."""
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
+
+
+def _ask_later(loop: Any, reference: core.Reference, operation: int, *arguments: Any) -> Any:
+    """Return a future of a loop for what the host answers."""
+    future = loop.create_future()
+    core.request_later(future, reference._noodle_id, operation, *arguments)
+    return future
+
+
+class HostAsyncFunction(HostFunction):
+    """A coroutine function of the host: awaited in coroutines, waited for everywhere else."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        loop = _running_loop()
+        if loop is None:
+            return super().__call__(*args, **kwargs)
+        if kwargs:
+            return _ask_later(loop, self, protocol.CALL_NAMED, kwargs, *args)
+        return _ask_later(loop, self, protocol.CALL, *args)
+
+    @property
+    def _is_coroutine(self) -> Any:
+        # How asyncio.iscoroutinefunction() knows what is none for inspect.
+        return getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)
+
+
+class HostAwaitable(HostObject):
+    """A coroutine or future of the host."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Iterator[Any]:
+        return _ask_later(_running_loop(), self, protocol.AWAIT).__await__()  # type: ignore[no-any-return]
+
+
 class HostIterator(HostObject):
     """An iterator of the host; items come many at a time."""
 
@@ -97,11 +139,11 @@ TYPES = (
     HostObject,
     HostObject,
     HostFunction,
-    HostFunction,
+    HostAsyncFunction,
     HostObject,
     HostIterator,
     HostObject,
-    HostObject,
+    HostAwaitable,
     HostObject,
 )
 """The class of a proxy, by the kind of its reference in ``noodle/wire.h``."""
