@@ -29,6 +29,9 @@ _UV_VARIABLES = (
 _PIP_OPTIONS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert")
 
 
+_MACHINE_FILE = Path("/etc/pip.conf")
+
+
 def index_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that tell uv what pip is configured for; none where uv is configured.
 
@@ -104,7 +107,7 @@ def _pip_files(environment: Mapping[str, str]) -> Iterator[Path]:
         return
     for folder in environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
         yield Path(folder, "pip", "pip.conf")
-    yield Path("/etc/pip.conf")
+    yield _MACHINE_FILE
     yield Path("~/.pip/pip.conf").expanduser()
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     yield Path(home, "pip", "pip.conf")
