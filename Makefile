@@ -42,7 +42,7 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.runtime: $(VENV)/pyvenv.cfg pyproject.toml
 	@echo "installing noodle"
-	@$(WITH_CMAKE_OPTIONS) $(PIP_INSTALL) '.[arrays,node]'
+	@$(WITH_CMAKE_OPTIONS) $(PIP_INSTALL) '.[arrays,environments,node]'
 	@touch $@ $(VENV)/.package
 
 $(VENV)/.development: $(VENV)/pyvenv.cfg pyproject.toml

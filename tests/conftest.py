@@ -14,6 +14,7 @@ REQUIRE_ALL = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
 ALLOWED_SKIPS = {
     "there is no CPython ": "the worker is for many versions, of which a machine has some",
+    "no other CPython on this machine": "only the person who runs the tests can install one",
 }
 """What a skip's reason may begin with although every test must run, and why that is right."""
 

@@ -20,6 +20,7 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 import noodle
+from tests.notices import without_notices
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -33,7 +34,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if (REPOSITORY / "examples").is_dir():
         shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NOODLE_INSTALL", "always")
+    noodle.configure()
     yield tmp_path
+    monkeypatch.undo()
     noodle.configure()
 
 
@@ -47,8 +51,9 @@ def examples(folder: Path, noodle_command: list[str]) -> Sybil:
             [*noodle_command, "run", "example.noodle"], capture_output=True, text=True, check=False
         )
         expected = EXPECTATION.findall(example.parsed)
-        if result.returncode or result.stderr:
-            return f"exit code {result.returncode}\n{result.stderr}"
+        errors = without_notices(result.stderr)
+        if result.returncode or errors:
+            return f"exit code {result.returncode}\n{errors}"
         printed = result.stdout.splitlines()
         return None if printed == expected else f"expected: {expected}\nprinted:  {printed}"
 

@@ -120,7 +120,9 @@ def test_threads_and_processes_lose_nothing_of_each_other(lock_file: LockFile) -
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"format = 2\n", "its format is not 1"),
+        (b"format = 2\n[npm.a]\n", "by a newer version of Noodle"),
+        (b"format = true\n", "its format is not 1"),
+        (b"format = '1'\n", "its format is not 1"),
         (b"", "its format is not 1"),
         (b"format = 1\n[npm.a\n", "line 2"),
         (b"format = 1\n<<<<<<< mine\n[npm.a]\n=======\n>>>>>>> theirs\n", "merge conflict"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from noodle.errors import ArgumentTypeError
@@ -27,6 +28,7 @@ __all__ = [
     "LoadRequest",
     "LoadedLibrary",
     "Plan",
+    "Preparation",
     "Principal",
     "Signature",
     "Stage",
@@ -383,8 +385,35 @@ class LoadRequest:
     placement: str = "inprocess"
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a library needs and now has, without having been loaded.
+
+    Args:
+        summary: What it will run with, in one line.
+        path: The file or folder that holds it; it is there.
+        section: The section of the lock file that names it.
+        target: Its table there.
+        facts: What the lock file should say about this machine's copy; often nothing.
+    """
+
+    summary: str
+    path: Path
+    section: str
+    target: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
 class Bridge(Protocol):
-    """The adapter for one language runtime."""
+    """The adapter for one language runtime.
+
+    One that installs packages, or finds files, has a method ``prepare`` too, which takes the same
+    request as ``load`` and returns a ``Preparation``, or None where nothing is needed. One whose
+    libraries may need an environment has ``needs``, which tells in one line what a request needs
+    and whether it is there, or returns None; it installs nothing. One whose libraries run in
+    several placements may have ``usual_placement``, which returns that of a request for which none
+    is asked.
+    """
 
     @property
     def name(self) -> str:

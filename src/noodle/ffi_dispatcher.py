@@ -18,7 +18,7 @@ from noodle import targets
 from noodle._handle import Handle
 from noodle.bindings import make_handle, placement_refused, prototype_of
 from noodle.bridges.registry import BridgeRegistry
-from noodle.calls import Bridge, Function, LoadRequest
+from noodle.calls import Bridge, Function, LoadRequest, Preparation
 from noodle.candidates import UNAVAILABLE, Candidate, Offer, nobody_accepts
 from noodle.errors import (
     AmbiguousTargetError,
@@ -207,6 +207,54 @@ class FfiDispatcher:
     def _loaded_names(self) -> set[str]:
         return {text for library in self.libraries() for text in (library.name, str(library))}
 
+    def prepare(
+        self, text: str, *, directory: str | Path = ".", **options: Any
+    ) -> Preparation | None:
+        """Install what a target needs, without loading it.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+            options: As of ``load``.
+
+        Returns:
+            What it needs, or None where that is nothing that can be installed or locked.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        preparation: Preparation | None = self._ask("prepare", text, Path(directory), options)
+        return preparation
+
+    def needs(self, text: str, *, directory: str | Path = ".", **options: Any) -> str | None:
+        """Return what a target needs and whether it is there, in one line; None for nothing.
+
+        Nothing is loaded or installed.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+            options: As of ``load``.
+
+        Raises:
+            UsageError: As ``load``.
+        """
+        needs: str | None = self._ask("needs", text, Path(directory), options)
+        return needs
+
+    def _ask(self, question: str, text: str, directory: Path, options: Mapping[str, Any]) -> Any:
+        """Return the answer of a bridge about a load; None from one that has no such method."""
+        request = self._request(text, directory, options)
+        bridge = self._bridge(request.target)
+        check_options(bridge, options, where=request.target.text)
+        answer = getattr(bridge, question, None)
+        if answer is None:
+            return None
+        defaults = self._configuration.defaults(request.name, request.target)
+        asked, load_request = _load_request(request, defaults)
+        placement = self._placement(bridge, load_request, asked)
+        return answer(replace(load_request, placement=placement))
+
     def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
         configured = self._configuration.target(text) if isinstance(text, str) else None
         target = self._target(configured or text, directory)
@@ -218,23 +266,11 @@ class FfiDispatcher:
         bridge = self._bridge(target)
         check_options(bridge, options, where=target.text)
         defaults = self._configuration.defaults(name, target)
-        given = {**defaults.options, **options}
-        placement = self._placement(
-            bridge, name, given.pop("placement", None) or defaults.placement
-        )
-        loaded = bridge.load(
-            LoadRequest(
-                library=name,
-                location=target.location,
-                kind=target.kind,
-                requirement=given.pop("version", None) or target.requirement or defaults.version,
-                interpreter=target.interpreter,
-                prototypes=given.pop("prototypes", None),
-                directory=str(request.directory),
-                options=given,
-                placement=placement,
-            )
-        )
+        asked, load_request = _load_request(request, defaults)
+        placement = self._placement(bridge, load_request, asked)
+        if self._admit:
+            self._admit(name, placement)
+        loaded = bridge.load(replace(load_request, placement=placement))
         origin = Origin(
             library=name,
             target=_with_version(target, loaded.version),
@@ -259,13 +295,12 @@ class FfiDispatcher:
             )
         return bridge
 
-    def _placement(self, bridge: Bridge, name: str, asked: str | None) -> str:
+    def _placement(self, bridge: Bridge, request: LoadRequest, asked: str | None) -> str:
         possible: Sequence[str] = getattr(bridge, "placements", ("inprocess",))
-        placement = asked or possible[0]
-        if self._admit:
-            self._admit(name, placement)
+        usual = getattr(bridge, "usual_placement", None)
+        placement: str = asked or (usual(request) if usual else possible[0])
         if placement not in possible:
-            raise placement_refused(name, placement, possible)
+            raise placement_refused(request.library, placement, possible)
         return placement
 
     def _new_handle(self, origin: Origin, name: str, function: Function) -> Handle:
@@ -416,6 +451,25 @@ class FfiDispatcher:
     def execute(self, library: str | ModuleType, operation: str, data: Any) -> Any:
         """Run an operation of one library with arguments given as data; see ``Library.execute``."""
         return self.bridge(library).execute(operation, data)
+
+
+def _load_request(
+    request: LibraryRequest, defaults: LoadDefaults
+) -> tuple[str | None, LoadRequest]:
+    """Return the placement that is asked for, if one is, and what the bridge is asked."""
+    target = request.target
+    options = {**defaults.options, **request.options}
+    placement = options.pop("placement", None) or defaults.placement
+    return placement, LoadRequest(
+        library=request.name,
+        location=target.location,
+        kind=target.kind,
+        requirement=options.pop("version", None) or target.requirement or defaults.version,
+        interpreter=target.interpreter,
+        prototypes=options.pop("prototypes", None),
+        directory=str(request.directory),
+        options=options,
+    )
 
 
 def _with_version(target: targets.Target, version: str | None) -> str:

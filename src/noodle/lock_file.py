@@ -8,6 +8,7 @@ only Noodle writes it: comments that were added by hand are lost when it is writ
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -19,12 +20,12 @@ from typing import Any
 
 from noodle.errors import SettingsError
 
-__all__ = ["FILE_NAME", "FORMAT", "LockFile", "Packages"]
+__all__ = ["FILE_NAME", "FORMAT", "LockFile", "Packages", "table_digest"]
 
 FILE_NAME = "noodle.lock"
 
 FORMAT = 1
-"""The format's number; a file with another one is refused."""
+"""The format's number; a file with another one is refused. Further sections do not change it."""
 
 MAX_BYTES = 64 * 1024 * 1024
 """Chosen: some hundred thousand packages."""
@@ -42,6 +43,12 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})", re.MULTILINE)
 
 
+def table_digest(packages: Packages) -> str:
+    """Return a digest of what is locked for a target; the order of its lines does not matter."""
+    text = json.dumps(packages, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 class LockFile:
     """A lock file, which need not exist yet.
 
@@ -57,17 +64,46 @@ class LockFile:
     def __repr__(self) -> str:
         return f"<lock file {self.path}>"
 
+    @classmethod
+    def of_directory(cls, directory: Path) -> LockFile:
+        """Return the lock file of what is loaded from a directory.
+
+        It lies beside the nearest ``noodle.toml``; where there is none, in the directory itself.
+
+        Args:
+            directory: The program's, or the working directory.
+
+        Raises:
+            SettingsError: The configuration file belongs to a stranger.
+        """
+        from noodle.settings import find_config
+
+        start = directory.absolute()
+        config = find_config(start)
+        return cls((config.parent if config else start) / FILE_NAME)
+
     def packages(self, section: str, target: str) -> Packages | None:
         """Return what is locked for a target, or None where nothing is.
 
         Args:
-            section: The kind of package: ``npm``.
+            section: The kind of package: ``npm`` or ``pypi``.
             target: The target as its table is named, such as ``lodash@4``.
 
         Raises:
             SettingsError: The file cannot be read.
         """
         return self._read().get(section, {}).get(target)
+
+    def targets(self, section: str) -> list[str]:
+        """Return the targets of a section, sorted.
+
+        Args:
+            section: The kind of package.
+
+        Raises:
+            SettingsError: The file cannot be read.
+        """
+        return sorted(self._read().get(section, {}))
 
     def add(self, section: str, target: str, packages: Packages) -> Packages:
         """Lock the packages of a target, unless another process has done so meanwhile.
@@ -91,6 +127,27 @@ class LockFile:
                 self._write(_text(content))
         return locked
 
+    def note(self, section: str, target: str, name: str, facts: Mapping[str, Any]) -> None:
+        """Set one line of a target's table, in place of what it said.
+
+        Args:
+            section: The kind of package.
+            target: The target as its table is named.
+            name: What the line is about.
+            facts: What it says: texts, numbers, booleans, lists and mappings.
+
+        Raises:
+            SettingsError: The file cannot be read.
+            OSError: It cannot be written; it is unchanged.
+        """
+        with self._exclusive():
+            content = self._read()
+            table = dict(content.get(section, {}).get(target, {}))
+            if table.get(name) != facts:
+                table[name] = facts
+                content.setdefault(section, {})[target] = table
+                self._write(_text(content))
+
     def _read(self) -> dict[str, dict[str, Packages]]:
         import tomllib
 
@@ -111,11 +168,23 @@ class LockFile:
             raise self._unreadable(
                 "it holds the marks of a merge conflict" if merging else str(error)
             ) from None
-        if content.pop("format", None) != FORMAT:
+        form = content.pop("format", None)
+        if type(form) is int and form > FORMAT:
+            raise self._of_a_newer_noodle(form)
+        if type(form) is not int or form != FORMAT:
             raise self._unreadable(f"its format is not {FORMAT}")
         if not _is_content(content):
             raise self._unreadable("it is not a table of packages for each target")
         return content
+
+    def _of_a_newer_noodle(self, form: int) -> SettingsError:
+        return SettingsError(
+            f"{self.path.name} was written by a newer version of Noodle",
+            expected=f"format {FORMAT}",
+            received=f"format {form}",
+            where=str(self.path),
+            remedy="python -m pip install --upgrade noodle-ffi",
+        )
 
     def _unreadable(self, why: str) -> SettingsError:
         return SettingsError(

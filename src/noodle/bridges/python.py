@@ -17,6 +17,12 @@ from types import ModuleType, UnionType
 from typing import Any
 
 from noodle._handle import Handle
+from noodle.bridges.python_environments import (
+    describe_needs,
+    environment_of,
+    require_dependencies,
+    requirements_of,
+)
 from noodle.bridges.python_imports import (
     check_interpreter,
     check_version,
@@ -26,7 +32,15 @@ from noodle.bridges.python_imports import (
     submodule_names,
     version_of,
 )
-from noodle.calls import BoundFunction, Call, Function, LoadedLibrary, LoadRequest, Submodule
+from noodle.calls import (
+    BoundFunction,
+    Call,
+    Function,
+    LoadedLibrary,
+    LoadRequest,
+    Preparation,
+    Submodule,
+)
 from noodle.errors import (
     NameNotFoundError,
     SettingsError,
@@ -49,7 +63,7 @@ class PythonBridge:
 
     @property
     def option_names(self) -> frozenset[str]:
-        """The load options that this bridge understands, all of them for workers."""
+        """The load options that this bridge understands: of workers, and of environments."""
         from noodle.bridges.python_options import PythonOptions
 
         return PythonOptions.names()
@@ -57,6 +71,32 @@ class PythonBridge:
     def missing(self) -> str | None:
         """Return None: this interpreter is always there."""
         return None
+
+    def usual_placement(self, request: LoadRequest) -> str:
+        """Return ``isolated`` for a library that needs an environment, else ``inprocess``.
+
+        Raises:
+            SettingsError: An option, a version or a dependency cannot be read.
+        """
+        return "inprocess" if requirements_of(request) is None else "isolated"
+
+    def prepare(self, request: LoadRequest) -> Preparation | None:
+        """Make the environment of a library; None where this interpreter has what it needs.
+
+        Raises:
+            UsageError, ForeignError: As ``Environments.provide``.
+        """
+        from noodle.workers.environments.locked_packages import SECTION
+
+        environment = environment_of(request) if request.placement == "isolated" else None
+        if environment is None:
+            return None
+        folder = environment.interpreter.parent.parent
+        return Preparation(environment.description, folder, SECTION, environment.title)
+
+    def needs(self, request: LoadRequest) -> str | None:
+        """Return the environment that a library needs and whether it is there, in one line."""
+        return describe_needs(request) if request.placement == "isolated" else None
 
     def load(self, request: LoadRequest) -> LoadedLibrary:
         """Import a library.
@@ -83,14 +123,8 @@ class PythonBridge:
         if request.placement == "isolated":
             from noodle.bridges.python_isolated import load_isolated
 
-            return load_isolated(request)
-        if request.options:
-            raise SettingsError(
-                f"the option {next(iter(request.options))!r} is for libraries in workers",
-                expected="no such option",
-                received=f"placement inprocess of {request.location}",
-                remedy='add placement="isolated"',
-            )
+            return load_isolated(request, environment_of(request))
+        _refuse_worker_options(request)
         if request.interpreter:
             check_interpreter(request.location, request.interpreter)
         if "/" in request.location:
@@ -98,7 +132,21 @@ class PythonBridge:
             return PythonLibrary(file, packaged=False)
         name = import_name(request.location)
         check_version(name, request.requirement)
+        require_dependencies(request)
         return PythonLibrary(import_module(name, request.location))
+
+
+def _refuse_worker_options(request: LoadRequest) -> None:
+    from noodle.bridges.python_options import WORKER_OPTIONS
+
+    for option in request.options:
+        if option in WORKER_OPTIONS:
+            raise SettingsError(
+                f"the option {option!r} is for libraries in workers",
+                expected="no such option",
+                received=f"placement inprocess of {request.location}",
+                remedy='add placement="isolated"',
+            )
 
 
 class PythonLibrary:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from noodle.distribution_names import DISTRIBUTION_NAMES
 from noodle.errors import (
     LibraryLoadError,
     MissingPackageError,
@@ -27,19 +28,10 @@ __all__ = [
     "import_file",
     "import_module",
     "import_name",
+    "is_importable",
     "submodule_names",
     "version_of",
 ]
-
-DISTRIBUTION_NAMES = {
-    "PIL": "pillow",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "sklearn": "scikit-learn",
-    "yaml": "PyYAML",
-}
-"""Distributions whose name differs from their import name, for the commands in messages."""
 
 
 def check_interpreter(library: str, wanted: str) -> None:
@@ -69,7 +61,7 @@ def check_interpreter(library: str, wanted: str) -> None:
 
 def import_name(location: str) -> str:
     """Return the import name for what may be a distribution's name (``scikit-learn``)."""
-    if all(part.isidentifier() for part in location.split(".")) and _exists(location):
+    if all(part.isidentifier() for part in location.split(".")) and is_importable(location):
         return location
     for import_name, distribution in DISTRIBUTION_NAMES.items():
         if distribution.casefold() == location.casefold():
@@ -81,10 +73,11 @@ def import_name(location: str) -> str:
     except (metadata.PackageNotFoundError, ValueError):
         return location
     candidates = [*files.split(), location.replace("-", "_")]
-    return next((c for c in candidates if not c.startswith("_") and _exists(c)), location)
+    return next((c for c in candidates if not c.startswith("_") and is_importable(c)), location)
 
 
-def _exists(name: str) -> bool:
+def is_importable(name: str) -> bool:
+    """Return whether this interpreter has the top-level module of a name, without importing it."""
     top = name.partition(".")[0]
     if top in sys.modules:
         return True
@@ -202,7 +195,7 @@ def import_file(path: Path) -> ModuleType:
 def _module_name(path: Path) -> str:
     """Return the stem of a file, made unique where it would hide another module."""
     name = path.stem
-    if name not in sys.modules and not _exists(name):
+    if name not in sys.modules and not is_importable(name):
         return name
     known = getattr(sys.modules.get(name), "__file__", None)
     if known and Path(known) in (path, path / "__init__.py"):
@@ -228,7 +221,7 @@ def check_version(name: str, requirement: str) -> None:
         VersionError: The installed version does not satisfy it, or is unknown.
     """
     top = name.partition(".")[0]
-    if requirement and (_exists(top) or version_of(top) is not None):
+    if requirement and (is_importable(top) or version_of(top) is not None):
         check_found_version(top, version_of(top), requirement)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from noodle import _host
-from noodle.bridges.python_imports import DISTRIBUTION_NAMES
 from noodle.bridges.python_options import PythonOptions
 from noodle.bridges.python_remote import RemotePythonLibrary
 from noodle.bridges.remote.pools import SharedPools
 from noodle.calls import LoadedLibrary, LoadRequest
+from noodle.distribution_names import DISTRIBUTION_NAMES
 from noodle.errors import (
     DeadlineExceededError,
     LibraryLoadError,
@@ -47,6 +47,12 @@ class Environment(Protocol):
     def description(self) -> str:
         """One line for ``explain``."""
 
+    def import_name(self, location: str) -> str:
+        """Return the import name for what may be a distribution's name."""
+
+    def how_to_add(self, package: str) -> str:
+        """Return what to type so that it has a further package."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Interpreter:
@@ -67,6 +73,16 @@ class _Interpreter:
     @property
     def description(self) -> str:
         return f"in workers of {self.interpreter}"
+
+    def import_name(self, location: str) -> str:
+        folded = location.casefold()
+        return next(
+            (name for name, known in DISTRIBUTION_NAMES.items() if known.casefold() == folded),
+            location,
+        )
+
+    def how_to_add(self, package: str) -> str:
+        return f"{self.interpreter} -m pip install {DISTRIBUTION_NAMES.get(package, package)}"
 
 
 def load_isolated(request: LoadRequest, environment: Environment | None = None) -> LoadedLibrary:
@@ -89,7 +105,7 @@ def load_isolated(request: LoadRequest, environment: Environment | None = None) 
     options = PythonOptions.read(request.options)
     place = environment or _default_environment(options)
     pool = _pool_for(place, options)
-    module = RemoteModule(pool, _specifier(request), str(Path(request.directory).absolute()))
+    module = RemoteModule(pool, _specifier(request, place), str(Path(request.directory).absolute()))
     _check_interpreter(pool, request)
     reference = _import(module, request, place)
     name = _host.request(reference, Operation.GET, "__name__")
@@ -100,7 +116,7 @@ def load_isolated(request: LoadRequest, environment: Environment | None = None) 
         module,
         request.library if "/" in request.location else name,
         facts["version"],
-        notes=(place.description,),
+        notes=(place.description, *getattr(place, "notes", ())),
         documentation=documentation,
     )
 
@@ -137,14 +153,10 @@ def _program(place: Environment, search_path: tuple[str, ...], options: PythonOp
     )
 
 
-def _specifier(request: LoadRequest) -> str:
+def _specifier(request: LoadRequest, place: Environment) -> str:
     if "/" in request.location:
         return str(Path(request.directory, request.location).absolute())
-    folded = request.location.casefold()
-    return next(
-        (name for name, known in DISTRIBUTION_NAMES.items() if known.casefold() == folded),
-        request.location,
-    )
+    return place.import_name(request.location)
 
 
 def _import(module: RemoteModule, request: LoadRequest, place: Environment) -> _host.Reference:
@@ -165,15 +177,17 @@ def _import(module: RemoteModule, request: LoadRequest, place: Environment) -> _
         ) from error
 
 
-def _import_failure(error: RemoteCallError, request: LoadRequest, place: Any) -> NoodleError:
+def _import_failure(
+    error: RemoteCallError, request: LoadRequest, place: Environment
+) -> NoodleError:
     absent = getattr(error, "name", None)
     if not isinstance(error, ModuleNotFoundError) or not isinstance(absent, str):
         return LibraryLoadError(
             f"importing {request.location} failed: {error.type_name}: {error.message}",
             where=request.location,
         )
-    install = f"{place.interpreter} -m pip install {DISTRIBUTION_NAMES.get(absent, absent)}"
-    if absent == _specifier(request).partition(".")[0]:
+    install = place.how_to_add(absent)
+    if absent == _specifier(request, place).partition(".")[0]:
         return MissingPackageError(
             f"no Python package {request.location!r}",
             expected=f"a package or module that {place.interpreter} can import",

@@ -1,4 +1,4 @@
-"""The load options of Python libraries that run in workers."""
+"""The load options of Python libraries: those of workers, and those of environments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any
 
 from noodle.bridges.remote import options as shared
 
-__all__ = ["PythonOptions"]
+__all__ = ["WORKER_OPTIONS", "PythonOptions"]
+
+WORKER_OPTIONS = frozenset({"workers", "environment", "interpreter", "memory", "shared_memory"})
+"""Those that only a library in workers has."""
 
 LEAST_MEMORY = 64 * 10**6
 """Chosen: an interpreter has 10 MB of its own; below this it hardly imports a library."""
@@ -18,7 +21,7 @@ LEAST_MEMORY = 64 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class PythonOptions:
-    """How one library is loaded in workers.
+    """How one library is loaded.
 
     Args:
         workers: How many Python processes share its calls.
@@ -28,6 +31,11 @@ class PythonOptions:
         memory: The most bytes that a process may have; None for no limit.
         shared_memory: The most bytes of shared arrays that it may be given at once; None for
             ``memory``, else half of the machine's memory.
+        dependencies: Packages that the library needs beside itself, as PEP 508 requirements.
+        from_source: The packages of its environment that are built from source.
+        cache_directory: Where environments are kept; None for the user's cache.
+        install: When packages may be installed: a word of ``noodle.settings.INSTALL_POLICIES``.
+        offline: Whether they are installed from uv's cache alone.
     """
 
     workers: int = 1
@@ -35,6 +43,11 @@ class PythonOptions:
     interpreter: str | None = None
     memory: int | None = None
     shared_memory: int | None = None
+    dependencies: tuple[str, ...] = ()
+    from_source: tuple[str, ...] = ()
+    cache_directory: str | None = None
+    install: str = "auto"
+    offline: bool = False
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -75,4 +88,9 @@ _CHECKS: Mapping[str, Any] = {
     "interpreter": _interpreter,
     "memory": _memory,
     "shared_memory": shared.size,
+    "dependencies": shared.texts,
+    "from_source": shared.texts,
+    "cache_directory": shared.directory,
+    "install": shared.install,
+    "offline": shared.flag,
 }

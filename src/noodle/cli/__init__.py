@@ -1,7 +1,8 @@
 """The ``noodle`` command.
 
-``noodle run`` with its plain options goes straight to the program, so that a warm start loads no
-command-line library; every other command line goes to the Typer application in ``cli.app``.
+``noodle run`` with its plain options goes straight to the program, and ``noodle sync`` ends at once
+when nothing has changed, so that these load no command-line library. Every other command line goes
+to the Typer application in ``cli.app``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from noodle.cli.run import run
 
         return run(arguments[1])
+    if arguments and arguments[0] == "sync":
+        from noodle.cli.sync_stamp import up_to_date
+
+        count = up_to_date(arguments[1:])
+        if count is not None:
+            print(f"up to date: {count} target{'' if count == 1 else 's'}")
+            return 0
     from noodle.cli.app import run_app
 
     return run_app(arguments)

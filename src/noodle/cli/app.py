@@ -51,6 +51,10 @@ Config = Annotated[
         readable=True,
     ),
 ]
+Frozen = Annotated[
+    bool,
+    typer.Option("--frozen", help="Install nothing: what is missing is an error."),
+]
 Program = Annotated[str, typer.Argument(metavar="FILE", help="A Noodle program.")]
 
 
@@ -85,11 +89,37 @@ def _options(
 
 
 @app.command("run")
-def _run(file: Program, config: Config = None, debug: Debug = False) -> None:
-    """Run a program."""
+def _run(
+    file: Program, config: Config = None, frozen: Frozen = False, debug: Debug = False
+) -> None:
+    """Run a program; packages that it needs and that are missing are installed."""
     from noodle.cli.run import run
 
-    raise typer.Exit(run(file, config=config, debug=debug))
+    raise typer.Exit(run(file, config=config, debug=debug, frozen=frozen))
+
+
+@app.command("sync")
+def _sync(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE", help="Noodle programs.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do without the network, from the caches.")
+    ] = False,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Install what is locked; what is not is an error.")
+    ] = False,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Install and lock what programs, the configuration and the lock file name."""
+    from noodle.cli.sync import sync
+
+    raise typer.Exit(
+        guarded(
+            lambda: sync(files or [], config=config, offline=offline, frozen=frozen), debug=debug
+        )
+    )
 
 
 @app.command("check")
@@ -141,3 +171,60 @@ def _bridges(
     from noodle.cli.bridge_listing import list_bridges
 
     raise typer.Exit(guarded(lambda: list_bridges(target, config=config), debug=debug))
+
+
+environments = typer.Typer(
+    no_args_is_help=True, help="Show and remove the packages that are installed in the cache."
+)
+app.add_typer(environments, name="env")
+
+
+@environments.command("list")
+def _list_environments(config: Config = None, debug: Debug = False) -> None:
+    """List what is installed: its size, when it was used last, whether a lock file needs it."""
+    from noodle.cli.environment_listing import list_environments
+
+    raise typer.Exit(guarded(lambda: list_environments(config=config), debug=debug))
+
+
+@environments.command("show")
+def _show_environment(
+    key: Annotated[str, typer.Argument(help="The first characters of a key.")],
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Show everything about one installation."""
+    from noodle.cli.environment_listing import show_environment
+
+    raise typer.Exit(guarded(lambda: show_environment(key, config=config), debug=debug))
+
+
+@environments.command("prune")
+def _prune_environments(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Remove those too that lock files need.")
+    ] = False,
+    unused_days: Annotated[
+        int | None,
+        typer.Option(
+            "--unused-for",
+            metavar="DAYS",
+            min=0,
+            help="Remove those too that were not used so long.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Remove what no lock file needs any more; what a process uses stays."""
+    from noodle.cli.environment_listing import prune_environments
+
+    raise typer.Exit(
+        guarded(
+            lambda: prune_environments(
+                everything=everything, unused_days=unused_days, dry_run=dry_run, config=config
+            ),
+            debug=debug,
+        )
+    )

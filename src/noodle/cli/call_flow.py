@@ -21,7 +21,7 @@ from noodle.values import ANY, FLOAT_TYPES, INTEGER_RANGES, ValueType, refusal
 if TYPE_CHECKING:
     from noodle.runtime.host import EngineHost
 
-__all__ = ["CallFlow", "ImportOutcome", "follow", "load_imports"]
+__all__ = ["CallFlow", "ImportOutcome", "follow", "load_imports", "needs_of"]
 
 UNKNOWN = "unknown"
 AT_RUN_TIME = "known when it runs"
@@ -57,11 +57,13 @@ class ImportOutcome:
         request: The import.
         module: The library's namespace; None when it could not be loaded.
         error: Why it could not be loaded.
+        needs: The environment that it needs, and whether it was there; None for none.
     """
 
     request: ForeignImport
     module: ModuleType | None
     error: NoodleError | None
+    needs: str | None = None
 
     @property
     def identity(self) -> str:
@@ -115,13 +117,30 @@ def load_imports(host: EngineHost, requests: Sequence[ForeignImport]) -> list[Im
     """
     outcomes = []
     for request in requests:
+        module = failure = None
         try:
-            outcomes.append(ImportOutcome(request, host.load_foreign(request), None))
+            module = host.load_foreign(request)
         except InternalError:
             raise
         except NoodleError as error:
-            outcomes.append(ImportOutcome(request, None, error))
+            failure = error
+        outcomes.append(ImportOutcome(request, module, failure, needs_of(host, request)))
     return outcomes
+
+
+def needs_of(host: EngineHost, request: ForeignImport) -> str | None:
+    """Return what an import needs and whether it is there, in one line; None for nothing.
+
+    What is wrong with it shows when it is loaded.
+    """
+    try:
+        return host.engine.dispatcher.needs(
+            request.target, directory=host.directory_of(request.path), **request.options
+        )
+    except InternalError:
+        raise
+    except NoodleError:
+        return None
 
 
 def follow(site: CallSite, outcomes: Sequence[ImportOutcome]) -> CallFlow:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from noodle import targets
+from noodle.cli.call_flow import needs_of
 from noodle.cli.exit_codes import NOT_COMPILED, OK
 from noodle.cli.failures import print_language_error
 from noodle.cli.terminal import error_console, output_console, visible
@@ -33,7 +34,7 @@ def check(files: Sequence[str], *, config: Path | None = None) -> int:
     output, errors = output_console(), error_console()
     code = OK
     for file in files:
-        found = _errors_of(file, config)
+        found, needs = _checked(file, config)
         for error in found:
             print_language_error(errors, error)
         if found:
@@ -42,16 +43,28 @@ def check(files: Sequence[str], *, config: Path | None = None) -> int:
             code = NOT_COMPILED
         else:
             output.print(Text.assemble(f"{visible(file)}: ", ("no errors", "ok")))
+            for line in needs:
+                output.print(Text(f"  {visible(line)}", "gutter"))
     return code
 
 
-def _errors_of(file: str, config: Path | None) -> Sequence[LanguageError]:
+def _checked(file: str, config: Path | None) -> tuple[Sequence[LanguageError], Sequence[str]]:
+    """Return the errors of a program; where it has none, the environments that it needs."""
     host = EngineHost(os.path.dirname(os.path.abspath(file)), config=config)
     try:
         checked = check_files(host, file)
     except SourceError as error:
-        return [error]
-    return [e for part in checked for e in part.errors or _target_errors(host, part)]
+        return [error], ()
+    errors = [e for part in checked for e in part.errors or _target_errors(host, part)]
+    return errors, () if errors else [line for part in checked for line in _needs(host, part)]
+
+
+def _needs(host: EngineHost, file: CheckedFile) -> Iterator[str]:
+    """Yield a line for each import that needs an environment; nothing is installed."""
+    for request in file.foreign_imports:
+        needs = needs_of(host, request)
+        if needs:
+            yield f"{file.path}:{request.line}: {request.target}: {needs}"
 
 
 def _target_errors(host: EngineHost, file: CheckedFile) -> Iterator[LanguageError]:

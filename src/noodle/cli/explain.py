@@ -74,6 +74,7 @@ def _print_json(
                 "target": outcome.request.target,
                 "name": outcome.request.name,
                 "loaded": outcome.identity or None,
+                "needs": outcome.needs,
                 "problem": str(outcome.error) if outcome.error else None,
             }
             for outcome in outcomes
@@ -118,6 +119,8 @@ def _print_import(console: Console, outcome: ImportOutcome) -> None:
             (f"{where:<6} ", "gutter"), f"{visible(request.target)} as {request.name}: ", found
         )
     )
+    if outcome.needs:
+        console.print(Text(f"       {visible(outcome.needs)}"))
     if outcome.error and outcome.error.remedy:
         console.print(
             Text.assemble("       ", ("try: ", "label"), (visible(outcome.error.remedy), "remedy"))

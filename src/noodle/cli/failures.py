@@ -15,7 +15,7 @@ from noodle.cli.terminal import error_console, visible
 from noodle.errors import InternalError, LanguageError, NoodleError
 from noodle.language import Failure, describe_failure
 
-__all__ = ["print_language_error", "report"]
+__all__ = ["print_error", "print_language_error", "report"]
 
 _LONGEST_MESSAGE = 50
 """Lines of a foreign library's message that are shown (chosen)."""
@@ -69,6 +69,18 @@ def print_language_error(console: Console, error: LanguageError) -> None:
         ):
             console.print(line)
     _print_details(console, (item for item in error.details() if item[0] != "where"))
+
+
+def print_error(console: Console, place: str, error: NoodleError) -> None:
+    """Print an error that does not end the command.
+
+    Args:
+        console: Where to.
+        place: What it concerns, such as a target.
+        error: The error.
+    """
+    console.print(_headline(place, error.summary))
+    _print_details(console, (item for item in error.details() if item[1] != place))
 
 
 def _headline(place: str, summary: str) -> Text:

@@ -13,21 +13,24 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(file: str, *, config: Path | None = None, debug: bool = False) -> int:
+def run(file: str, *, config: Path | None = None, debug: bool = False, frozen: bool = False) -> int:
     """Run a program and return the exit code.
 
     Args:
         file: The program.
         config: The configuration file; None for the nearest one above the program.
         debug: Whether an error is shown with its Python traceback.
+        frozen: Whether packages that are missing are an error; usually they are installed.
     """
-    return guarded(lambda: _run(file, config), debug=debug)
+    return guarded(lambda: _run(file, config, frozen), debug=debug)
 
 
-def _run(file: str, config: Path | None) -> int:
+def _run(file: str, config: Path | None, frozen: bool) -> int:
     from noodle.language.loader import ProgramLoader
     from noodle.runtime.host import EngineHost
 
-    host = EngineHost(os.path.dirname(os.path.abspath(file)), config=config)
+    directory = os.path.dirname(os.path.abspath(file))
+    arguments = {"install": "never"} if frozen else None
+    host = EngineHost(directory, config=config, arguments=arguments, install="always")
     ProgramLoader(host).run(file)
     return 0

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from noodle.errors import MissingPackageError
 from noodle.ffi_dispatcher import LoadDefaults
 from noodle.settings import BridgeSettings, Settings
 from noodle.targets import Target
@@ -43,16 +42,11 @@ class SettingsConfiguration:
         Args:
             name: The configured name, or the text of the target.
             target: The target that is about to be loaded.
-
-        Raises:
-            MissingPackageError: A Python package that the library is configured to need is missing.
         """
         bridge = self._settings.ffi.bridges.get(name)
         options = self._bridge_options(bridge, target)
         if bridge is None:
             return LoadDefaults(placement=self._settings.placement, options=options)
-        if target.bridge == "python":
-            _require_packages(name, bridge.dependencies)
         return LoadDefaults(
             version=bridge.version,
             placement=bridge.placement or self._settings.placement,
@@ -61,9 +55,18 @@ class SettingsConfiguration:
         )
 
     def _bridge_options(self, bridge: BridgeSettings | None, target: Target) -> dict[str, Any]:
-        if target.bridge == "javascript":
-            return {"cache_directory": str(self._settings.cache_directory)}
-        return self._native_options(bridge) if target.bridge == "native" else {}
+        if target.bridge == "native":
+            return self._native_options(bridge)
+        if target.bridge not in ("javascript", "python"):
+            return {}
+        options: dict[str, Any] = {
+            "cache_directory": str(self._settings.cache_directory),
+            "install": self._settings.install,
+            "offline": self._settings.offline,
+        }
+        if bridge is not None and target.bridge == "python":
+            options["dependencies"] = list(bridge.dependencies)
+        return options
 
     def _native_options(self, bridge: BridgeSettings | None) -> dict[str, Any]:
         options: dict[str, Any] = {"cache_directory": str(self._settings.cache_directory)}
@@ -96,28 +99,3 @@ def gpu_devices() -> list[str]:
         for pattern in GPU_DEVICES
         for device in Path("/").glob(pattern.removeprefix("/"))
     )
-
-
-def _require_packages(name: str, dependencies: Iterable[str]) -> None:
-    missing = [dependency for dependency in dependencies if not _installed(dependency)]
-    if missing:
-        raise MissingPackageError(
-            f"{name} is configured to need packages that are not installed",
-            expected=", ".join(dependencies),
-            received=f"without {', '.join(missing)}",
-            where=f"ffi.bridges.{name}.dependencies",
-            remedy=f"python -m pip install {' '.join(missing)}",
-        )
-
-
-def _installed(dependency: str) -> bool:
-    from importlib import metadata
-
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        requirement = Requirement(dependency)
-        version = metadata.version(requirement.name)
-    except (InvalidRequirement, metadata.PackageNotFoundError):
-        return False
-    return requirement.specifier.contains(version, prereleases=True)

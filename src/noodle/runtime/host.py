@@ -13,8 +13,10 @@ from noodle.language.source_files import read_source_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import ModuleType
+    from typing import Any
 
     from noodle.language.foreign_imports import ForeignImport
     from noodle.runtime.engine import Engine
@@ -27,23 +29,38 @@ _RESERVED_OPTIONS = ("directory", "prototypes", "target")
 """What an import states in other ways than with an option."""
 
 
-def make_engine(directory: str | Path, config: str | Path | None = None) -> Engine:
+def make_engine(
+    directory: str | Path,
+    config: str | Path | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    install: str = "auto",
+) -> Engine:
     """Make the engine of a program, and let ``noodle.load`` in its Python helpers use it too.
 
     Args:
         directory: Where the program is; the configuration is looked for from there upward.
         config: The configuration file, in place of the nearest one.
+        arguments: Settings that win over all others.
+        install: What the setting ``install`` is where nobody has stated it.
 
     Raises:
         SettingsError: The configuration is not in order.
     """
+    from dataclasses import replace
     from pathlib import Path
 
     from noodle.runtime.engine import Engine, use
     from noodle.settings import resolve
 
-    file = Path(config) if config is not None else None
-    return use(Engine(resolve(config_file=file, start_directory=Path(directory))))
+    settings = resolve(
+        arguments=arguments,
+        config_file=Path(config) if config is not None else None,
+        start_directory=Path(directory),
+    )
+    if settings.install == "auto":
+        settings = replace(settings, install=install)
+    return use(Engine(settings))
 
 
 class EngineHost:
@@ -52,18 +69,31 @@ class EngineHost:
     Args:
         directory: Where the program is.
         config: The configuration file; None for the nearest one above the program.
+        arguments: Settings that win over all others.
+        install: What the setting ``install`` is where nobody has stated it.
     """
 
-    def __init__(self, directory: str, *, config: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        *,
+        config: str | Path | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        install: str = "auto",
+    ) -> None:
         self._directory = directory
         self._config = config
+        self._arguments = arguments
+        self._install = install
         self._engine: Engine | None = None
 
     @property
     def engine(self) -> Engine:
         """The engine, made on first use."""
         if self._engine is None:
-            self._engine = make_engine(self._directory, self._config)
+            self._engine = make_engine(
+                self._directory, self._config, arguments=self._arguments, install=self._install
+            )
         return self._engine
 
     def load_foreign(self, spec: ForeignImport) -> ModuleType:

@@ -18,10 +18,18 @@ from noodle.settings.parts import (
 )
 from noodle.settings.resolution import OTHER_VARIABLES, resolve
 from noodle.settings.secret import Secret
-from noodle.settings.table import CAPABILITIES, MODES, PLACEMENTS, SETTINGS, Setting
+from noodle.settings.table import (
+    CAPABILITIES,
+    INSTALL_POLICIES,
+    MODES,
+    PLACEMENTS,
+    SETTINGS,
+    Setting,
+)
 
 __all__ = [
     "CAPABILITIES",
+    "INSTALL_POLICIES",
     "MODES",
     "OTHER_VARIABLES",
     "PLACEMENTS",

@@ -132,6 +132,8 @@ class Settings:
         cache_directory: Where compiled code is kept.
         placement: Where targets run that state no placement; None to decide by the target.
         deadline: Seconds that a call may take, or None.
+        install: When a load may install packages: one of ``INSTALL_POLICIES``.
+        offline: Whether packages are installed from caches alone.
         config_file: The file that was read, or None.
         places: For each stated setting, what returns the place; ``origin`` uses it.
     """
@@ -145,6 +147,8 @@ class Settings:
     cache_directory: Path = field(default_factory=default_cache_directory)
     placement: str | None = None
     deadline: float | None = None
+    install: str = "auto"
+    offline: bool = False
     config_file: Path | None = None
     places: Mapping[str, Callable[[], str]] = field(default_factory=dict, repr=False, compare=False)
 

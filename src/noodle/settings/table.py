@@ -11,6 +11,7 @@ from noodle.settings.kinds import ValueKind
 
 __all__ = [
     "CAPABILITIES",
+    "INSTALL_POLICIES",
     "MODES",
     "PLACEMENTS",
     "SETTINGS",
@@ -24,6 +25,9 @@ __all__ = [
 
 CAPABILITIES = ("read", "write", "gpu", "system", "net")
 """What a bridge may be permitted to touch."""
+
+INSTALL_POLICIES = ("auto", "always", "locked", "never")
+"""When a load may install packages: in interactive use, always, only what is locked, never."""
 
 MODES = ("off", "suggest", "optimize")
 """What the router may do at a call for which several arms are registered."""
@@ -92,6 +96,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting("bridge_paths", kinds.directories, "none", "where plug-in bridges are searched"),
     _setting("cache_directory", kinds.directory, "~/.cache/noodle", "where compiled code is kept"),
+    _setting(
+        "install",
+        kinds.choice(*INSTALL_POLICIES),
+        "auto",
+        "when a load may install packages",
+    ),
+    _setting("offline", kinds.flag, "false", "install without the network, from caches alone"),
     _setting(
         "ffi.bridges.<name>.path",
         kinds.target_path,

@@ -32,13 +32,16 @@ _KEPT = (
 def kept_variables(others: Iterable[str] = ()) -> dict[str, str]:
     """Return the variables of this process that any worker gets, among them ``LC_…``.
 
+    A worker that loads libraries itself installs nothing: nobody sees it.
+
     Args:
         others: Names of further ones, which a runtime needs.
     """
     names = {*_KEPT, *others}
-    return {
+    kept = {
         name: value for name, value in os.environ.items() if name in names or name.startswith("LC_")
     }
+    return {**kept, "NOODLE_INSTALL": "never"}
 
 
 def working_directory() -> str:

@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from noodle.runtime.engine import Engine, default_engine, use
+from noodle.settings import resolve
 from tests.bridges.javascript.registry import Registry
+
+
+@pytest.fixture(autouse=True)
+def may_install(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let loads install packages, as they do on a terminal."""
+    monkeypatch.setenv("NOODLE_INSTALL", "always")
+    engine = default_engine()
+    use(Engine(resolve(start_directory=Path.cwd())))
+    yield
+    use(engine)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from noodle.errors import (
     SettingsError,
     VersionError,
 )
+from noodle.installation.policy import InstallPolicy
 from noodle.lock_file import LockFile
 from tests.bridges.javascript.registry import Registry
 
@@ -39,9 +40,10 @@ class Project:
         self.folder = folder
         self.cache = folder / "cache"
         self.lock_path = folder / "noodle.lock"
+        self.policy = InstallPolicy("always")
 
     def install(self, name: str, wanted: str = "", **options: list[str]) -> InstalledPackage:
-        packages = NpmPackages(find_node(), self.cache)
+        packages = NpmPackages(find_node(), self.cache, self.policy)
         return packages.install(name, wanted, LockFile(self.lock_path), **options)
 
     def lock(self, target: str, *packages: dict[str, Any]) -> None:
@@ -297,6 +299,7 @@ def test_an_installation_that_is_killed_does_not_count(
         from noodle.bridges.javascript import npm
         from noodle.bridges.javascript.node import find_node
         from noodle.bridges.javascript.packages import NpmPackages
+        from noodle.installation.policy import InstallPolicy
         from noodle.lock_file import LockFile
 
         class Dying(npm.Npm):
@@ -306,7 +309,7 @@ def test_an_installation_that_is_killed_does_not_count(
                     os.kill(os.getpid(), signal.SIGKILL)
 
         folder = Path({str(project.folder)!r})
-        packages = NpmPackages(find_node(), folder / "cache")
+        packages = NpmPackages(find_node(), folder / "cache", InstallPolicy("always"))
         packages._npm.__class__ = Dying
         packages.install("small", "1", LockFile(folder / "noodle.lock"))
     """
@@ -350,11 +353,12 @@ def test_a_full_disk_is_an_error_that_says_so(registry: Registry, project: Proje
         from noodle.bridges.javascript.node import find_node
         from noodle.bridges.javascript.packages import NpmPackages
         from noodle.errors import InstallationError
+        from noodle.installation.policy import InstallPolicy
         from noodle.lock_file import LockFile
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
         folder = Path({str(project.folder)!r})
-        packages = NpmPackages(find_node(), folder / "cache")
+        packages = NpmPackages(find_node(), folder / "cache", InstallPolicy("always"))
         try:
             packages.install("large", "", LockFile(folder / "noodle.lock"))
         except InstallationError as error:

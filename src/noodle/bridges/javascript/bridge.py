@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from noodle.calls import LoadedLibrary, LoadRequest
+from noodle.calls import LoadedLibrary, LoadRequest, Preparation
 from noodle.errors import (
     DeadlineExceededError,
     LibraryLoadError,
@@ -16,6 +16,9 @@ from noodle.errors import (
     TargetError,
     WorkerCrashedError,
 )
+
+if TYPE_CHECKING:
+    from noodle.bridges.javascript.packages import InstalledPackage
 
 __all__ = ["JavaScriptBridge"]
 
@@ -59,6 +62,23 @@ class JavaScriptBridge:
         except MissingToolError as error:
             return f"{error.summary}: {error.remedy}"
         return None
+
+    def prepare(self, request: LoadRequest) -> Preparation | None:
+        """Install an npm package; nothing else needs anything.
+
+        Raises:
+            MissingPackageError, VersionError, InstallationError, DeadlineExceededError,
+            MissingToolError, SettingsError: As ``load``.
+        """
+        from noodle.bridges.javascript.node import find_node
+        from noodle.bridges.javascript.options import JavaScriptOptions
+        from noodle.bridges.javascript.packages import SECTION
+
+        if request.kind != "package":
+            return None
+        package = _install(request, JavaScriptOptions.read(request.options), find_node())
+        summary = f"{package.name} {package.version}"
+        return Preparation(summary, package.directory, SECTION, package.target)
 
     def load(self, request: LoadRequest) -> LoadedLibrary:
         """Import a module in a worker; an npm package is installed before, if need be.
@@ -108,27 +128,26 @@ def _find(request: LoadRequest, options: Any, runtime: Any) -> _Found:
     if request.kind == "builtin":
         return _Found(f"node:{request.location}", Path(request.directory).absolute(), {})
     if request.kind == "package":
-        return _install(request, options, runtime)
+        package = _install(request, options, runtime)
+        return _Found(package.name, package.directory, _manifest(package.folder), package.notes)
     path = Path(request.directory, request.location).absolute()
     if request.kind == "directory":
         return _Found(str(path), path.parent, _manifest(path))
     return _Found(str(path), path.parent, {})
 
 
-def _install(request: LoadRequest, options: Any, runtime: Any) -> _Found:
+def _install(request: LoadRequest, options: Any, runtime: Any) -> InstalledPackage:
     from noodle.bridges.javascript.packages import NpmPackages
     from noodle.build_cache import user_cache_directory
-    from noodle.lock_file import FILE_NAME, LockFile
-    from noodle.settings import find_config
+    from noodle.installation.policy import InstallPolicy
+    from noodle.lock_file import LockFile
 
-    directory = Path(request.directory).absolute()
-    config = find_config(directory)
-    lock_file = LockFile((config.parent if config else directory) / FILE_NAME)
+    lock_file = LockFile.of_directory(Path(request.directory))
     cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
-    package = NpmPackages(runtime, cache).install(
+    policy = InstallPolicy(options.install, options.offline)
+    return NpmPackages(runtime, cache, policy).install(
         request.location, request.requirement, lock_file, options.allow_scripts
     )
-    return _Found(package.name, package.directory, _manifest(package.folder), package.notes)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

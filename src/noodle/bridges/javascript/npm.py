@@ -5,22 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from noodle.bridges.javascript.node import NodeRuntime
-from noodle.deadlines import remaining_seconds
-from noodle.errors import (
-    DeadlineExceededError,
-    InstallationError,
-    MissingPackageError,
-    NoodleError,
-    VersionError,
-)
+from noodle.errors import InstallationError, MissingPackageError, NoodleError, VersionError
+from noodle.installation.tool import FREE_SPACE, run_tool
 
 __all__ = ["Npm"]
 
@@ -54,9 +45,6 @@ _NETWORK_CODES = (
     "EPROTO",
 )
 
-_SECRETS = re.compile(r"(//)[^/@\s]+@")
-"""Credentials in an address, which npm repeats in its messages."""
-
 
 class Npm:
     """Runs npm.
@@ -67,11 +55,13 @@ class Npm:
     Args:
         runtime: The Node.js that it belongs to.
         downloads: Where it keeps what it has downloaded.
+        offline: Whether it does without the network.
     """
 
-    def __init__(self, runtime: NodeRuntime, downloads: Path) -> None:
+    def __init__(self, runtime: NodeRuntime, downloads: Path, *, offline: bool = False) -> None:
         self._runtime = runtime
         self._downloads = downloads
+        self._offline = offline
 
     def run(self, arguments: Sequence[str], *, folder: Path, target: str, scripts: bool) -> None:
         """Run an npm command and wait for it.
@@ -94,22 +84,11 @@ class Npm:
             *_SETTINGS,
             f"--cache={self._downloads}",
             f"--ignore-scripts={'false' if scripts else 'true'}",
+            *(["--offline"] if self._offline else []),
         ]
-        # A session of its own: what it has started ends with it at the deadline.
-        with subprocess.Popen(
-            command,
-            cwd=folder,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            output, errors = _communicate(process, target)
-        if process.returncode:
-            raise _error(target, _failure(output, errors))
+        run = run_tool(command, folder=folder, environment=self._environment(), target=target)
+        if run.status:
+            raise _error(target, _failure(run.output, run.errors))
 
     def _environment(self) -> dict[str, str]:
         # Scripts find the Node.js that will run them, not another one on PATH.
@@ -117,23 +96,6 @@ class Npm:
             filter(None, [str(self._runtime.node.parent), os.environ.get("PATH")])
         )
         return {**os.environ, "PATH": path}
-
-
-def _communicate(process: subprocess.Popen[str], target: str) -> tuple[str, str]:
-    limit = remaining_seconds()
-    try:
-        return process.communicate(timeout=None if limit is None else max(0.0, limit))
-    except BaseException as error:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if not isinstance(error, subprocess.TimeoutExpired):
-            raise
-        raise DeadlineExceededError(
-            f"{target} was not installed before the deadline",
-            expected=f"an end within {max(0.0, limit or 0.0):.3g} s",
-            received="npm, still at work",
-            remedy="allow more time with noodle.deadline(seconds), or install it beforehand",
-        ) from None
 
 
 class _Failure(NamedTuple):
@@ -153,7 +115,7 @@ def _failure(stdout: str, stderr: str) -> _Failure:
 
 
 def _error(target: str, failure: _Failure) -> NoodleError:
-    told = _SECRETS.sub(r"\1", "\n".join(filter(None, (failure.summary, failure.detail))))
+    told = "\n".join(filter(None, (failure.summary, failure.detail)))
     received = f"npm: {failure.code}: {told}" if failure.code else f"npm: {told or 'no message'}"
     if failure.code == "E404":
         return MissingPackageError(
@@ -178,6 +140,14 @@ def _error(target: str, failure: _Failure) -> NoodleError:
             where=target,
             remedy="find out why it changed; if you trust it, delete the table from noodle.lock",
         )
+    if failure.code == "ENOTCACHED":
+        return InstallationError(
+            f"{target} cannot be installed without the network",
+            expected="packages that npm has downloaded before",
+            received=received,
+            where=target,
+            remedy="noodle sync, without --offline",
+        )
     if failure.code in _NETWORK_CODES:
         return InstallationError(
             f"{target} cannot be downloaded: the registry cannot be reached",
@@ -194,7 +164,7 @@ def _error(target: str, failure: _Failure) -> NoodleError:
 
 def _remedy(failure: _Failure) -> str | None:
     if failure.code == "ENOSPC" or "ENOSPC" in failure.summary:
-        return "free some space, or name another folder in NOODLE_CACHE_DIR"
+        return FREE_SPACE
     if failure.code in ("E401", "E403"):
         return "npm login, with the account that may read the package"
     return None

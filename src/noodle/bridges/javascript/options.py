@@ -33,6 +33,8 @@ class JavaScriptOptions:
         memory: The most bytes that a Node process may have; None for no limit.
         shared_memory: The most bytes of shared arrays that it may be given at once; None for
             ``memory``, else half of the machine's memory.
+        install: When packages may be installed: a word of ``noodle.settings.INSTALL_POLICIES``.
+        offline: Whether they are installed from npm's downloads alone.
     """
 
     workers: int = 1
@@ -43,6 +45,8 @@ class JavaScriptOptions:
     cache_directory: str | None = None
     memory: int | None = None
     shared_memory: int | None = None
+    install: str = "auto"
+    offline: bool = False
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -63,23 +67,15 @@ class JavaScriptOptions:
 
 
 def _int64(name: str, value: Any) -> str:
-    return _chosen(name, value, _INT64)
+    return shared.chosen(name, value, _INT64)
 
 
 def _readonly(name: str, value: Any) -> str:
-    return _chosen(name, value, _READONLY)
+    return shared.chosen(name, value, _READONLY)
 
 
-def _chosen(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if isinstance(value, str) and value in allowed:
-        return value
-    raise shared.wrong(name, value, f"one of {', '.join(allowed)}")
-
-
-def _texts(name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
-        return tuple(sorted(set(value)))
-    raise shared.wrong(name, value, "a list of texts")
+def _scripts(name: str, value: Any) -> tuple[str, ...]:
+    return tuple(sorted(set(shared.texts(name, value))))
 
 
 def _memory(name: str, value: Any) -> int | None:
@@ -90,9 +86,11 @@ _CHECKS: Mapping[str, Any] = {
     "workers": shared.count,
     "int64": _int64,
     "readonly": _readonly,
-    "allow_scripts": _texts,
+    "allow_scripts": _scripts,
     "environment": shared.variables,
     "cache_directory": shared.directory,
     "memory": _memory,
     "shared_memory": shared.size,
+    "install": shared.install,
+    "offline": shared.flag,
 }

@@ -21,22 +21,23 @@ from typing import Any
 
 from noodle.bridges.javascript.node import NodeRuntime
 from noodle.bridges.javascript.npm import Npm
-from noodle.build_cache import BuildCache, digest
-from noodle.errors import (
-    InstallationError,
-    NoodleError,
-    SettingsError,
-    VersionError,
-    did_you_mean,
-)
-from noodle.lock_file import LockFile, Packages
+from noodle.build_cache import digest
+from noodle.errors import InstallationError, SettingsError, VersionError, did_you_mean
+from noodle.installation.policy import InstallPolicy
+from noodle.installation.progress import announced
+from noodle.installation.store import PackageStore, User
+from noodle.installation.tool import disk_errors
+from noodle.lock_file import LockFile, Packages, table_digest
 
 __all__ = ["InstalledPackage", "NpmPackages"]
+
+DOWNLOADS = "downloads"
+"""The folder in which npm keeps what it has downloaded."""
 
 SECTION = "npm"
 """The lock file's section."""
 
-_LAYOUT = "1"
+_LAYOUT = "2"
 """Chosen: changes with what an installed folder looks like, which makes new folders."""
 
 _PACKAGE = r"(?:@[\w.~-]+/)?[\w~-][\w.~-]*"
@@ -73,12 +74,14 @@ class InstalledPackage:
         name: Its name.
         version: Its exact version.
         directory: The folder whose ``node_modules`` holds it.
+        target: The target as the lock file names it.
         notes: What ``explain`` should tell.
     """
 
     name: str
     version: str
     directory: Path
+    target: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,12 +96,15 @@ class NpmPackages:
     Args:
         runtime: The Node.js that will run them.
         cache_directory: The user's cache of Noodle.
+        policy: What may be installed.
     """
 
-    def __init__(self, runtime: NodeRuntime, cache_directory: Path) -> None:
+    def __init__(self, runtime: NodeRuntime, cache_directory: Path, policy: InstallPolicy) -> None:
         self._runtime = runtime
-        self._cache = BuildCache.at(cache_directory / "node")
-        self._npm = Npm(runtime, self._cache.path("downloads"))
+        self._policy = policy
+        self._store = PackageStore(cache_directory / "node")
+        downloads = self._store.cache.path(DOWNLOADS)
+        self._npm = Npm(runtime, downloads, offline=policy.offline)
 
     def install(
         self, name: str, wanted: str, lock_file: LockFile, allow_scripts: Sequence[str] = ()
@@ -112,7 +118,7 @@ class NpmPackages:
             allow_scripts: The packages of the tree whose install scripts may run.
 
         Raises:
-            MissingPackageError: There is no such package.
+            MissingPackageError: There is no such package, or it may not be installed now.
             VersionError: No version satisfies the range.
             InstallationError: It cannot be downloaded or installed, or is not what was locked.
             SettingsError: The lock file cannot be read, or no package has an allowed name.
@@ -122,15 +128,21 @@ class NpmPackages:
         locked = lock_file.packages(SECTION, target)
         notes: list[str] = []
         if locked is None:
+            self._policy.require_locking(f"npm:{target}", lock_file.path.name)
             resolved = self._resolve(name, wanted, lock_file)
             locked = self._lock(target, resolved, lock_file, notes)
         tree = _Tree(name, target, locked, lock_file)
         scripts = tree.with_scripts(allow_scripts)
-        directory = self._cache.get(
-            self._key(tree, scripts), lambda made: self._install(tree, scripts, made)
+        stored = self._store.provide(
+            self._key(tree, scripts),
+            f"npm:{target}",
+            lambda folder: self._install(tree, scripts, folder),
+            policy=self._policy,
+            user=tree.user,
+            count=len(locked),
         )
-        notes += filter(None, [self._cache.note, _silent_scripts(tree, scripts, directory)])
-        return InstalledPackage(name, tree.version, directory, tuple(notes))
+        notes += filter(None, [self._store.note, _silent_scripts(tree, scripts, stored.directory)])
+        return InstalledPackage(name, tree.version, stored.directory, target, tuple(notes))
 
     def _lock(
         self, target: str, packages: Packages, lock_file: LockFile, notes: list[str]
@@ -144,7 +156,7 @@ class NpmPackages:
     def _resolve(self, name: str, wanted: str, lock_file: LockFile) -> Packages:
         """Return the exact versions and hashes that the registry gives for a range."""
         target = f"npm:{name}@{wanted}" if wanted else f"npm:{name}"
-        with _progress(f"resolving {target}"), self._folder(target) as folder:
+        with announced(f"resolving {target}"), self._folder(target) as folder:
             _write_json(folder / "package.json", _manifest({name: wanted or "*"}))
             _use_project_settings(folder, lock_file)
             self._npm.run(
@@ -157,18 +169,18 @@ class NpmPackages:
             if place
         }
 
-    def _install(self, tree: _Tree, scripts: Sequence[str], folder: Path) -> None:
+    def _install(self, tree: _Tree, scripts: Sequence[str], folder: Path) -> dict[str, Any]:
         target = f"npm:{tree.target}"
-        with _progress(f"installing {target} ({len(tree.packages)} packages)"), _disk(target):
-            folder.mkdir()
-            manifest = _manifest({tree.name: tree.version})
-            _write_json(folder / "package.json", manifest)
-            _write_json(folder / "package-lock.json", tree.package_lock(manifest))
-            _use_project_settings(folder, tree.lock_file)
-            self._install_exactly(folder, target)
-            if scripts:
-                self._npm.run(["rebuild", *scripts], folder=folder, target=target, scripts=True)
-            (folder / ".npmrc").unlink(missing_ok=True)
+        folder.mkdir()
+        manifest = _manifest({tree.name: tree.version})
+        _write_json(folder / "package.json", manifest)
+        _write_json(folder / "package-lock.json", tree.package_lock(manifest))
+        _use_project_settings(folder, tree.lock_file)
+        self._install_exactly(folder, target)
+        if scripts:
+            self._npm.run(["rebuild", *scripts], folder=folder, target=target, scripts=True)
+        (folder / ".npmrc").unlink(missing_ok=True)
+        return {"kind": "npm", "packages": tree.versions, "scripts": list(scripts)}
 
     def _install_exactly(self, folder: Path, target: str) -> None:
         """Install what is locked, without the network where the downloads have all of it."""
@@ -181,14 +193,14 @@ class NpmPackages:
 
     @contextmanager
     def _folder(self, target: str) -> Iterator[Path]:
-        with _disk(target), self._cache.private_folder() as folder:
+        with disk_errors(target), self._store.cache.private_folder() as folder:
             yield folder
 
     def _key(self, tree: _Tree, scripts: Sequence[str]) -> str:
         machine = (sys.platform, os.uname().machine)
         # What a script builds may depend on the version of Node.js; nothing else does.
         built_for = (self._binary_interface(), *scripts) if scripts else ()
-        return digest(_LAYOUT, *machine, tree.name, _canonical(tree.packages), *built_for)
+        return digest(_LAYOUT, *machine, tree.name, table_digest(tree.packages), *built_for)
 
     def _binary_interface(self) -> str:
         command = [str(self._runtime.node), "-p", "process.versions.modules"]
@@ -228,6 +240,17 @@ class _Tree:
     def version(self) -> str:
         return str(self.packages[f"node_modules/{self.name}"]["version"])
 
+    @property
+    def versions(self) -> list[str]:
+        """The packages with their versions, each once."""
+        return sorted({f"{_name(place)}@{f['version']}" for place, f in self.packages.items()})
+
+    @property
+    def user(self) -> User:
+        """What needs the installation: the table of the lock file."""
+        lock_file = os.path.abspath(self.lock_file.path)
+        return User(lock_file, SECTION, self.target, table_digest(self.packages))
+
     def package_lock(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Return the content of npm's own lock file."""
         return {
@@ -238,7 +261,7 @@ class _Tree:
 
     def with_scripts(self, names: Iterable[str]) -> list[str]:
         """Return the sorted names of packages whose scripts may run, each of which must exist."""
-        known = {place.rpartition("node_modules/")[2] for place in self.packages}
+        known = set(map(_name, self.packages))
         for name in names:
             if name not in known:
                 raise SettingsError(
@@ -254,7 +277,7 @@ class _Tree:
 def _silent_scripts(tree: _Tree, allowed: Sequence[str], directory: Path) -> str | None:
     """Return a note about the install scripts that exist and did not run."""
     names = sorted(
-        place.rpartition("node_modules/")[2]
+        _name(place)
         for place, facts in tree.packages.items()
         if facts.get("hasInstallScript") and (directory / place).is_dir()
     )
@@ -262,6 +285,11 @@ def _silent_scripts(tree: _Tree, allowed: Sequence[str], directory: Path) -> str
     if not silent:
         return None
     return f"install scripts that did not run: {', '.join(silent)} (allow_scripts={silent!r})"
+
+
+def _name(place: str) -> str:
+    """Return the name of the package at a place in the tree."""
+    return place.rpartition("node_modules/")[2]
 
 
 def _manifest(dependencies: Mapping[str, str]) -> dict[str, Any]:
@@ -278,33 +306,3 @@ def _use_project_settings(folder: Path, lock_file: LockFile) -> None:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
-def _canonical(packages: Packages) -> str:
-    return json.dumps(packages, sort_keys=True, separators=(",", ":"))
-
-
-@contextmanager
-def _disk(target: str) -> Iterator[None]:
-    try:
-        yield
-    except NoodleError:  # of which some are an OSError too
-        raise
-    except OSError as error:
-        raise InstallationError(
-            f"{target} cannot be installed: {(error.strerror or str(error)).lower()}",
-            where="the cache of Noodle",
-            remedy="free some space, or name another folder in NOODLE_CACHE_DIR",
-        ) from error
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[None]:
-    """Show on a terminal that something takes its time, until it is done."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True, markup=False).status(text):
-        yield

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noodle.calls import LoadRequest
+from noodle.calls import LoadRequest, Preparation
 
 if TYPE_CHECKING:
     from noodle.bridges.native.compilers import Compiler
     from noodle.bridges.native.libraries import NativeLibrary
 
-__all__ = ["NativeBridge"]
+__all__ = ["SECTION", "NativeBridge"]
+
+SECTION = "native"
+"""The lock file's section."""
 
 
 class NativeBridge:
@@ -62,6 +65,33 @@ class NativeBridge:
         if not sys.platform.startswith("linux"):
             return f"native libraries are loaded on Linux, not on {sys.platform}"
         return None if find_spec("_cffi_backend") else "cffi is not installed: pip install cffi"
+
+    def prepare(self, request: LoadRequest) -> Preparation | None:
+        """Find a shared library of the system and say which build it is.
+
+        A file beside the program, or a source, belongs to the program itself.
+
+        Raises:
+            MissingLibraryError: There is no such library.
+            LibraryLoadError: It is no library for this process.
+            SettingsError: An option is unknown or has a wrong value.
+        """
+        from noodle.bridges.native.elf import read_library
+        from noodle.bridges.native.linker import find_with_dependencies
+        from noodle.bridges.native.options import NativeOptions
+
+        if request.kind != "library":
+            return None
+        options = NativeOptions.read(request.options)
+        path = find_with_dependencies(
+            request.location,
+            Path(request.directory).absolute(),
+            (*options.library_paths, *self._library_paths),
+            options.dependencies,
+        )
+        build = read_library(path, request.location).identity()
+        summary = f"build {build[:12]}"
+        return Preparation(summary, path, SECTION, request.location, {"build": build})
 
     def load(self, request: LoadRequest) -> NativeLibrary:
         """Load a shared library, or a C source that is compiled first.

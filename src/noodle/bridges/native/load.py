@@ -11,7 +11,7 @@ from noodle.bridges.native.declarations import Declaration, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary
-from noodle.bridges.native.linker import find_library
+from noodle.bridges.native.linker import find_with_dependencies
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
@@ -20,7 +20,6 @@ from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
 from noodle.errors import (
     CompilationError,
-    MissingLibraryError,
     MissingSymbolError,
     MissingToolError,
     NoodleError,
@@ -86,12 +85,9 @@ class Load:
         refuse_other_language(location, self._directory)
         if is_source(location):
             return self._compile(location)
-        try:
-            path = find_library(location, self._directory, self._library_paths)
-        except MissingLibraryError as error:
-            command = install_command([location, *self._options.dependencies])
-            error.remedy = command or error.remedy
-            raise
+        path = find_with_dependencies(
+            location, self._directory, self._library_paths, self._options.dependencies
+        )
         self._notes.append(f"library file {path}")
         return path
 

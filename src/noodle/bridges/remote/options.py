@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from noodle.errors import SettingsError, did_you_mean
+from noodle.settings import INSTALL_POLICIES
 from noodle.sizes import EXAMPLES, format_size, parse_size
 
-__all__ = ["count", "directory", "read", "size", "variables", "wrong"]
+__all__ = [
+    "chosen",
+    "count",
+    "directory",
+    "flag",
+    "install",
+    "read",
+    "size",
+    "texts",
+    "variables",
+    "wrong",
+]
 
 MOST_WORKERS = 64
 """Chosen: more than a machine has cores for."""
@@ -72,6 +84,32 @@ def directory(name: str, value: Any) -> str | None:
     if value is None or isinstance(value, (str, os.PathLike)):
         return None if value is None else str(os.fspath(value))
     raise wrong(name, value, "a directory")
+
+
+def chosen(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Check that a value is one of some words."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise wrong(name, value, f"one of {', '.join(allowed)}")
+
+
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Check a list of texts."""
+    if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return tuple(value)
+    raise wrong(name, value, "a list of texts")
+
+
+def flag(name: str, value: Any) -> bool:
+    """Check what is true or false."""
+    if isinstance(value, bool):
+        return value
+    raise wrong(name, value, "true or false")
+
+
+def install(name: str, value: Any) -> str:
+    """Check when packages may be installed."""
+    return chosen(name, value, INSTALL_POLICIES)
 
 
 def size(name: str, value: Any, least: int = 1) -> int | None:

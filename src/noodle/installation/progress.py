@@ -1,0 +1,39 @@
+"""What a person sees while something is installed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["announced", "say"]
+
+
+@contextmanager
+def announced(text: str) -> Iterator[None]:
+    """Tell on standard error what is being done, until it is done.
+
+    A terminal shows a moving sign meanwhile, and keeps the line; elsewhere it is one line.
+
+    Args:
+        text: What is being done, such as ``installing npm:lodash@4``.
+    """
+    say(text)
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, markup=False).status(text):
+        yield
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, where there is one.
+
+    Args:
+        text: The line, without a newline.
+    """
+    if sys.stderr is not None:
+        sys.stderr.write(f"noodle: {text}\n")
+        sys.stderr.flush()

@@ -1,0 +1,303 @@
+"""Environments: made once for the packages that the lock file names, and found again.
+
+An environment is named by a digest of the interpreter, the platform and the locked packages with
+their hashes. Two programs with the same lock share it; another version of anything is another one.
+It is built in a private folder, bytecode included, and appears when it is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from noodle.build_cache import digest
+from noodle.errors import MissingToolError, NoodleError, VersionError
+from noodle.installation.policy import InstallPolicy
+from noodle.installation.progress import announced
+from noodle.installation.store import PackageStore
+from noodle.installation.tool import disk_errors
+from noodle.lock_file import LockFile, Packages
+from noodle.workers.environments.environment import Environment
+from noodle.workers.environments.installed_modules import (
+    installed_modules,
+    installed_versions,
+    site_packages,
+)
+from noodle.workers.environments.interpreters import OLDEST, Interpreter, Interpreters
+from noodle.workers.environments.locked_packages import SECTION, LockedPackages
+from noodle.workers.environments.requirements import Requirements
+from noodle.workers.environments.resolution import resolve
+from noodle.workers.environments.uv import (
+    DOWNLOADS_VARIABLE,
+    Uv,
+    downloads_allowed,
+    find_uv,
+)
+
+__all__ = ["Environments"]
+
+_LAYOUT = "1"
+"""Chosen: changes with what an environment looks like, which makes new ones."""
+
+
+class Environments:
+    """Makes and finds environments.
+
+    Args:
+        cache_directory: The user's cache of Noodle.
+        policy: What may be installed.
+    """
+
+    def __init__(self, cache_directory: Path, policy: InstallPolicy) -> None:
+        self._policy = policy
+        self._store = PackageStore(cache_directory / "python")
+        self._interpreters = Interpreters(self._store.cache)
+
+    def provide(self, requirements: Requirements, lock_file: LockFile) -> Environment:
+        """Return the environment of requirements, made now if it is not there.
+
+        What is not locked yet is resolved and locked. The environment is kept from being removed
+        until this process ends.
+
+        Args:
+            requirements: What it must have.
+            lock_file: Where the exact versions are, or will be.
+
+        Raises:
+            MissingPackageError: There is no such package, or it may not be installed now.
+            VersionError: No version satisfies the requirements together, or none has wheels.
+            InstallationError: Something cannot be downloaded, built or installed, or is not what
+                was locked.
+            MissingToolError: There is no such Python, or no uv.
+            SettingsError: The lock file cannot be read.
+            DeadlineExceededError: It was not made before the deadline.
+        """
+        notes: list[str] = []
+        locked = self.locked(requirements, lock_file)
+        if locked is None:
+            self._policy.require_locking(requirements.title, lock_file.path.name)
+            resolved = LockedPackages(requirements, self._resolve(requirements), lock_file)
+            locked = LockedPackages(requirements, self._lock(resolved, notes), lock_file)
+        interpreter = self._interpreter(locked)
+        stored = self._store.provide(
+            _key(locked, interpreter),
+            requirements.title,
+            lambda folder: self._install(locked, interpreter, folder),
+            policy=self._policy,
+            user=locked.user,
+            count=len(locked.packages),
+        )
+        notes += filter(None, [self._store.note])
+        return Environment.of(stored, requirements, tuple(notes))
+
+    def locked(self, requirements: Requirements, lock_file: LockFile) -> LockedPackages | None:
+        """Return what the lock file holds for requirements, or None where it holds nothing.
+
+        Raises:
+            InstallationError: The lock was edited and cannot be used.
+            SettingsError: The lock file cannot be read.
+        """
+        table = lock_file.packages(SECTION, requirements.title)
+        return None if table is None else LockedPackages(requirements, table, lock_file)
+
+    def find(self, requirements: Requirements, lock_file: LockFile) -> Environment | None:
+        """Return the environment of requirements if it is there; nothing is locked or installed.
+
+        Raises:
+            InstallationError: Its lock was edited and cannot be used.
+            SettingsError: The lock file cannot be read.
+        """
+        locked = self.locked(requirements, lock_file)
+        if locked is None:
+            return None
+        for interpreter in _fitting(self._interpreters.found(), requirements.python, locked.series):
+            stored = self._store.find(_key(locked, interpreter))
+            if stored is not None:
+                return Environment.of(stored, requirements)
+        return None
+
+    # ------------------------------------------------------------------------------ resolving
+
+    def _lock(self, resolved: LockedPackages, notes: list[str]) -> Packages:
+        lock_file = resolved.lock_file
+        try:
+            return lock_file.add(SECTION, resolved.requirements.title, resolved.table)
+        except OSError as error:
+            notes.append(f"not locked: {lock_file.path.name} cannot be written: {error.strerror}")
+            return resolved.table
+
+    def _resolve(self, requirements: Requirements) -> Packages:
+        """Return the lock for the first series of Python that has wheels of everything."""
+        if not requirements.packages:
+            return {"python": {"version": self._first_of_series(requirements)[0].series}}
+        uv = find_uv(offline=self._policy.offline)
+        refusals: list[tuple[str, VersionError]] = []
+        with announced(f"resolving {requirements}"):
+            for interpreter in self._first_of_series(requirements):
+                try:
+                    return self._resolve_for(interpreter, uv, requirements)
+                except VersionError as error:
+                    refusals.append((interpreter.series, error))
+        raise _no_series(refusals)
+
+    def _resolve_for(
+        self, interpreter: Interpreter, uv: Uv, requirements: Requirements
+    ) -> Packages:
+        with self._folder(requirements.title) as folder:
+            return resolve(uv, requirements, interpreter, folder, requirements.title)
+
+    def _first_of_series(self, requirements: Requirements) -> list[Interpreter]:
+        series: dict[str, Interpreter] = {}
+        for interpreter in self._candidates(requirements, None):
+            series.setdefault(interpreter.series, interpreter)
+        if not series:
+            oldest = f">={OLDEST[0]}.{OLDEST[1]}"
+            raise self._no_interpreter(requirements, requirements.python or oldest)
+        return list(series.values())
+
+    # --------------------------------------------------------------------------- interpreters
+
+    def _interpreter(self, locked: LockedPackages) -> Interpreter:
+        found = self._candidates(locked.requirements, locked.series)
+        if found:
+            return found[0]
+        raise self._no_interpreter(locked.requirements, f"=={locked.series}.*")
+
+    def _candidates(self, requirements: Requirements, series: str | None) -> list[Interpreter]:
+        """Return the interpreters that may be used, the preferred first."""
+        fitting = _fitting(self._interpreters.found(), requirements.python, series)
+        if not fitting:
+            wanted = f"=={series}.*" if series else requirements.python
+            fitting = _fitting(self._found_by_uv(wanted), requirements.python, series)
+        return fitting
+
+    def _found_by_uv(self, wanted: str) -> list[Interpreter]:
+        """Return what uv finds, or downloads where the user lets it, beyond our own search."""
+        try:
+            uv = find_uv(offline=self._policy.offline)
+        except MissingToolError:
+            return []
+        version = wanted.removeprefix("==").removesuffix(".*") if wanted else "3"
+        folder = Path("/")
+        if downloads_allowed():
+            with announced(f"downloading Python {version}"):
+                uv.attempt(
+                    ["python", "install", "--no-bin", version],
+                    folder=folder,
+                    target=f"Python {version}",
+                )
+        path = uv.attempt(
+            ["python", "find", "--no-project", "--system", version],
+            folder=folder,
+            target=f"Python {version}",
+        )
+        found = self._interpreters.at(path.strip(), "uv") if path else None
+        return [found] if found else []
+
+    def _no_interpreter(self, requirements: Requirements, wanted: str) -> NoodleError:
+        found = self._interpreters.found()
+        refused = [
+            f"{one}: {one.refusal()}"
+            for one in found
+            if one.refusal() and _satisfies(one, requirements.python, None)
+        ]
+        usable = [str(one) for one in found if not one.refusal()]
+        version = wanted.removeprefix("==").removesuffix(".*")
+        return MissingToolError(
+            f"there is no Python {version} for {requirements}",
+            expected=f"CPython {wanted} on PATH, or installed by pyenv, asdf, mise, conda or uv",
+            received="; ".join([f"found {', '.join(usable) or 'none'}", *refused]),
+            where=requirements.title,
+            remedy=f"uv python install {version}, or let it be downloaded: {DOWNLOADS_VARIABLE}=1",
+        )
+
+    # ----------------------------------------------------------------------------- installing
+
+    def _install(
+        self, locked: LockedPackages, interpreter: Interpreter, folder: Path
+    ) -> dict[str, Any]:
+        target = locked.requirements.title
+        uv = find_uv(offline=self._policy.offline)
+        # Relocatable, because it is moved into place when it is complete.
+        uv.run(
+            [
+                *("venv", "--relocatable", "--no-project", "--python", interpreter.path),
+                folder,
+            ],
+            folder=folder.parent,
+            target=target,
+        )
+        if locked.packages:
+            self._install_packages(uv, locked, folder)
+        _remove_start_code(folder)
+        return {
+            "kind": "python",
+            "python": interpreter.version,
+            "interpreter": str(interpreter.path),
+            "packages": [
+                f"{name}=={it}" for name, it in sorted(installed_versions(folder).items())
+            ],
+            "modules": installed_modules(folder),
+        }
+
+    def _install_packages(self, uv: Uv, locked: LockedPackages, folder: Path) -> None:
+        requirements = folder.parent / "requirements.txt"
+        requirements.write_text(locked.text, encoding="utf-8")
+        built = [f"--no-binary={name}" for name in locked.requirements.from_source]
+        uv.run(
+            [
+                *("pip", "install", "--python", folder / "bin" / "python"),
+                *("--require-hashes", "--no-deps", "--only-binary=:all:", *built),
+                *("--compile-bytecode", "--requirements", requirements),
+            ],
+            folder=folder.parent,
+            target=locked.requirements.title,
+        )
+
+    @contextmanager
+    def _folder(self, target: str) -> Iterator[Path]:
+        with disk_errors(target), self._store.cache.private_folder() as folder:
+            yield folder
+
+
+def _key(locked: LockedPackages, interpreter: Interpreter) -> str:
+    machine = (sys.platform, os.uname().machine)
+    return digest(
+        _LAYOUT, *machine, *interpreter.identity, locked.digest, *locked.requirements.from_source
+    )
+
+
+def _remove_start_code(folder: Path) -> None:
+    """Remove what uv lets every start of Python run: it serves pip, and takes 7 to 15 ms."""
+    packages = site_packages(folder)
+    for path in (*packages.glob("_virtualenv.*"), *packages.glob("__pycache__/_virtualenv.*")):
+        path.unlink()
+
+
+def _fitting(found: Sequence[Interpreter], specifier: str, series: str | None) -> list[Interpreter]:
+    return [one for one in found if not one.refusal() and _satisfies(one, specifier, series)]
+
+
+def _satisfies(interpreter: Interpreter, specifier: str, series: str | None) -> bool:
+    from packaging.specifiers import SpecifierSet
+
+    if series is not None and interpreter.series != series:
+        return False
+    if not specifier:
+        return True
+    return SpecifierSet(specifier).contains(interpreter.version, prereleases=True)
+
+
+def _no_series(refusals: Sequence[tuple[str, VersionError]]) -> VersionError:
+    """Return the error for requirements that no series of Python here satisfies."""
+    _, error = refusals[0]
+    if len(refusals) > 1:
+        others = ", ".join(series for series, _ in refusals[1:])
+        error.received = (
+            f"{error.received}\nfor Python {refusals[0][0]}; nor is there one for {others}"
+        )
+    return error
