@@ -13,7 +13,7 @@ import noodle as package
 from noodle.cli.app import app
 from tests.cli.conftest import Command
 
-COMMANDS = ("run", "check", "explain", "repl", "bridges")
+COMMANDS = ("run", "check", "explain", "repl", "bridges", "sync", "env")
 
 
 def shown(*arguments: str) -> tuple[int, str]:

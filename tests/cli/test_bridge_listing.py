@@ -35,7 +35,7 @@ def test_configured_libraries_are_found_or_missing_with_what_to_type(invoke: Com
     write(
         "noodle.toml",
         '[ffi.bridges.colours]\npath = "colorsys"\n'
-        '[ffi.bridges.old]\npath = "numpy"\nversion = "0.1"\n',
+        '[ffi.bridges.old]\npath = "numpy"\nversion = "0.1"\nplacement = "inprocess"\n',
     )
     result = invoke("bridges")
     assert result.returncode == 4

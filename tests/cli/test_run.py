@@ -115,7 +115,11 @@ def test_debug_shows_the_traceback_before_the_message(noodle: Command, write: Wr
         ('import ffi "./kernl.c" as k', "there is no file ./kernl.c", "./kernel.c"),
         ('import ffi "libnosuch.so.9" as x { fn f(): void }', "libnosuch.so.9", ""),
         ('import ffi "numpy" as np with { versoin: "1" }', "no option 'versoin'", "version"),
-        ('import ffi "numpy" as np with { version: "0.1" }', "is not what this interpreter", ""),
+        (
+            'import ffi "numpy" as np with { version: "0.1", placement: "inprocess" }',
+            "is not what this interpreter",
+            "",
+        ),
         ('import ffi "numpy" as np with { directory: "/" }', "no option 'directory'", ""),
     ],
 )

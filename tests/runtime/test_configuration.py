@@ -56,11 +56,13 @@ def test_a_plain_version_is_an_exact_pin() -> None:
 
     configure("numpy", path="numpy", version=numpy.__version__, dependencies=["numpy", "scipy"])
     assert noodle.load("numpy").pi == numpy.pi
-    noodle.configure(ffi=FFI_CONFIG)
-    with pytest.raises(VersionError) as caught:
+    noodle.configure(ffi=FFI_CONFIG, install="never")
+    with pytest.raises(MissingPackageError) as caught:
         noodle.load("numpy")
-    assert "numpy==1.21.0" == caught.value.expected
-    assert numpy.__version__ in str(caught.value.received)
+    assert "numpy==1.21.0 + scipy" == caught.value.where
+    assert f"this interpreter has numpy {numpy.__version__}" in str(caught.value.received)
+    with pytest.raises(VersionError):
+        noodle.load("numpy", placement="inprocess")
 
 
 def test_the_version_of_a_call_wins_over_the_configured_one() -> None:
@@ -68,10 +70,18 @@ def test_the_version_of_a_call_wins_over_the_configured_one() -> None:
     assert noodle.load("numpy", version=">=1").pi
 
 
-def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
-    configure("maths", path="math", dependencies=["noodle-no-such", "pytest"])
+def test_a_missing_dependency_needs_an_environment_of_its_own() -> None:
+    maths = {"path": "math", "dependencies": ["noodle-no-such", "pytest"]}
+    noodle.configure(ffi={"bridges": {"maths": maths}}, install="never")
     with pytest.raises(MissingPackageError) as caught:
         noodle.load("maths")
+    assert ("noodle-no-such + pytest", "noodle sync") == (caught.value.where, caught.value.remedy)
+
+
+def test_a_missing_dependency_in_this_process_names_the_command_that_installs_it() -> None:
+    configure("maths", path="math", dependencies=["noodle-no-such", "pytest"])
+    with pytest.raises(MissingPackageError) as caught:
+        noodle.load("maths", placement="inprocess")
     assert "python -m pip install noodle-no-such" == caught.value.remedy
     assert "ffi.bridges.maths.dependencies" == caught.value.where
 
@@ -79,7 +89,7 @@ def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
 def test_a_dependency_of_the_wrong_version_is_missing() -> None:
     configure("maths", path="math", dependencies=["pytest>=999"])
     with pytest.raises(MissingPackageError, match="pytest>=999"):
-        noodle.load("maths")
+        noodle.load("maths", placement="inprocess")
 
 
 def test_gpu_support_is_explained() -> None:

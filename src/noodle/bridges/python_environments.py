@@ -10,6 +10,7 @@ from noodle.bridges.python_imports import (
     check_version,
     import_name,
     is_importable,
+    version_of,
 )
 from noodle.bridges.python_options import PythonOptions
 from noodle.calls import LoadRequest
@@ -103,7 +104,18 @@ def environment_of(request: LoadRequest) -> Environment | None:
     from noodle.lock_file import LockFile
 
     lock_file = LockFile.of_directory(Path(request.directory))
-    return environments_of(request).provide(requirements, lock_file)
+    try:
+        return environments_of(request).provide(requirements, lock_file)
+    except MissingPackageError as error:
+        error.received = "; ".join(filter(None, (error.received, _found_here(request))))
+        raise
+
+
+def _found_here(request: LoadRequest) -> str | None:
+    """Return what this interpreter has of a library, where that is not what was asked for."""
+    name = import_name(request.location).partition(".")[0]
+    version = version_of(name)
+    return f"this interpreter has {name} {version}" if version else None
 
 
 def describe_needs(request: LoadRequest) -> str | None:

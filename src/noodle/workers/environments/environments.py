@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,7 @@ class Environments:
             SettingsError: The lock file cannot be read.
             DeadlineExceededError: It was not made before the deadline.
         """
-        notes: list[str] = []
-        locked = self.locked(requirements, lock_file)
-        if locked is None:
-            self._policy.require_locking(requirements.title, lock_file.path.name)
-            resolved = LockedPackages(requirements, self._resolve(requirements), lock_file)
-            locked = LockedPackages(requirements, self._lock(resolved, notes), lock_file)
+        locked = self.lock(requirements, lock_file)
         interpreter = self._interpreter(locked)
         stored = self._store.provide(
             _key(locked, interpreter),
@@ -91,8 +87,31 @@ class Environments:
             user=locked.user,
             count=len(locked.packages),
         )
-        notes += filter(None, [self._store.note])
+        notes = filter(None, [locked.note, self._store.note])
         return Environment.of(stored, requirements, tuple(notes))
+
+    def lock(self, requirements: Requirements, lock_file: LockFile) -> LockedPackages:
+        """Return what the lock file holds for requirements, resolved and locked now if need be.
+
+        Args:
+            requirements: What an environment must have.
+            lock_file: Where the exact versions are, or will be.
+
+        Raises:
+            MissingPackageError, VersionError, InstallationError, MissingToolError, SettingsError,
+            DeadlineExceededError: As ``provide``.
+        """
+        locked = self.locked(requirements, lock_file)
+        if locked is not None:
+            return locked
+        self._policy.require_locking(requirements.title, lock_file.path.name)
+        resolved = LockedPackages(requirements, self._resolve(requirements), lock_file)
+        try:
+            table = lock_file.add(SECTION, requirements.title, resolved.table)
+        except OSError as error:
+            note = f"not locked: {lock_file.path.name} cannot be written: {error.strerror}"
+            return replace(resolved, note=note)
+        return LockedPackages(requirements, table, lock_file)
 
     def locked(self, requirements: Requirements, lock_file: LockFile) -> LockedPackages | None:
         """Return what the lock file holds for requirements, or None where it holds nothing.
@@ -121,14 +140,6 @@ class Environments:
         return None
 
     # ------------------------------------------------------------------------------ resolving
-
-    def _lock(self, resolved: LockedPackages, notes: list[str]) -> Packages:
-        lock_file = resolved.lock_file
-        try:
-            return lock_file.add(SECTION, resolved.requirements.title, resolved.table)
-        except OSError as error:
-            notes.append(f"not locked: {lock_file.path.name} cannot be written: {error.strerror}")
-            return resolved.table
 
     def _resolve(self, requirements: Requirements) -> Packages:
         """Return the lock for the first series of Python that has wheels of everything."""

@@ -91,11 +91,13 @@ class LockedPackages:
         requirements: What it was locked for.
         table: The table.
         lock_file: The file that holds it.
+        note: Why it is not in that file, where that is so.
     """
 
     requirements: Requirements
     table: Packages
     lock_file: LockFile
+    note: str | None = None
 
     def __post_init__(self) -> None:
         if not _SERIES.fullmatch(str(self.table.get(_PYTHON, {}).get("version"))):

@@ -1,0 +1,123 @@
+"""When a load installs: on a terminal, under ``noodle run``, and where it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bridges.javascript.registry import Registry
+from tests.cli.conftest import Command, OpenTerminal
+from tests.cli.terminal_session import TerminalSession
+
+Write = Callable[[str, str], Path]
+
+SCRIPT = "import noodle\nprint(noodle.load('npm:tiny@1').default())\n"
+PROGRAM = 'import ffi "npm:tiny@1" as tiny\nprint(tiny.default())\n'
+
+
+@pytest.fixture(autouse=True)
+def tiny(environment: dict[str, str]) -> Iterator[Registry]:
+    """A registry that has ``tiny``, and no cache that has anything."""
+    with Registry() as registry:
+        environment["npm_config_registry"] = registry.url
+        registry.publish("tiny", "1.0.0", {"index.js": "module.exports = () => 'it is tiny'"})
+        yield registry
+
+
+def script(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    (folder / "script.py").write_text(SCRIPT)
+    return subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def test_a_script_that_nobody_watches_installs_nothing(
+    folder: Path,
+    environment: dict[str, str],
+    tiny: Registry,
+) -> None:
+    ended = script(folder, environment)
+    assert 1 == ended.returncode
+    assert "npm:tiny@1 is not in noodle.lock, and may not be resolved now" in ended.stderr
+    assert "noodle sync, or set NOODLE_INSTALL=always" in ended.stderr
+    assert [] == tiny.requests
+    assert not (folder / "noodle.lock").exists()
+
+
+def test_the_same_script_installs_where_it_is_asked_for_and_says_so(
+    folder: Path,
+    environment: dict[str, str],
+) -> None:
+    environment["NOODLE_INSTALL"] = "always"
+    ended = script(folder, environment)
+    assert (0, "it is tiny\n") == (ended.returncode, ended.stdout)
+    assert "noodle: installing npm:tiny@1 (1 package)\n" in ended.stderr
+
+
+def test_the_same_script_installs_on_a_terminal_and_says_so(
+    folder: Path,
+    environment: dict[str, str],
+) -> None:
+    (folder / "script.py").write_text(SCRIPT)
+    session = TerminalSession([sys.executable, "script.py"], folder, environment)
+    try:
+        session.expect(r"noodle: installing npm:tiny@1 \(1 package\)")
+        session.expect("it is tiny")
+    finally:
+        session.close()
+
+
+def test_a_session_installs(open_terminal: OpenTerminal) -> None:
+    session = open_terminal("repl")
+    session.expect("noodle>")
+    session.type('import ffi "npm:tiny@1" as tiny\r')
+    session.expect(r"noodle: installing npm:tiny@1 \(1 package\)")
+    session.type("tiny.default()\r")
+    session.expect("it is tiny")
+
+
+def test_a_program_that_is_run_installs_and_says_so(
+    noodle: Command,
+    write: Write,
+) -> None:
+    write("program.noodle", PROGRAM)
+    first = noodle("run", "program.noodle")
+    assert (0, "it is tiny\n") == (first.returncode, first.stdout)
+    assert "noodle: installing npm:tiny@1 (1 package)\n" in first.stderr
+    second = noodle("run", "program.noodle")
+    assert (0, "it is tiny\n", "") == (second.returncode, second.stdout, second.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (["--frozen"], {}),
+        (["--frozen"], {"NOODLE_INSTALL": "always"}),
+        ([], {"NOODLE_INSTALL": "never"}),
+    ],
+)
+def test_frozen_and_the_policy_never_hold_for_a_program_that_is_run(
+    noodle: Command,
+    write: Write,
+    tiny: Registry,
+    arguments: list[str],
+    variables: dict[str, str],
+) -> None:
+    write("program.noodle", PROGRAM)
+    ended = noodle("run", *arguments, "program.noodle", variables=variables)
+    assert (4, "") == (ended.returncode, ended.stdout)
+    assert "try:      noodle sync\n" in ended.stderr
+    assert [] == tiny.requests
+    assert 0 == noodle("sync", "program.noodle").returncode
+    ended = noodle("run", *arguments, "program.noodle", variables=variables)
+    assert (0, "it is tiny\n", "") == (ended.returncode, ended.stdout, ended.stderr)
