@@ -13,7 +13,8 @@ import noodle as package
 from noodle.cli.app import app
 from tests.cli.conftest import Command
 
-COMMANDS = ("run", "check", "explain", "repl", "bridges", "sync", "env")
+COMMANDS = ("run", "check", "explain", "repl", "bridges", "sync")
+ENV_COMMANDS = ("env list", "env show", "env prune")
 
 
 def shown(*arguments: str) -> tuple[int, str]:
@@ -25,25 +26,26 @@ def shown(*arguments: str) -> tuple[int, str]:
 def test_the_help_lists_every_command(option: str):
     code, text = shown(option)
     assert code == 0
-    for command in COMMANDS:
+    for command in (*COMMANDS, "env"):
         assert re.search(rf"\b{command} [A-Z]", text), command
     assert "--version" in text
     assert "70 a defect in Noodle" in text
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *ENV_COMMANDS])
 def test_every_command_explains_itself_and_its_options(command: str):
-    code, text = shown(command, "--help")
+    code, text = shown(*command.split(), "--help")
     assert code == 0
     assert f"Usage: noodle {command}" in text
     assert "--debug" in text
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *ENV_COMMANDS])
 def test_every_command_and_option_is_documented(command: str, repository: Path):
     page = (repository / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert f"## `noodle {command}" in page
-    _, text = shown(command, "--help")
+    assert f"`noodle {command}" in page
+    assert f"## `noodle {command.split()[0]}" in page
+    _, text = shown(*command.split(), "--help")
     for option in re.findall(r"--[a-z]+", text):
         assert option in page, option
 
