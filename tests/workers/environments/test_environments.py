@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +33,8 @@ from noodle.errors import (
 )
 from noodle.installation.policy import InstallPolicy
 from noodle.workers.environments import Environment, Requirements
+
+HEADER = "# system configuration generated and used by the sysconfig module\n"
 
 NOWHERE = "http://127.0.0.1:9/simple"
 """The port of the discard service, where nothing listens."""
@@ -532,6 +537,64 @@ def test_an_interpreter_that_nobody_has_is_an_error_that_names_those_found(
     assert sys.version.split()[0] in (caught.value.received or "")
     assert "NOODLE_PYTHON_DOWNLOADS=1" in (caught.value.remedy or "")
     assert [] == index.requests
+
+
+def answers_as(version: str) -> str:
+    """A program that answers as the interpreter of a version would."""
+    answers = f"'/usr/bin/python{version}' '{version}' cpython 0 ''"
+    return f"#!/bin/sh\nprintf '%s\\n' {answers}\n"
+
+
+@pytest.fixture
+def downloads(tmp_path: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A list of interpreters that uv may download from this machine, with Python 3.70.1."""
+    (tmp_path / "python" / "bin").mkdir(parents=True)
+    library = tmp_path / "python" / "lib" / "python3.70"
+    library.mkdir(parents=True)
+    for name in ("_sysconfigdata__linux_x86_64-linux-gnu.py", "_sysconfigdata__linux_.py"):
+        (library / name).write_text(HEADER + "build_time_vars = {}\n")
+    program = tmp_path / "python" / "bin" / "python3.70"
+    program.write_text(answers_as("3.70.1"))
+    program.chmod(0o755)
+    archive = shutil.make_archive(str(tmp_path / "p"), "gztar", tmp_path, "python")
+    machine = os.uname().machine
+    entry = {
+        "name": "cpython",
+        "arch": {"family": machine, "variant": None},
+        "os": "linux",
+        "libc": "gnu",
+        **{"major": 3, "minor": 70, "patch": 1, "prerelease": ""},
+        "url": f"file://{archive}",
+        "sha256": hashlib.sha256(Path(archive).read_bytes()).hexdigest(),
+        "variant": None,
+        "build": "20250101",
+    }
+    listing = tmp_path / "list.json"
+    listing.write_text(json.dumps({f"cpython-3.70.1-linux-{machine}-gnu": entry}))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", f"file://{listing}")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "interpreters"))
+    return listing
+
+
+def test_an_interpreter_is_downloaded_only_where_the_user_lets_it(
+    downloads: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements = Requirements.of("json", python="==3.70.*")
+    with pytest.raises(MissingToolError, match=r"there is no Python 3\.70"):
+        project.environments().lock(requirements, project.lock_file)
+    assert not (downloads.parent / "interpreters").exists()
+    monkeypatch.setenv("NOODLE_PYTHON_DOWNLOADS", "1")
+    locked = project.environments().lock(requirements, project.lock_file)
+    assert "3.70" == locked.series
+
+
+def test_a_download_that_fails_is_told(
+    downloads: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOODLE_PYTHON_DOWNLOADS", "1")
+    downloads.write_text(downloads.read_text().replace("p.tar.gz", "gone.tar.gz"))
+    with pytest.raises(InstallationError, match=r"Python 3\.70"):
+        project.environments().lock(Requirements.of("json", python="==3.70.*"), project.lock_file)
 
 
 def test_an_interpreter_that_vanished_is_an_error_and_its_return_is_enough(

@@ -180,32 +180,27 @@ class Environments:
 
     def _candidates(self, requirements: Requirements, series: str | None) -> list[Interpreter]:
         """Return the interpreters that may be used, the preferred first."""
+        wanted = f"=={series}.*" if series else requirements.python
         fitting = _fitting(self._interpreters.found(), requirements.python, series)
-        if not fitting:
-            wanted = f"=={series}.*" if series else requirements.python
-            fitting = _fitting(self._found_by_uv(wanted), requirements.python, series)
-        return fitting
+        if not fitting and downloads_allowed():
+            self._download(wanted)
+            fitting = _fitting(self._interpreters.found(), requirements.python, series)
+        return fitting or _fitting(self._found_by_uv(wanted), requirements.python, series)
+
+    def _download(self, wanted: str) -> None:
+        target = f"Python {_short(wanted)}"
+        with announced(f"downloading {target}"), self._folder(target) as folder:
+            uv = find_uv(offline=self._policy.offline)
+            uv.run(["python", "install", "--no-bin", _short(wanted)], folder=folder, target=target)
 
     def _found_by_uv(self, wanted: str) -> list[Interpreter]:
-        """Return what uv finds, or downloads where the user lets it, beyond our own search."""
+        """Return what uv finds beyond our own search."""
         try:
-            uv = find_uv(offline=self._policy.offline)
+            uv = find_uv(offline=True)
         except MissingToolError:
             return []
-        version = wanted.removeprefix("==").removesuffix(".*") if wanted else "3"
-        folder = Path("/")
-        if downloads_allowed():
-            with announced(f"downloading Python {version}"):
-                uv.attempt(
-                    ["python", "install", "--no-bin", version],
-                    folder=folder,
-                    target=f"Python {version}",
-                )
-        path = uv.attempt(
-            ["python", "find", "--no-project", "--system", version],
-            folder=folder,
-            target=f"Python {version}",
-        )
+        command = ["python", "find", "--no-project", "--system", _short(wanted)]
+        path = uv.attempt(command, folder=Path("/"), target=f"Python {_short(wanted)}")
         found = self._interpreters.at(path.strip(), "uv") if path else None
         return [found] if found else []
 
@@ -217,7 +212,7 @@ class Environments:
             if one.refusal() and _satisfies(one, requirements.python, None)
         ]
         usable = [str(one) for one in found if not one.refusal()]
-        version = wanted.removeprefix("==").removesuffix(".*")
+        version = _short(wanted)
         return MissingToolError(
             f"there is no Python {version} for {requirements}",
             expected=f"CPython {wanted} on PATH, or installed by pyenv, asdf, mise, conda or uv",
@@ -287,6 +282,11 @@ def _remove_start_code(folder: Path) -> None:
     packages = site_packages(folder)
     for path in (*packages.glob("_virtualenv.*"), *packages.glob("__pycache__/_virtualenv.*")):
         path.unlink()
+
+
+def _short(specifier: str) -> str:
+    """Return a version of Python as uv takes it: ``3.9`` for ``==3.9.*``."""
+    return specifier.removeprefix("==").removesuffix(".*") or "3"
 
 
 def _fitting(found: Sequence[Interpreter], specifier: str, series: str | None) -> list[Interpreter]:
