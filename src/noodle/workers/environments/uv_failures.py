@@ -45,6 +45,8 @@ def _words(run: ToolRun) -> str:
     text = re.sub(r"\n*hint: Wheels are required.*", "", text, flags=re.DOTALL)
     text = text.replace("your project's requirements", "these requirements")
     text = text.replace("your project", "this target")
+    # Older versions of uv draw a tree of causes.
+    text = re.sub(r"^ *[│ ]*╰─▶ ", "  cause: ", text.lstrip(" ×"), flags=re.MULTILINE)
     return text.removeprefix("error: ")[-_LONGEST:]
 
 
