@@ -184,6 +184,16 @@ set_count(napi_value object, const char *name, uint64_t count)
     napi_set_named_property(addon.env, object, name, addon_number((double)count));
 }
 
+/* relax(): holds no array for the case that it comes again */
+static napi_value
+relax(napi_env env, napi_callback_info info)
+{
+    (void)env;
+    (void)info;
+    addon_relax_segments(UINT64_MAX);
+    return NULL;
+}
+
 /* statistics() -> {name: number} */
 static napi_value
 statistics(napi_env env, napi_callback_info info)
@@ -229,6 +239,7 @@ NAPI_MODULE_INIT()
         {"current", NULL, addon_current, NULL, NULL, NULL, napi_default, NULL},
         {"uncaught", NULL, addon_uncaught, NULL, NULL, NULL, napi_default, NULL},
         {"release", NULL, release, NULL, NULL, NULL, napi_default, NULL},
+        {"relax", NULL, relax, NULL, NULL, NULL, napi_default, NULL},
         {"statistics", NULL, statistics, NULL, NULL, NULL, napi_default, NULL},
     };
     addon.env = env;

@@ -18,6 +18,7 @@ write_copy(host_message *message, wire_writer *writer, const Py_buffer *view,
     noodle_lease lease;
     const noodle_status status =
         noodle_arena_allocate(host_arena, array.memory_length, link->worker, 0, &lease);
+    link->lacks_memory |= status == NOODLE_LIMIT;
     if (status != NOODLE_OK)
         return host_raise(POLICY_REFUSED, "OOsi", link, Py_None, noodle_status_name(status), errno);
     int result = PyBuffer_ToContiguous(noodle_lease_address(lease), view, view->len, 'C');

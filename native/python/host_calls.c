@@ -8,6 +8,7 @@
 #include "host.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define HELD_NS UINT64_C(5000)
 /* Chosen: two wake-ups across the processors of a virtual machine take 80 to 150 us. */
@@ -17,6 +18,9 @@
 #define STUCK_AFTER_NS UINT64_C(100000000)
 /* Chosen: so many records before a thread lets others have the GIL, and looks at the clock. */
 #define BATCH 256
+/* Chosen: so often, over 50 ms, a worker without memory is asked to look for some. */
+#define COLLECTIONS 10
+#define COLLECTION_PAUSE_US 5000
 /* Chosen: calls of a worker that nobody waits for and that never end; each takes some 100 bytes here. */
 #define UNSETTLED_MOST 100000
 
@@ -531,9 +535,39 @@ host_write_request(host_message *message, int operation, uint64_t id, PyObject *
     return 0;
 }
 
+/* What JavaScript has let go it gives back when V8 finds it.  Has the worker look now, with the exception
+ * set aside.  Returns whether it has less than before; another exception may be set then. */
+static COLD bool
+relieve(Link *link, PyObject *name)
+{
+    const uint64_t before = link->lent_bytes;
+    PyObject *type, *value, *traceback;
+    host_pace pace = {0};
+    bool asked = true;
+    PyErr_Fetch(&type, &value, &traceback);
+    for (int i = 0; i < COLLECTIONS && asked && link->lent_bytes >= before; i++) {
+        PyObject *done = host_call_worker(link, NOODLE_OP_COLLECT, 0, name, NULL, 0, NULL, &pace);
+        asked = done != NULL;
+        Py_XDECREF(done);
+        /* The loans come back with the next turns of its loop, on whatever channel. */
+        Py_BEGIN_ALLOW_THREADS
+        usleep(COLLECTION_PAUSE_US);
+        Py_END_ALLOW_THREADS
+    }
+    if (!asked && !PyErr_ExceptionMatches(PyExc_Exception)) {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+        return false;
+    }
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return link->lent_bytes < before;
+}
+
 static int
-send_request(host_thread *thread, host_call *call, int operation, uint64_t id,
-             PyObject *const *args, Py_ssize_t count, PyObject *keyword_names)
+send_once(host_thread *thread, host_call *call, int operation, uint64_t id,
+          PyObject *const *args, Py_ssize_t count, PyObject *keyword_names)
 {
     host_message message;
     noodle_record record = {
@@ -548,6 +582,22 @@ send_request(host_thread *thread, host_call *call, int operation, uint64_t id,
     if (LIKELY(result == 0))
         result = host_message_send(thread, call->lane, &message, &record, call);
     host_message_end(&message, result == 0);
+    return result;
+}
+
+static int
+send_request(host_thread *thread, host_call *call, int operation, uint64_t id,
+             PyObject *const *args, Py_ssize_t count, PyObject *keyword_names)
+{
+    Link *const link = call->lane->link;
+    int result = send_once(thread, call, operation, id, args, count, keyword_names);
+    while (UNLIKELY(result < 0) && link->lacks_memory) {
+        link->lacks_memory = false;
+        if (!relieve(link, call->name))
+            break;
+        PyErr_Clear();
+        result = send_once(thread, call, operation, id, args, count, keyword_names);
+    }
     return result;
 }
 

@@ -51,6 +51,7 @@ host_loan_check(Link *link, uint64_t bytes)
 {
     if (LIKELY(fits(link, bytes)))
         return 0;
+    link->lacks_memory = true;
     return host_raise(POLICY_REFUSED, "OOsi", link, Py_None, "QUOTA", 0);
 }
 

@@ -83,7 +83,9 @@ enum noodle_operation {
                                 *                              [results], or [results, the ERROR of the call
                                 *                              behind them]; only the host asks for it */
     NOODLE_OP_CLOSE = 21,      /* id                            end an iterator or context early */
-    NOODLE_OP_SEGMENT = 22     /* 0, bytes                      -> segment, lent to the worker that asks */
+    NOODLE_OP_SEGMENT = 22,    /* 0, bytes                      -> segment, lent to the worker that asks */
+    NOODLE_OP_COLLECT = 23     /* 0                             look for memory that nobody uses, and let
+                                *                               it go; the loans are returned later */
 };
 
 /* Numbers of segments that a worker made; below 2^53. */

@@ -33,3 +33,4 @@ class Operation(IntEnum):
     BATCH = 20
     CLOSE = 21
     SEGMENT = 22
+    COLLECT = 23

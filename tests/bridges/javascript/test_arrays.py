@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 import noodle
-from noodle.errors import WorkerCrashedError
+from noodle.errors import InputLimitError, WorkerCrashedError
 from noodle.workers.arrays import is_shared
 
 SOURCE = """
@@ -130,3 +130,22 @@ def test_a_read_only_array_is_copied_otherwise(javascript: ModuleType) -> None:
     values.flags.writeable = False
     assert "float64" == javascript.spoiled(values).dtype
     assert 0.0 == values[0]
+
+
+@pytest.mark.parametrize("make", [noodle.zeros, numpy.zeros])
+def test_under_pressure_the_worker_looks_for_arrays_that_it_has_let_go(
+    tmp_path: Path, make: Any
+) -> None:
+    """It keeps those used last for a second, and V8 finds what was let go when it likes."""
+    path = tmp_path / "pressed.mjs"
+    path.write_text("let all = []; export const first = (a) => a[0];"
+                    "export const keep = (a) => { all.push(a) }", encoding="utf-8")  # fmt: skip
+    pressed = noodle.load(str(path), shared_memory="3MB")
+    pid = pressed.first(make(10))
+    for _ in range(50):
+        assert pid == pressed.first(make(100_000))
+    with pytest.raises(InputLimitError, match="more shared memory"):
+        for _ in range(4):
+            pressed.keep(make(100_000))
+    assert 0.0 == pressed.first(make(10))
+    noodle.unload(pressed)

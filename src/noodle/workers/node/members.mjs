@@ -4,6 +4,7 @@ import { inspect, types } from "node:util";
 import { addon } from "./addon.mjs";
 import { batch } from "./batches.mjs";
 import * as iterators from "./iterators.mjs";
+import { collectAll } from "./memory.mjs";
 import { load } from "./modules.mjs";
 import { parametersOf } from "./parameters.mjs";
 import { KIND, KIND_NAMES, OP } from "./protocol.mjs";
@@ -244,16 +245,19 @@ const operations = {
   [OP.IMPORT]: (_, __, specifier, directory) => load(specifier, directory),
   [OP.DESCRIBE]: (object, _, name) => describe(object, name),
   [OP.STATISTICS]: () => statistics(),
+  [OP.COLLECT]: () => collectAll(),
   [OP.BATCH]: (object, receiver, arity, items) =>
     batch(object, receiver, (args) => call(object, receiver, args), arity, items),
   [OP.CLOSE]: (object) => iterators.close(object),
 };
 
+const OF_THE_WORKER = new Set([OP.IMPORT, OP.STATISTICS, OP.COLLECT]);
+
 // Does what the host asks of an object.
 export function serve(operation, object, receiver, id, ...args) {
   const perform = operations[operation];
   if (perform === undefined) throw new TypeError(`there is no operation ${operation}`);
-  if (id === 0 && operation !== OP.IMPORT && operation !== OP.STATISTICS) {
+  if (id === 0 && !OF_THE_WORKER.has(operation)) {
     throw new TypeError(`the worker itself knows no operation ${operation}`);
   }
   return perform(object, receiver, ...args);

@@ -24,6 +24,7 @@ export const OP = Object.freeze({
   BATCH: 20,
   CLOSE: 21,
   SEGMENT: 22,
+  COLLECT: 23,
 });
 
 export const KIND = Object.freeze({
