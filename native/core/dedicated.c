@@ -41,9 +41,8 @@ noodle_dedicated_hold(noodle_channel *channel, noodle_pace *pace, uint64_t held_
     if (pace->spin_ns == 0 || !noodle_is_hot(&spinner, held_ns) || !noodle_may_spin(&spinner))
         return NOODLE_NOT_YET;
     if (noodle_is_apart(&spinner)) {
-        found = noodle_spin_blindly(&spinner);
-        if (!found && noodle_host_state(&spinner) != NOODLE_WAKING)
-            found = noodle_spin_by_the_clock(&spinner, noodle_now(), held_ns / 2);
+        found = noodle_spin_blindly(&spinner)
+                || noodle_spin_by_the_clock(&spinner, noodle_now(), held_ns / 2);
     }
     noodle_spin_end();
     if (!found)

@@ -52,10 +52,12 @@ noodle_spin_blindly(const noodle_spinner *spinner)
     return false;
 }
 
-/* Spins until `spin_ns` after `begin`, or after the host was seen waking up. */
+/* Spins until `spin_ns` after `begin`, or after the host was seen waking up, which may take as long as
+ * WAKE_UPS of the usual spins. */
 static inline bool
 noodle_spin_by_the_clock(const noodle_spinner *spinner, uint64_t begin, uint64_t spin_ns)
 {
+    const uint64_t waking_ns = NOODLE_WAKE_UPS * spinner->pace->spin_ns;
     uint64_t until = begin + spin_ns;
     bool found = false;
     noodle_processors_check(begin);
@@ -63,7 +65,7 @@ noodle_spin_by_the_clock(const noodle_spinner *spinner, uint64_t begin, uint64_t
         const uint32_t host = noodle_host_state(spinner);
         if (host == NOODLE_PARKED)
             break;
-        if (host == NOODLE_WAKING && now < begin + NOODLE_WAKE_UPS * spin_ns)
+        if (host == NOODLE_WAKING && now < begin + waking_ns)
             until = now + spin_ns;
         if (now - begin >= NOODLE_YIELD_AFTER_NS) {
             noodle_show_state(spinner->own, NOODLE_SPINNING);

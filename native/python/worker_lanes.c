@@ -10,9 +10,10 @@
 #define HELD_NS UINT64_C(5000)
 /* The main thread runs Python's signal handlers, and a signal may come right before it sleeps. */
 #define MAIN_SLICE_NS UINT64_C(500000000)
-/* Chosen: so many calls in a row until other threads of the interpreter get their turn.  A call of a
- * C function runs nothing that would give them one. */
-#define CALLS_A_TURN 64
+/* A call of a C function runs nothing that would let other threads of the interpreter have their turn.
+ * As long as CPython's own switch interval; looked at after so many calls. */
+#define TURN_NS UINT64_C(5000000)
+#define CALLS_A_LOOK 64
 
 static __thread worker_thread *this_thread;
 
@@ -127,12 +128,16 @@ worker_lane_unwatch(worker_lane *lane)
 
 /* ------------------------------------------------------------------------------------ Serving */
 
-/* Others of the interpreter's threads that want to run do so now. */
+/* Others of the interpreter's threads that want to run do so now, if their turn has come. */
 static COLD void
-let_others_run(void)
+let_others_run(uint64_t *turn_ns)
 {
+    const uint64_t now = noodle_now();
+    if (now - *turn_ns < TURN_NS)
+        return;
     Py_BEGIN_ALLOW_THREADS
     Py_END_ALLOW_THREADS
+    *turn_ns = noodle_now();
 }
 
 /* Signal handlers of the program may raise; outside of calls there is nobody to tell. */
@@ -157,13 +162,14 @@ has_reason_to_end(const worker_thread *thread)
 static void
 serve(worker_thread *thread, worker_lane *lane)
 {
+    uint64_t turn_ns = noodle_now();
     unsigned taken = 0;
     while (!UNLIKELY(has_reason_to_end(thread))) {
         if (UNLIKELY(lane->runner != thread))
             worker_ask_for_turn(thread, lane);
         if (worker_run_errand_of(thread, lane) || worker_take(thread, lane)) {
-            if (UNLIKELY(++taken % CALLS_A_TURN == 0))
-                let_others_run();
+            if (UNLIKELY(++taken % CALLS_A_LOOK == 0))
+                let_others_run(&turn_ns);
             continue;
         }
         noodle_worker_progress(&worker.core);

@@ -200,7 +200,7 @@ class BridgeConformance:
     def test_an_unknown_option_names_the_nearest(self, loading: tuple[str, dict[str, Any]]) -> None:
         target, options = loading
         with pytest.raises(SettingsError, match="placement"):
-            noodle.load(target, **options, placment="inprocess")
+            noodle.load(target, **{**options, "placment": "inprocess"})
 
     def test_loading_twice_gives_the_same_namespace(
         self, loading: tuple[str, dict[str, Any]]
@@ -215,7 +215,7 @@ class BridgeConformance:
         possible = {self.placement, *self.other_placements}
         for placement in {"inprocess", "isolated", "remote", "elsewhere"} - possible:
             with pytest.raises(PlacementError, match=placement):
-                noodle.load(target, **options, placement=placement)
+                noodle.load(target, **{**options, "placement": placement})
 
     def test_the_placement_that_it_has_may_be_asked_for(self, library: ModuleType) -> None:
         assert self.placement == library_of(library).origin.placement

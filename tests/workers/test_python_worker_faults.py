@@ -1,0 +1,277 @@
+"""What goes wrong in a Python worker ends in a typed error in time; the next call works."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from tests.workers.echo import await_end
+from tests.workers.faults import REPETITIONS
+from tests.workers.pythons import VERSIONS, PythonWorker, python_worker
+
+import noodle
+from noodle import _host
+from noodle.errors import DeadlineExceededError, RemoteCallError, WorkerCrashedError
+
+LIMIT = 30.0
+FAULT_VERSIONS = [
+    VERSIONS[0],
+    *(pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS[1:-1]),
+    VERSIONS[-1],
+]
+"""The oldest and the newest; in the slow tests all."""
+SAMPLE = "python_sample.py."
+
+
+@pytest.fixture(params=REPETITIONS, autouse=True)
+def repetition(request: pytest.FixtureRequest) -> int:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=FAULT_VERSIONS)
+def worker(request: pytest.FixtureRequest) -> Iterator[PythonWorker]:
+    """A worker that no other test uses."""
+    with noodle.deadline(LIMIT), python_worker(request.param, grace_seconds=0.3) as worker:
+        assert 5.0 == worker.function("math.hypot")(3, 4)
+        yield worker
+
+
+def assert_recovers(worker: PythonWorker) -> None:
+    """The next call works, and soon nothing is in flight or lent."""
+    assert 5.0 == worker.function("math.hypot")(3, 4)
+    link = worker.pool.worker().link
+    end = time.monotonic() + 10
+    while (left := unsettled(link)) != (0, 0) and time.monotonic() < end:
+        continue
+    assert (0, 0) == left
+
+
+def unsettled(link: _host.Link) -> tuple[int, int]:
+    counters = link.statistics()
+    return counters["in_flight"], counters["lent_segments"]
+
+
+# ------------------------------------------------------------------------------------ Sudden ends
+
+
+HEAP = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+block = libc.malloc(64)
+ctypes.memset(block - 16, 0x41, 96)
+libc.free(ctypes.c_void_p(block))
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal SIGKILL"),
+        ("import ctypes; ctypes.string_at(8)", "signal SIGSEGV"),
+        ("import os; os.abort()", "signal SIGABRT"),
+        ("import os; os._exit(7)", "exit code 7"),
+        ("import ctypes; ctypes.CDLL(None).exit(9)", "exit code 9"),
+        (HEAP, "signal SIG"),
+    ],
+    ids=["kill", "segfault", "abort", "_exit", "exit", "heap"],
+)
+def test_a_sudden_end_is_a_typed_error(worker: PythonWorker, source: str, how: str):
+    with pytest.raises(WorkerCrashedError, match="ended during run") as caught:
+        worker.run(source)
+    assert how in str(caught.value)
+    assert_recovers(worker)
+
+
+def test_a_stack_that_overflows_is_a_typed_error(worker: PythonWorker):
+    """Versions from 3.12 on count the C stack, and raise."""
+    source = "import sys; sys.setrecursionlimit(10**8)\ndef f(_): return list(map(f, [0]))\nf(0)"
+    with pytest.raises((WorkerCrashedError, RecursionError)):
+        worker.run(source)
+    assert_recovers(worker)
+
+
+def test_an_endless_loop_is_interrupted_at_the_deadline(worker: PythonWorker):
+    process = worker.pool.worker().pid
+    spin = worker.function(SAMPLE + "spin")
+    spin(0.0)
+    with pytest.raises(DeadlineExceededError), noodle.deadline(0.2):
+        spin(60.0)
+    assert_recovers(worker)
+    assert process == worker.pool.worker().pid
+
+
+def test_a_call_that_cannot_be_interrupted_costs_the_worker_its_life(worker: PythonWorker):
+    """C code that keeps the GIL: nothing of Python's runs until it ends."""
+    sleep = worker.run("import ctypes; libc = ctypes.PyDLL(None); result = lambda: libc.sleep(60)")
+    running = worker.pool.worker()
+    with pytest.raises(DeadlineExceededError), noodle.deadline(0.2):
+        sleep()
+    assert running.join(10)
+    assert running.exit is not None
+    assert signal.SIGKILL == running.exit.signal
+    assert_recovers(worker)
+
+
+def test_a_recursion_without_end_is_an_error(worker: PythonWorker):
+    with pytest.raises(RecursionError):
+        worker.run("def f(): return f()\nf()")
+    assert_recovers(worker)
+
+
+def test_every_thread_learns_of_the_end(worker: PythonWorker):
+    sleep = worker.function(SAMPLE + "sleep")
+    sleep(0)
+    with ThreadPoolExecutor(4) as executor:
+        futures = [executor.submit(sleep, 60.0) for _ in range(4)]
+        while worker.pool.worker().link.statistics()["in_flight"] < 4:
+            time.sleep(0)
+        worker.pool.worker().link.kill()
+        assert [WorkerCrashedError] * 4 == [type(future.exception(10)) for future in futures]
+    assert_recovers(worker)
+
+
+# -------------------------------------------------------------------- Descriptors and signals
+
+
+def test_a_library_that_closes_descriptors_leaves_the_channel(worker: PythonWorker):
+    process = worker.pool.worker().pid
+    worker.run("import os; os.closerange(3, 512)")
+    assert_recovers(worker)
+    with ThreadPoolExecutor(2) as executor:
+        assert [5.0] * 20 == list(
+            executor.map(lambda _: worker.function("math.hypot")(3, 4), range(20))
+        )
+    assert process == worker.pool.worker().pid
+
+
+def test_one_that_closes_all_of_them_is_named(worker: PythonWorker):
+    """What was answered before is an answer; the worker ends as soon as it notices."""
+    running = worker.pool.worker()
+    with suppress(WorkerCrashedError):
+        worker.run("import os; os.closerange(3, os.sysconf('SC_OPEN_MAX'))")
+    assert running.join(10)
+    assert "descriptors were closed" in "".join(running.crash_report(None).__notes__)
+    assert_recovers(worker)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import signal\n"
+        "for n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:\n"
+        "    signal.signal(n, signal.SIG_IGN)",
+        "import signal\n"
+        "for n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:\n"
+        "    signal.signal(n, signal.SIG_DFL)",
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+        "import signal; signal.signal(signal.SIGALRM, lambda *_: 1 / 0); signal.alarm(1)",
+    ],
+    ids=["ignored", "default", "blocked", "alarm"],
+)
+def test_signal_handlers_of_a_library_leave_the_channel(worker: PythonWorker, source: str):
+    worker.run(source)
+    end = time.monotonic() + (1.5 if "alarm" in source else 0)
+    while time.monotonic() < end:
+        try:
+            worker.function(SAMPLE + "sleep")(0.05)
+        except ZeroDivisionError:
+            break
+    assert_recovers(worker)
+    worker.pool.worker().stop(10)
+    assert_recovers(worker)
+
+
+# --------------------------------------------------------------------------------- Child processes
+
+
+def test_a_forked_child_neither_serves_nor_answers(worker: PythonWorker):
+    process = worker.pool.worker().pid
+    fork = worker.run("import os; result = os.fork")
+    children = [fork() for _ in range(5)]
+    assert 0 not in children
+    assert 5 == len(set(children))
+    assert all(await_end(child) for child in children)
+    assert process == worker.pool.worker().pid
+    assert_recovers(worker)
+
+
+def test_a_forked_child_reaches_no_object_of_the_host(worker: PythonWorker):
+    source = """
+import os
+def fork_and_call(function):
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        try:
+            told = str(function())
+        except RuntimeError as error:
+            told = str(error)
+        os.write(writer, told.encode())
+        os._exit(0)
+    os.close(writer)
+    return os.read(reader, 1000).decode()
+result = fork_and_call
+"""
+    calls: list[int] = []
+    told = worker.run(source)(lambda: calls.append(1))
+    assert "forked from a worker" in told
+    assert [] == calls
+    assert_recovers(worker)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing_works_inside(worker: PythonWorker, method: str):
+    source = f"""
+import multiprocessing, math
+context = multiprocessing.get_context({method!r})
+with context.Pool(2) as pool:
+    result = pool.map(math.sqrt, [1.0, 4.0, 9.0])
+"""
+    assert [1.0, 2.0, 3.0] == worker.run(source)
+    assert_recovers(worker)
+
+
+def test_children_end_with_their_worker(worker: PythonWorker):
+    child = worker.run("import subprocess; result = subprocess.Popen(['sleep', '600']).pid")
+    worker.pool.worker().stop()
+    assert_recovers(worker)
+    assert child > 0
+
+
+# --------------------------------------------------------------------------------- Input, output
+
+
+def test_reading_standard_input_ends_at_once(worker: PythonWorker):
+    with pytest.raises(EOFError):
+        worker.run("input()")
+    assert_recovers(worker)
+
+
+def test_huge_output_passes(worker: PythonWorker, capfd: pytest.CaptureFixture[str]):
+    worker.run("print('x' * 5_000_000)")
+    assert_recovers(worker)
+
+
+def test_a_limit_on_memory_is_an_error_and_not_the_end():
+    with noodle.deadline(LIMIT), python_worker("3.11", data_bytes=400 << 20) as worker:
+        with pytest.raises(MemoryError):
+            worker.run("bytearray(1 << 30)")
+        assert_recovers(worker)
+
+
+def test_results_that_cannot_be_sent_are_errors(worker: PythonWorker):
+    for source in (
+        "result = 1 << 600_000",
+        "class Odd:\n    def __str__(self): raise ValueError\n"
+        "    __repr__ = __str__\nraise Exception(Odd())",
+        "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd",
+    ):
+        with pytest.raises(RemoteCallError):
+            worker.run(source)
+    odd = "class Odd:\n    __class__ = property(lambda s: 1 / 0)\nresult = Odd()"
+    assert worker.run(odd) is not None
+    assert_recovers(worker)
