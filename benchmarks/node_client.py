@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from measure import BenchmarkError, Sample
-from results import Row
-
 from noodle.bridges.javascript.node import find_node
+from results import Row
 
 ITEM = "context"
 HERE = Path(__file__).parent

@@ -3,10 +3,8 @@
 "use strict";
 
 const { AsyncLocalStorage } = require("node:async_hooks");
-const {
-  DeadlineExceededError, ForeignError, InputLimitError, InstanceUnavailableError, InternalError,
-  VersionError,
-} = require("./errors.js");
+const { ForeignError, InstanceUnavailableError, InternalError } = require("./errors.js");
+const { asError, otherHost, otherVersion, overdue, tooLarge } = require("./failures.js");
 const {
   ATTACHMENTS_MAX, FRAME, FRAME_BYTES_MAX, FrameReader, HEADER_BYTES, STREAM_VERSION, SUBJECT,
   tableOf, writeHeader,
@@ -134,10 +132,7 @@ class Link {
         if (reference === undefined) return this.localObjects.send(value);
         const place = reference.place();
         if (place.link !== this) {
-          throw new InstanceUnavailableError({
-            summary: `${reference.name} belongs to another host`,
-            remedy: "fetch its value with $copy(), and send that",
-          });
+          throw otherHost(reference.name);
         }
         return place.fields();
       },
@@ -213,12 +208,7 @@ class Link {
   #overdue(callId) {
     const call = this.#pending.get(callId);
     if (call === undefined) return;
-    const error = new DeadlineExceededError({
-      summary: `${call.what} did not finish before its deadline`,
-      received: `no answer after ${call.deadline} ms`,
-      remedy: "allow more time with $options({ deadline: milliseconds })",
-    });
-    this.#giveUp(callId, addSite(error, call.site));
+    this.#giveUp(callId, addSite(overdue(call), call.site));
     this.#demandLife(call.what);
   }
 
@@ -297,14 +287,7 @@ class Link {
     if (subject !== SUBJECT.READY) throw new TypeError(`a CONTROL about ${subject}`);
     const [stream, wire, version, python, executable] = details;
     if (stream !== STREAM_VERSION || wire !== WIRE_VERSION) {
-      this.failure = new VersionError({
-        summary: "this client and the installed Noodle do not speak the same protocol",
-        expected: `version ${STREAM_VERSION} of the stream, ${WIRE_VERSION} of the wire format`,
-        received: `${stream} and ${wire}, of Noodle ${version}`,
-        where: String(executable),
-        remedy: "install the same version of both: npm install noodle-ffi@VERSION, and "
-          + "python -m pip install noodle-ffi==VERSION",
-      });
+      this.failure = otherVersion({ stream, wire, version, executable });
       this.refused(this.failure);
       this.condemn("it speaks another version");
       return;
@@ -381,24 +364,6 @@ class Link {
     clearTimeout(timer);
     this.#socket.destroy();
   }
-}
-
-function tooLarge(size) {
-  return new InputLimitError({
-    summary: "a message to the host is too large",
-    expected: `at most ${FRAME_BYTES_MAX} bytes`,
-    received: `${size} bytes`,
-    remedy: "send less at once",
-  });
-}
-
-// Whatever was thrown, as an Error that can be sent.
-function asError(thrown) {
-  if (thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]") {
-    return thrown;
-  }
-  const error = new Error(typeof thrown === "string" ? thrown : String(thrown));
-  return Object.assign(error, { name: "ThrownValue", stack: `ThrownValue: ${error.message}` });
 }
 
 module.exports = { Link };

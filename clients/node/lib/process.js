@@ -22,18 +22,24 @@ function forward(stream, output) {
   stream.unref?.();
 }
 
+// The child, or the error for a system that has no more of what a process takes.
+function started(start, name) {
+  try {
+    return start();
+  } catch (error) {
+    throw startError({ error }, { name });
+  }
+}
+
 // One process, from its start to its end. Its socket is one half of a socketpair, which no other
 // process can reach.
 class HostProcess {
   constructor(command, { env, stdout, stderr }) {
     const [program, ...args] = command;
     this.name = program;
-    this.child = spawn(program, args, {
-      env,
-      // A session of its own: Ctrl-C is the program's to answer, which then ends the host.
-      detached: true,
-      stdio: ["ignore", stdioFor(stdout), stdioFor(stderr), "pipe"],
-    });
+    const stdio = ["ignore", stdioFor(stdout), stdioFor(stderr), "pipe"];
+    // A session of its own: Ctrl-C is the program's to answer, which then ends the host.
+    this.child = started(() => spawn(program, args, { env, stdio, detached: true }), program);
     this.socket = this.child.stdio[DESCRIPTOR];
     this.ended = new Promise((resolve) => {
       this.child.once("exit", (code, signal) => resolve({ code, signal }));

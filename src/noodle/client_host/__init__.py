@@ -30,7 +30,8 @@ import threading
 from pathlib import Path
 
 from noodle import __version__, _wire
-from noodle.client_host.connection import FRAME_BYTES_MAX, Connection
+from noodle.client_host.connection import Connection
+from noodle.client_host.frames import FRAME_BYTES_MAX
 from noodle.client_host.lifetime import die_with_client, end_soon
 from noodle.client_host.operations import Operations
 from noodle.client_host.references import Exports

@@ -15,6 +15,7 @@ from noodle.client_host import failures
 from noodle.client_host.callbacks import Callbacks
 from noodle.client_host.event_loop import EventLoop
 from noodle.client_host.frames import (
+    FRAME_BYTES_MAX,
     STREAM_VERSION,
     Frame,
     FrameReader,
@@ -31,10 +32,7 @@ from noodle.client_host.waits import Answer, Request, current_request
 from noodle.deadlines import check_deadline, deadline
 from noodle.libraries import Library
 
-__all__ = ["FRAME_BYTES_MAX", "Connection", "Perform"]
-
-FRAME_BYTES_MAX = 1 << 31
-"""Chosen: the limit of the wire format, for payload and attachments together."""
+__all__ = ["Connection", "Perform"]
 
 Perform = Callable[[Request], tuple[Any, Library | None]]
 """Does what a call asks; returns the result and the library that it comes from."""
@@ -193,7 +191,7 @@ class Connection:
         raise EOFError
 
     def _refuse_frame(self, large: FrameTooLarge) -> None:
-        error = failures.too_large(large.size, FRAME_BYTES_MAX)
+        error = failures.too_large(large.size)
         if large.kind is Kind.CALL:
             self._fail(Request(large.call_id), error)
         elif not self._callbacks.refuse_answer(large.call_id, error):

@@ -8,6 +8,7 @@ from typing import Any
 
 import noodle
 from noodle import _host
+from noodle.client_host.frames import FRAME_BYTES_MAX
 from noodle.errors import (
     ArgumentTypeError,
     CallDepthError,
@@ -85,11 +86,11 @@ def too_deep(depth: int) -> CallDepthError:
     )
 
 
-def too_large(size: int, limit: int) -> InputLimitError:
+def too_large(size: int) -> InputLimitError:
     """Return the error for a message that exceeds the limit."""
     return InputLimitError(
-        "a message of the client is too large",
-        expected=f"at most {limit} bytes",
+        "a message between client and host is too large",
+        expected=f"at most {FRAME_BYTES_MAX} bytes",
         received=f"{size} bytes",
         remedy="send less at once",
     )

@@ -36,6 +36,7 @@ from typing import Any
 
 __all__ = [
     "ATTACHMENTS_MAX",
+    "FRAME_BYTES_MAX",
     "STREAM_VERSION",
     "Frame",
     "FrameReader",
@@ -51,6 +52,9 @@ STREAM_VERSION = 1
 
 HEADER = struct.Struct("<IBBHQQQ")
 LENGTH = struct.Struct("<Q")
+
+FRAME_BYTES_MAX = 1 << 31
+"""Chosen: the limit of the wire format, for payload and attachments together."""
 
 ATTACHMENTS_MAX = 1024
 """Chosen: arrays of one frame that are attached; further ones go inside the payload."""

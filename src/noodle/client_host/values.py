@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from noodle import _host, _wire
 from noodle.client_host.client_objects import ClientObject, held_by
-from noodle.client_host.failures import remote_error
-from noodle.client_host.frames import ATTACHMENTS_MAX
+from noodle.client_host.failures import remote_error, too_large
+from noodle.client_host.frames import ATTACHMENTS_MAX, FRAME_BYTES_MAX
 from noodle.client_host.references import (
     CLIENT,
     FUNCTION,
@@ -92,6 +92,7 @@ class Codec:
                 array=encoding.array,
                 undefined=undefined,
             )
+            encoding.check_size(len(payload))
         except BaseException as error:
             for entry in encoding.exported:
                 self._exports.take_back(entry)
@@ -162,6 +163,11 @@ class _Encoding:
             return None
         self.attachments.append(memoryview(value).cast("B"))
         return len(self.attachments) - 1, 0
+
+    def check_size(self, payload_bytes: int) -> None:
+        size = payload_bytes + sum(attachment.nbytes for attachment in self.attachments)
+        if size > FRAME_BYTES_MAX:
+            raise too_large(size)
 
 
 def _refuse_reference(value: Any) -> NoReturn:

@@ -200,6 +200,17 @@ def test_a_message_larger_than_the_limit_is_refused_before_it_is_copied(
     assert caught.value.name == "InputLimitError"
 
 
+def test_a_result_larger_than_the_limit_is_refused_and_the_host_goes_on(program: Program):
+    """The memory is never touched, neither here nor there."""
+    with pytest.raises(JavaScriptError, match="too large") as caught:
+        program.run("""
+          const np = await load("numpy");
+          return np.zeros(2 ** 31 + 8, noodle.named({ dtype: "uint8" }));
+        """)
+    assert caught.value.name == "InputLimitError"
+    assert program.run('return (await load("numpy")).add(1, 2);') == 3
+
+
 def test_a_message_of_many_megabytes_passes(program: Program):
     assert program.run("""
       const sample = await load("./sample.py");

@@ -1,4 +1,4 @@
-"""The pages about the client and the example are true: their programs run and print what they say."""
+"""The pages about the client and the example are true: they run and print what they say."""
 
 from __future__ import annotations
 
