@@ -296,6 +296,7 @@ export class CompilationError extends ForeignError {}
 /** The host was closed, or is not started again for a while. */
 export class InstanceUnavailableError extends ForeignError {}
 export class WorkerCrashedError extends ForeignError {}
+export class MemoryLimitError extends WorkerCrashedError {}
 /** An exception of a library: `name` is its type there, `stack` has its frames above yours. */
 export class RemoteCallError extends ForeignError {
   readonly language: string;

@@ -43,6 +43,7 @@ export const {
   CompilationError,
   InstanceUnavailableError,
   WorkerCrashedError,
+  MemoryLimitError,
   RemoteCallError,
   DeadlineExceededError,
   HostCrashedError,

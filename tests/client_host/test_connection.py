@@ -123,13 +123,13 @@ def test_a_reference_of_another_process_or_without_an_object_is_refused(
         assert text in message
 
 
-def test_a_release_of_a_sending_that_is_still_on_its_way_keeps_the_object():
+def test_an_object_stays_until_every_sending_of_it_is_let_go():
     with RawClient() as client:
         builtins = load(client)
         assert load(client) == builtins  # sent twice now
-        client.send(Kind.RELEASE, [[builtins, 1]])
+        client.send(Kind.RELEASE, [[builtins, 1], [builtins, -5], [builtins, 0], [999, 1]])
         assert client.call([Operation.METHOD, builtins, "abs", -1]) == (Kind.REPLY, 1)
-        client.send(Kind.RELEASE, [[builtins, 2], [builtins, 2], [999, 1], [builtins, -5]])
+        client.send(Kind.RELEASE, [[builtins, 1], [builtins, 1]])
         kind, _ = client.call([Operation.METHOD, builtins, "abs", -1])
         assert kind is Kind.ERROR
         assert len(client.exports) == 0

@@ -73,7 +73,7 @@ const TREE = {
     LibraryLoadError: { InstallationError: {} },
     CompilationError: {},
     InstanceUnavailableError: {},
-    WorkerCrashedError: {},
+    WorkerCrashedError: { MemoryLimitError: {} },
     RemoteCallError: {},
     DeadlineExceededError: {},
     // The host itself has died, and with it what it held. Only clients know this one.

@@ -21,7 +21,7 @@ class Reference {
     this.id = id;
     this.incarnation = incarnation;
     this.name = name || "an object of the host";
-    this.held = { id, sent: 0 };
+    this.held = { id, sendings: 0 };
   }
 
   // Where to send what is asked of it.
@@ -57,7 +57,7 @@ class HostObjects {
   #released = [];
   #registry = new FinalizationRegistry((held) => this.#forget(held));
 
-  // send: takes a list of [id, sent], soon after the last of them was let go.
+  // send: takes a list of [id, sendings], soon after the last of them was let go.
   constructor(send) {
     this.send = send;
   }
@@ -67,14 +67,14 @@ class HostObjects {
   }
 
   // The reference with that id, made by `make` unless it is held already.
-  reference(id, sent, make) {
+  reference(id, sendings, make) {
     let reference = this.#known.get(id)?.deref();
     if (reference === undefined || reference.held === undefined) {
       reference = make();
       this.#known.set(id, new WeakRef(reference));
       this.#registry.register(reference, reference.held, reference.held);
     }
-    reference.held.sent = Math.max(reference.held.sent, sent);
+    reference.held.sendings += sendings;
     return reference;
   }
 
@@ -88,7 +88,7 @@ class HostObjects {
     // A later sending may have made another reference to the same object meanwhile.
     if (known === undefined || known.held === undefined) this.#known.delete(held.id);
     if (this.#released.length === 0) setImmediate(() => this.#flush()).unref();
-    this.#released.push([held.id, held.sent]);
+    this.#released.push([held.id, held.sendings]);
   }
 
   #flush() {

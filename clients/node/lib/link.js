@@ -13,7 +13,7 @@ const { HostObjects } = require("./host_objects.js");
 const { LocalObjects } = require("./local_objects.js");
 const { perform } = require("./members.js");
 const { crashError } = require("./process.js");
-const { addSite } = require("./sites.js");
+const { addSite, isOfProgram } = require("./sites.js");
 const { OP, OWNER, WIRE_VERSION, wireError } = require("./wire.js");
 const { decode } = require("./wire_reader.js");
 const { encode } = require("./wire_writer.js");
@@ -126,6 +126,7 @@ class Link {
   #hooks(attachments) {
     let total = 0;
     return {
+      keepFrame: isOfProgram,
       reference: (value) => {
         const reference = this.referenceOf(value);
         if (typeof value === "symbol") throw wireError("WIRE_UNSENDABLE", "a symbol");
@@ -254,7 +255,9 @@ class Link {
         this.#takeCallback(frame);
         break;
       case FRAME.RELEASE:
-        for (const [id, sent] of this.#decode(frame)) this.localObjects.release(id, sent);
+        for (const [id, sendings] of this.#decode(frame)) {
+          this.localObjects.release(id, sendings);
+        }
         break;
       case FRAME.CONTROL:
         this.#takeControl(this.#decode(frame));
@@ -271,9 +274,9 @@ class Link {
     return decode(payload, {
       int64,
       attachment: (index) => attachments[index],
-      reference: (owner, kind, sent, id, incarnation, name) => {
+      reference: (owner, kind, sendings, id, incarnation, name) => {
         if (owner === OWNER.CLIENT) return this.localObjects.get(id);
-        return this.makeReference(this, sent, [kind, id, incarnation, name]);
+        return this.makeReference(this, sendings, [kind, id, incarnation, name]);
       },
     });
   }

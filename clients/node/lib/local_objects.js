@@ -58,19 +58,21 @@ class LocalObjects {
     const object = value instanceof ByReference ? value.value : value;
     let entry = this.#entries.get(this.#ids.get(object));
     if (entry === undefined) {
-      entry = { id: ++this.#lastId, object, sent: 0 };
+      entry = { id: ++this.#lastId, object, sendings: 0 };
       this.#ids.set(object, entry.id);
       this.#entries.set(entry.id, entry);
     }
-    entry.sent++;
+    entry.sendings++;
     const kind = attempt(kindOf, object, KIND.OBJECT);
-    return [OWNER.CLIENT, kind, entry.sent, entry.id, 0, attempt(nameOf, object, "Object")];
+    return [OWNER.CLIENT, kind, 1, entry.id, 0, attempt(nameOf, object, "Object")];
   }
 
-  // The host has let go of an object of which it has seen so many sendings.
-  release(id, sent) {
+  // The host has let go of so many sendings of an object.
+  release(id, sendings) {
     const entry = this.#entries.get(id);
-    if (entry !== undefined && sent >= entry.sent) this.#entries.delete(id);
+    if (entry === undefined) return;
+    entry.sendings -= sendings;
+    if (entry.sendings <= 0) this.#entries.delete(id);
   }
 
   get(id) {

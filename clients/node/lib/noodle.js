@@ -149,10 +149,9 @@ class Noodle {
     const link = new Link(hostProcess, {
       grace,
       referenceOf,
-      makeReference: (from, sent, fields) =>
-        proxyOf(referenceFrom(from, sent, fields), this.#callOptions),
+      makeReference: (from, sendings, fields) =>
+        proxyOf(referenceFrom(from, sendings, fields), this.#callOptions),
     });
-    const timer = setTimeout(() => hostProcess.kill(), startTimeout);
     const ended = hostProcess.ended.then((end) => {
       const refused = candidate && refusal(candidate, end.code);
       throw refused ? Object.assign(refused, { isRefusal: true }) : startError(end, hostProcess);
@@ -162,7 +161,6 @@ class Noodle {
     try {
       await Promise.race([link.greeting, ended]);
     } finally {
-      clearTimeout(timer);
       clearTimeout(overdue);
     }
     return link;
@@ -232,8 +230,8 @@ class Noodle {
   }
 }
 
-function referenceFrom(link, sent, fields) {
-  return link.hostObjects.reference(fields[1], sent, () => new Reference(link, fields));
+function referenceFrom(link, sendings, fields) {
+  return link.hostObjects.reference(fields[1], sendings, () => new Reference(link, fields));
 }
 
 module.exports = { HostCrashedError, Noodle };

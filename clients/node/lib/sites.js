@@ -18,6 +18,11 @@ function framesOf(site) {
   return lines.filter((line) => !line.includes(OWN) && !line.includes("node:internal/"));
 }
 
+// Whether a frame is of the program: not of ours, nor of Node.js's inside.
+function isOfProgram([file]) {
+  return file === null || !(file.startsWith(OWN) || file.startsWith("node:internal/"));
+}
+
 // Puts the program's frames below those that an error has brought along, which are all of a foreign
 // stack, and none of ours.
 function addSite(error, site) {
@@ -28,4 +33,4 @@ function addSite(error, site) {
   return error;
 }
 
-module.exports = { addSite, captureSite };
+module.exports = { addSite, captureSite, isOfProgram };

@@ -62,6 +62,7 @@ const OP = Object.freeze({
   BATCH: 20,
   CLOSE: 21,
   SEGMENT: 22,
+  COLLECT: 23,
 });
 
 const TEXTS = {

@@ -1,7 +1,7 @@
 // Typed arrays, ArrayBuffer, DataView and Buffer to wire values and back.
 //
 // A typed array of one dimension is just that; any other has a property `shape`, and its items in C
-// order.
+// order. What was an array of bools has the property `dtype`, and is one again while it holds no other.
 
 "use strict";
 
@@ -63,8 +63,8 @@ function bytesOf(memory) {
 }
 
 function shapeOf(view, items) {
-  if (!Object.hasOwn(view, "shape")) return [items];
   const { shape } = view;
+  if (shape === undefined) return [items];
   const fits = Array.isArray(shape) && shape.length <= DIMENSIONS_MAX
     && shape.every((length) => Number.isSafeInteger(length) && length >= 0)
     && shape.reduce((product, length) => product * length, 1) === items;
@@ -72,6 +72,10 @@ function shapeOf(view, items) {
     throw wireError("WIRE_UNSENDABLE", `its shape ${describe(shape)} is not that of ${items} items`);
   }
   return shape;
+}
+
+function holdsBools(memory) {
+  return types.isUint8Array(memory) && memory.every((byte) => byte <= 1);
 }
 
 function writeDescriptor(writer, dtype, size, shape, attachment, length) {
@@ -102,7 +106,8 @@ function writeArray(writer, memory) {
   }
   // The tag's getter cannot be hidden by a property of the array.
   const typed = ArrayBuffer.isView(memory) && !types.isDataView(memory);
-  const dtype = typed ? DTYPE_OF_TAG[memory[Symbol.toStringTag]] : DTYPE_OF_TAG.Uint8Array;
+  let dtype = typed ? DTYPE_OF_TAG[memory[Symbol.toStringTag]] : DTYPE_OF_TAG.Uint8Array;
+  if (typed && memory.dtype === "bool" && holdsBools(memory)) dtype = BOOL;
   const [size] = DTYPES[dtype];
   const shape = shapeOf(memory, bytes.length / size);
   const attach = bytes.length >= ATTACHED_LEAST ? writer.hooks.attach : undefined;
@@ -270,6 +275,7 @@ function readArray(reader, payload) {
     && array.items * array.size === attached.length && attached.byteOffset === 0;
   const bytes = asItLies ? attached : packed(array, memory);
   const result = typedArray(array.dtype, bytes, reader.hooks.int64);
+  if (array.dtype === BOOL) result.dtype = "bool";
   if (array.shape.length !== 1) result.shape = array.shape.map(Number);
   return result;
 }

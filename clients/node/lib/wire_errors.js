@@ -100,7 +100,8 @@ function writeError(writer, error, causes = 0) {
     writer.string(propertyOf(error, "language", "string") ?? "javascript");
     writer.string(wireName(error) ?? typeOf(error));
     writer.string(propertyOf(error, "message", "string") ?? "");
-    writer.list(parseStack((propertyOf(error, "stack", "string") ?? "").toWellFormed()));
+    const frames = parseStack((propertyOf(error, "stack", "string") ?? "").toWellFormed());
+    writer.list(frames.filter(writer.hooks.keepFrame ?? (() => true)));
     if (types.isNativeError(cause) && causes < CAUSES_MAX) writeError(writer, cause, causes + 1);
     else writer.byte(0xc0);
     writer.map(new Map(extraOf(error)));

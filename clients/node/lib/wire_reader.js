@@ -17,7 +17,7 @@ const DATE_MAX = 8.64e15;
 const SHORT = 24;
 
 class Reader {
-  // hooks: reference(owner, kind, sent, id, incarnation, name), attachment(index), int64.
+  // hooks: reference(owner, kind, sendings, id, incarnation, name), attachment(index), int64.
   constructor(buffer, hooks) {
     if (buffer.length > BYTES_MAX) throw wireError("WIRE_TOO_LARGE");
     this.buffer = buffer;

@@ -1,7 +1,7 @@
 // JavaScript values to wire values: the same bytes as native/node/wire_node_write.c.
 //
-// Differences that are wanted: a typed array with a property `shape` keeps that shape, and plain objects,
-// Maps, Sets and errors of other realms count as such.
+// Differences that are wanted: a `shape` that does not fit is an error, and plain objects, Maps, Sets and
+// errors of other realms count as such.
 
 "use strict";
 
@@ -18,7 +18,7 @@ let spare = Buffer.allocUnsafeSlow(SMALL);
 
 class Writer {
   // hooks: reference(value) gives the fields of a REFERENCE; attach(view) the number of an attachment,
-  // or -1. `headroom` bytes are left free in front.
+  // or -1; keepFrame(frame) says whether an error keeps a frame. `headroom` bytes are left free in front.
   constructor(hooks, headroom) {
     this.hooks = hooks;
     this.buffer = spare ?? Buffer.allocUnsafeSlow(SMALL);
@@ -293,14 +293,14 @@ class Writer {
     if (fields === undefined) {
       throw wireError("WIRE_UNSENDABLE", "it goes by reference, and none can be made here");
     }
-    const [owner, kind, sent, id, incarnation, name] = fields;
+    const [owner, kind, sendings, id, incarnation, name] = fields;
     const text = Buffer.from(name);
     this.extension(EXT.REFERENCE, 24 + text.length);
     const at = this.claim(24);
     this.buffer.fill(0, at, at + 24);
     this.buffer[at] = owner;
     this.buffer[at + 1] = kind;
-    this.buffer.writeUInt32LE(sent, at + 4);
+    this.buffer.writeUInt32LE(sendings, at + 4);
     this.buffer.writeBigUInt64LE(BigInt(id), at + 8);
     this.buffer.writeBigUInt64LE(BigInt(incarnation), at + 16);
     this.bytes(text);

@@ -15,7 +15,8 @@ The client starts this process and holds the other end of the socket that it was
 :mod:`~.threads`          threads that read and run calls
 :mod:`~.waits`            threads that wait for the client
 :mod:`~.event_loop`       where coroutines run
-:mod:`~.failures`         errors
+:mod:`~.exceptions`       exceptions on their way to the client
+:mod:`~.failures`         errors of the connection itself
 :mod:`~.lifetime`         the end of the process
 ========================  =======================================================================
 """

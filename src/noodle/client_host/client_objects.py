@@ -36,11 +36,11 @@ class Held:
 
     Args:
         number: The object's number there.
-        sent: The latest sending that its proxy stands for.
+        sendings: How many of its sendings the proxy stands for.
     """
 
     number: int
-    sent: int = 0
+    sendings: int = 0
 
 
 class ClientObject:

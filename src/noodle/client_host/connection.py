@@ -14,6 +14,7 @@ from noodle import _host
 from noodle.client_host import failures
 from noodle.client_host.callbacks import Callbacks
 from noodle.client_host.event_loop import EventLoop
+from noodle.client_host.exceptions import encode_exception
 from noodle.client_host.frames import (
     FRAME_BYTES_MAX,
     STREAM_VERSION,
@@ -156,13 +157,13 @@ class Connection:
             wait.settle(Answer(error=failures.cancelled()))
 
     def _take_release(self, frame: Frame) -> None:
-        for number, sent in self._pairs(frame):
-            self._exports.release(number, sent)
+        for number, sendings in self._pairs(frame):
+            self._exports.release(number, sendings)
 
     def _pairs(self, frame: Frame) -> list[tuple[int, int]]:
         try:
             pairs = self._codec.decode(frame.payload)
-            return [(int(number), int(sent)) for number, sent in pairs]
+            return [(int(number), int(sendings)) for number, sendings in pairs]
         except Exception:
             self._refuse("a RELEASE that is no list of pairs")
 
@@ -259,8 +260,7 @@ class Connection:
         if request.parent is not None:
             request.parent.failures[request.call_id] = error
         passed = next((number for raised, number in request.raised if raised is error), 0)
-        message = self._codec.encode(failures.trimmed(error))
-        self._finish(Kind.ERROR, message, request, passed)
+        self._finish(Kind.ERROR, (encode_exception(error), ()), request, passed)
 
     def _finish(self, kind: Kind, message: Message, request: Request, context: int = 0) -> None:
         if self._callbacks.forked:

@@ -1,12 +1,9 @@
-"""The errors of a connection to a client, and errors on their way through it."""
+"""The errors of a connection to a client, and errors that come from it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import noodle
 from noodle import _host
 from noodle.client_host.frames import FRAME_BYTES_MAX
 from noodle.errors import (
@@ -36,11 +33,8 @@ __all__ = [
     "thrown",
     "too_deep",
     "too_large",
-    "trimmed",
     "unreadable",
 ]
-
-_OWN = str(Path(noodle.__file__).parent) + "/"
 
 
 def parts(content: Any) -> tuple[int, int, list[Any]]:
@@ -146,15 +140,3 @@ def remote_error(*fields: Any) -> RemoteCallError:
     """
     source: Any = _Client()  # of a link, only the name is looked at
     return remote_errors.remote_error(source, fields)
-
-
-def trimmed(error: BaseException) -> BaseException:
-    """Return an exception without the frames of Noodle through which it was called."""
-    traceback = error.__traceback__
-    while traceback is not None and _is_own(traceback):
-        traceback = traceback.tb_next
-    return error.with_traceback(traceback)
-
-
-def _is_own(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_OWN)

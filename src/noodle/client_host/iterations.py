@@ -22,10 +22,10 @@ def iteration(target: Any) -> Iteration | AsyncIteration:
     if hasattr(type(target), "__aiter__"):
         return AsyncIteration(aiter(target))
     iterator = iter(target)
-    # What is read ahead is lost when the client stops early. That matters to nobody where the
-    # iterator is its own, or ends then, as a generator does.
-    own = iterator is not target or isinstance(iterator, GeneratorType)
-    return Iteration(iterator, own)
+    # Only what holds its items already is read ahead: a generator does its work when it is asked,
+    # and of an iterator that others read too, the items would be lost.
+    holds = iterator is not target and not isinstance(iterator, GeneratorType)
+    return Iteration(iterator, holds)
 
 
 class Iteration:

@@ -20,7 +20,7 @@ from noodle.libraries import Library
 __all__ = ["ByReference", "Exported", "Exports", "Imports", "Namespace"]
 
 Fields = tuple[int, int, int, int, int, str]
-"""Owner, kind, sent count, id, incarnation and name: a REFERENCE of ``noodle/wire.h``."""
+"""Owner, kind, sendings, id, incarnation and name: a REFERENCE of ``noodle/wire.h``."""
 
 HOST = 0
 CLIENT = 1
@@ -66,15 +66,13 @@ class Exported:
         id: Its number.
         object: The object.
         library: The library whose functions gave it; the policy of calls on it is that one's.
-        sent: How often it was sent.
-        released: How many of these sendings the client has let go.
+        sendings: How often it was sent and not let go.
     """
 
     id: int
     object: Any
     library: Library | None
-    sent: int = 0
-    released: int = 0
+    sendings: int = 0
     functions: dict[str, Any] = field(default_factory=dict)
     """Its functions by the paths in which they were called; see ``functions.Functions``."""
 
@@ -106,29 +104,25 @@ class Exports:
                 owner = value.library if isinstance(value, Namespace) else library
                 entry = Exported(self._last_id, value, owner)
                 self._by_id[entry.id] = self._by_object[id(held)] = entry
-            entry.sent += 1
-            sent = entry.sent
+            entry.sendings += 1
         name = _name_of(value)
-        return entry, (HOST, _kind_of(value), sent, entry.id, self._incarnation, name)
+        return entry, (HOST, _kind_of(value), 1, entry.id, self._incarnation, name)
 
     def take_back(self, entry: Exported) -> None:
         """Undo one sending: the message was never sent."""
-        with self._lock:
-            entry.sent -= 1
-            self._drop_if_released(entry)
+        self.release(entry.id, 1)
 
-    def release(self, number: int, sent: int) -> None:
-        """Let an object go if the client has let go of every sending."""
+    def release(self, number: int, sendings: int) -> None:
+        """Note that the client has let go of so many sendings of an object."""
         with self._lock:
             entry = self._by_id.get(number)
-            if entry is not None:
-                entry.released = max(entry.released, sent)
-                self._drop_if_released(entry)
-
-    def _drop_if_released(self, entry: Exported) -> None:
-        if entry.released >= entry.sent and self._by_id.pop(entry.id, None) is not None:
-            held = entry.object
-            del self._by_object[id(held.module if isinstance(held, Namespace) else held)]
+            if entry is None or sendings < 1:
+                return
+            entry.sendings -= sendings
+            if entry.sendings <= 0:
+                del self._by_id[number]
+                held = entry.object
+                del self._by_object[id(held.module if isinstance(held, Namespace) else held)]
 
     def get(self, number: int, incarnation: int | None = None) -> Exported:
         """Return what the client means by a number.
@@ -168,7 +162,7 @@ class Imports:
     def __len__(self) -> int:
         return len(self._proxies)
 
-    def proxy(self, number: int, kind: int, sent: int, name: str) -> ClientObject:
+    def proxy(self, number: int, kind: int, sendings: int, name: str) -> ClientObject:
         """Return what stands for an object of the client."""
         with self._lock:
             proxy = self._proxies.get(number)
@@ -177,16 +171,15 @@ class Imports:
                 proxy = self._proxies[number] = self._make(held, kind, name)
                 # Finalizers send nothing, and take no lock: the next frame tells.
                 weakref.finalize(proxy, self._released.append, held).atexit = False
-            held = held_by(proxy)
-            held.sent = max(held.sent, sent)
+            held_by(proxy).sendings += sendings
             return proxy
 
     def released(self) -> list[tuple[int, int]]:
-        """Return the numbers and counts of what was let go since this was asked last."""
+        """Return the numbers of what was let go since this was asked last, with its sendings."""
         found = []
         while self._released:
             held = self._released.popleft()
-            found.append((held.number, held.sent))
+            found.append((held.number, held.sendings))
         return found
 
 

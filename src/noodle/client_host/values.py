@@ -120,10 +120,10 @@ class Codec:
             raise InputLimitError(f"{error}") from None
 
     def _reference(
-        self, owner: int, kind: int, sent: int, number: int, incarnation: int, name: str
+        self, owner: int, kind: int, sendings: int, number: int, incarnation: int, name: str
     ) -> Any:
         if owner == CLIENT:
-            return self._imports.proxy(number, kind, sent, name)
+            return self._imports.proxy(number, kind, sendings, name)
         held = self._exports.get(number, incarnation).object
         return held.module if isinstance(held, Namespace) else held
 

@@ -52,7 +52,7 @@ def test_an_npm_package_is_called_through_python(program: Program):
     ("options", "name"),
     [
         ('{ placement: "remote" }', "PlacementError"),
-        ('{ version: "0.1" }', "VersionError"),
+        ('{ prototypes: "int f(void);" }', "TargetError"),
         ("{ prototype: 1 }", "SettingsError"),
     ],
 )

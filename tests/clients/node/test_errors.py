@@ -58,6 +58,34 @@ def test_one_stack_shows_calls_that_go_to_and_fro(program: Program):
     assert names[:2] == ["fail_custom", "inner"]
 
 
+def test_an_error_of_a_worker_of_the_host_stays_what_it_was(program: Program):
+    """From an npm module, and from an isolated Python: name, code and frames of over there."""
+    assert program.run("""
+      const path = await load("node:path");
+      const invalid = await path.join(5).catch((error) => error);
+      const isolated = await load("python:statistics", { placement: "isolated" });
+      const empty = await isolated.mean([]).catch((error) => error);
+      const frame = empty.stack.split("\\n")[1].trim();
+      return [invalid.name, invalid.code, invalid.language, empty.name, empty.message,
+        /^at mean \\(.*statistics\\.py:\\d+\\)$/.test(frame), invalid.notes, empty.notes];
+    """) == [
+        "TypeError", "ERR_INVALID_ARG_TYPE", "javascript",
+        "statistics.StatisticsError", "mean requires at least one data point", True,
+        {"undefined": True}, {"undefined": True},
+    ]  # fmt: skip
+
+
+def test_the_cause_in_javascript_of_an_exception_of_python_keeps_its_frames(program: Program):
+    assert program.run(f"""
+      {SAMPLE}
+      const error = await sample.wrapping(function failing() {{ throw new RangeError("bad"); }})
+        .catch((error) => error);
+      const {{ name, message, stack }} = error.cause;
+      return [error.name, name, message, /^ +at failing /.test(stack.split("\\n")[1]),
+        stack.includes("/clients/node/lib/")];
+    """) == ["RuntimeError", "RangeError", "bad", True, False]
+
+
 def test_notes_and_the_parts_of_an_error_of_noodle_are_properties(program: Program):
     assert program.run(f"""
       {SAMPLE}

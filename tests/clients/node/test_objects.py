@@ -140,6 +140,18 @@ def test_an_iteration_that_is_left_early_closes_the_generator(program: Program):
     """)
 
 
+def test_a_generator_does_no_more_than_it_is_asked_for(program: Program):
+    assert (
+        program.run(f"""
+      {SAMPLE}
+      for await (const item of await sample.count(100)) {{
+        if (item === 3) return await sample.seen("produced");
+      }}
+    """)
+        == 3
+    )
+
+
 def test_an_error_within_an_iteration_comes_behind_the_items_before_it(program: Program):
     assert program.run(f"""
       {SAMPLE}

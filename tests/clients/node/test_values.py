@@ -126,6 +126,17 @@ def test_an_array_that_went_through_python_keeps_its_shape(program: Program):
     ]
 
 
+def test_an_array_of_bools_is_one_again_while_it_holds_no_other(program: Program):
+    assert program.run("""
+      const np = await load("numpy");
+      const flags = await np.greater([1, 5], 3);
+      const kept = await np.logical_not(flags).then((inverted) => np.result_type.$ref(inverted));
+      const before = [flags.dtype, [...flags], String(await kept.name)];
+      flags[0] = 7;
+      return [...before, String(await (await np.result_type.$ref(flags)).name)];
+    """) == ["bool", [0, 1], "bool", "uint8"]
+
+
 @pytest.mark.parametrize("kibibytes", [1, 63, 64, 1024])
 def test_small_and_attached_arrays_keep_every_item(program: Program, kibibytes: int):
     source = f"Float64Array.from({{ length: {kibibytes * 128} }}, (_, n) => n / 3)"

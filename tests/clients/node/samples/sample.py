@@ -99,8 +99,11 @@ def catching(function: Callable[[], Any]) -> dict[str, Any]:
     return {}
 
 
-def thread_name() -> str:
-    return threading.current_thread().name
+def wrapping(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except ValueError as error:
+        raise RuntimeError("it did not work") from error
 
 
 def thread_id() -> int:
