@@ -83,7 +83,7 @@ class Program:
 
 
 def run_script(
-    source: str, directory: Path, *, check: bool = True, **variables: str
+    source: str, directory: Path, *, check: bool = True, seconds: int = SECONDS, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a script as a program of its own; it sees the client as ``noodle``."""
     script = directory / "script.mjs"
@@ -94,7 +94,7 @@ def run_script(
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=seconds,
         check=False,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
