@@ -32,6 +32,7 @@ NAMES = (
     "async_calls",
     "worker_costs",
     "leaks",
+    "node_client",
     "language_speed",
     "start_up",
     "import_time",

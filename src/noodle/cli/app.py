@@ -228,3 +228,28 @@ def _prune_environments(
             debug=debug,
         )
     )
+
+
+@app.command("host")
+def _host(
+    directory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the client's program is; relative targets start from there.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    config: Config = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many calls may run at a time.")
+    ] = None,
+) -> None:
+    """Serve a program in another language, at the socket with which that program starts this.
+
+    It is what `npm install noodle-ffi` brings that starts a host, not a person.
+    """
+    from noodle.cli.host import host
+
+    raise typer.Exit(host(directory=directory, config=config, threads=threads))

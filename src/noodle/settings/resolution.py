@@ -28,7 +28,13 @@ from noodle.settings.table import SETTINGS, TREE, VARIABLE_PREFIX, Key, Setting,
 
 __all__ = ["OTHER_VARIABLES", "resolve"]
 
-OTHER_VARIABLES = ("NOODLE_DEBUG", "NOODLE_NODE", "NOODLE_PYTHON_DOWNLOADS", "NOODLE_UV")
+OTHER_VARIABLES = (
+    "NOODLE_DEBUG",
+    "NOODLE_NODE",
+    "NOODLE_PYTHON",
+    "NOODLE_PYTHON_DOWNLOADS",
+    "NOODLE_UV",
+)
 """Environment variables that are no settings: each is read where it has its effect."""
 
 # Kubernetes gives every container variables about each service, so that a service whose name
