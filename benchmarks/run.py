@@ -34,6 +34,7 @@ NAMES = (
     "leaks",
     "language_speed",
     "start_up",
+    "environments",
     "import_time",
     "context",
 )
