@@ -63,7 +63,7 @@ class Side:
 def open_noodle() -> Side:
     import noodle
     from noodle import _host
-    from noodle.bridges.javascript.functions import reference_of
+    from noodle.bridges.remote.functions import reference_of
 
     module = noodle.load(str(SCALARS))
     module.add(*ARGUMENTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import noodle
 from noodle import _host
-from noodle.bridges.javascript.functions import reference_of
+from noodle.bridges.remote.functions import reference_of
 from noodle.workers.operations import Operation
 from noodle.workers.worker import Worker, worker_of
 

@@ -35,6 +35,7 @@ NAMES = (
     "node_client",
     "language_speed",
     "start_up",
+    "environments",
     "import_time",
     "context",
 )

@@ -14,6 +14,7 @@ from noodle.installation.policy import InstallPolicy
 from noodle.installation.store import PackageStore, User
 from noodle.lock_file import LockFile, table_digest
 from tests.cli.conftest import Command
+from tests.installation.test_store import running
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,8 +125,8 @@ def test_prune_takes_the_long_unused_and_all_where_asked(invoke: Command, cache:
 
 def test_prune_leaves_what_a_process_uses(invoke: Command, cache: Path) -> None:
     (program,) = cache.glob("noodle/python/61*/bin/python")
-    with subprocess.Popen([program, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with running(program) as process:
         result = invoke("env", "prune", "--all")
         assert "61000000  a  is in use, and stays" in result.stdout
         assert {"61"} == keys(cache)
-        process.communicate(b"\n", timeout=30)
+        process.communicate("\n", timeout=30)

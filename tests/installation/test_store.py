@@ -125,15 +125,28 @@ def test_what_another_process_uses_goes_only_after_it(store: PackageStore, tmp_p
     assert [] == list(place.iterdir())
 
 
+def running(program: Path) -> subprocess.Popen[str]:
+    """Start an interpreter that waits for a line, and wait until it does."""
+    process = subprocess.Popen(
+        [program, "-c", "print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    process.stdout.readline()
+    return process
+
+
 def test_a_program_that_runs_from_it_counts_as_use(store: PackageStore, tmp_path: Path) -> None:
     """A worker goes on while its host is being ended, and nobody holds the lock any more."""
     make(tmp_path / "store")
     program = store.cache.path("key") / "python"
     program.symlink_to(sys.executable)
-    with subprocess.Popen([program, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with running(program) as process:
         assert store.in_use("key")
         assert not store.remove("key")
-        process.communicate(b"\n", timeout=30)
+        process.communicate("\n", timeout=30)
     assert store.remove("key")
 
 
