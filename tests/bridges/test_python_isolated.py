@@ -6,7 +6,6 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -43,47 +42,6 @@ class TestIsolatedPython(PythonConformance):
         shown = "".join(caught.value.__notes__)
         assert "Traceback in python, worker python" in shown
         assert "own_library.py" in shown
-
-    def test_a_class_survives_its_worker(self, tmp_path: Path) -> None:
-        options: dict[str, Any] = {"placement": "isolated", "environment": {"OWN": str(tmp_path)}}
-        pathlib = noodle.load("pathlib", **options)
-        kind = pathlib.PurePosixPath
-        before = kind("/a")
-        with pytest.raises(WorkerCrashedError):
-            noodle.load("os", **options)._exit(1)
-        assert "/a/b" == str(kind("/a") / "b")
-        assert isinstance(kind("/a"), kind)
-        assert not isinstance(before, kind)
-
-    def test_a_class_passes_as_itself(self) -> None:
-        collections = noodle.load("collections", **self.load_options)
-        functools = noodle.load("functools", **self.load_options)
-        expected = "functools.partial(<class 'collections.deque'>)"
-        assert expected == repr(functools.partial(collections.deque))
-
-    def test_static_members_of_a_class(self) -> None:
-        datetime = noodle.load("datetime", **self.load_options)
-        assert 2026 == datetime.date.fromisoformat("2026-01-02").year
-        assert "datetime.date(9999, 12, 31)" == repr(datetime.date.max)
-
-    def test_a_class_has_no_subclasses_here(self) -> None:
-        collections = noodle.load("collections", **self.load_options)
-        with pytest.raises(TypeError, match="cannot have subclasses"):
-            exec("class Own(base): pass", {"base": collections.OrderedDict})
-
-    def test_several_workers_share_the_calls(self) -> None:
-        own = noodle.load("os", placement="isolated", workers=2, environment={"OWN": "pool"})
-        fractions = noodle.load(
-            "fractions", placement="isolated", workers=2, environment={"OWN": "pool"}
-        )
-        assert {own.getpid() for _ in range(4)}
-        half = fractions.Fraction(1, 2)
-        assert isinstance(half, fractions.Fraction)
-
-    def test_keywords_and_defaults_are_those_of_python(self, library: ModuleType) -> None:
-        assert (1, 2) == library.keyword_only(first=1)
-        rows = [{"first": 1}, {"first": 3, "second": 4}]
-        assert [(1, 2), (3, 4)] == library.keyword_only.batch(rows)
 
     def test_an_index_of_several_dimensions_stays_one(self, numpy: ModuleType) -> None:
         table = numpy.ma.masked_array([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
