@@ -115,6 +115,7 @@ typedef struct Link {
     bool maps_read_only;           /* it may be given read-only arrays as they are */
     bool lacks_memory;             /* shared memory was refused to it since this was last looked at */
     bool has_ended;                /* its process has; the core goes with the last lane */
+    bool is_python;                /* what only Python has goes by value */
     bool dedicated;                /* each channel but the first has a thread of the worker */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;

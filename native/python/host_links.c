@@ -699,6 +699,8 @@ static PyMemberDef link_members[] = {
     {"calls", T_ULONGLONG, offsetof(Link, calls), READONLY, "Calls made so far."},
     {"in_flight", T_UINT, offsetof(Link, in_flight), READONLY, "Calls without an answer."},
     {"trusted", T_BOOL, offsetof(Link, trusted), READONLY, "Whether results may share memory."},
+    {"is_python", T_BOOL, offsetof(Link, is_python), 0,
+     "Whether the worker is Python, too: then tuples, slices and the like go by value."},
     {"reference_types", T_OBJECT, offsetof(Link, reference_types), 0,
      "The classes of its proxies by kind, or None for the usual ones."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Link, weak_references), READONLY, NULL},

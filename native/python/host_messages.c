@@ -40,6 +40,7 @@ host_message_init(host_message *message, Link *link)
         .write_reference = host_write_reference,
         .write_array = host_write_array,
         .undefined = host_policy[POLICY_UNDEFINED],
+        .keeps_python = link->is_python,
     };
     message->heap = NULL;
     message->sendings = NULL;
@@ -198,6 +199,7 @@ read_value(Link *link, const unsigned char *payload, size_t length, bool shared)
         .read_array = host_read_array,
         .read_error = read_error,
         .undefined = host_policy[POLICY_UNDEFINED],
+        .keeps_python = link->is_python,
     };
     wire_reader reader;
     PyObject *value;

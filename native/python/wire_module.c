@@ -12,6 +12,7 @@
  *                 decode: (description, memory or None, segment, offset) -> object
  *     error       decode: (language, type, message, frames, cause, extra) -> object
  *     undefined   the object that stands for UNDEFINED
+ *     python      whether what only Python has goes by value
  * and a description is (dtype, item size, time unit, count of units, flags, shape, strides). Limits are
  * `depth`, `elements` and `bytes`.
  *
@@ -189,9 +190,10 @@ static PyObject *
 encode(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"",      "reference", "array", "undefined",
-                               "depth", "elements",  "bytes", NULL};
+                               "depth", "elements",  "bytes", "python", NULL};
     PyObject *object;
     callables called = {0};
+    int python = 0;
     PyObject *undefined = NULL;
     wire_limits limits = wire_default_limits();
     unsigned long long elements = limits.elements;
@@ -200,14 +202,15 @@ encode(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
     wire_writer writer;
     PyObject *result = NULL;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOIKK:encode", keywords, &object,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOIKKp:encode", keywords, &object,
                                      &called.reference, &called.array, &undefined, &limits.depth,
-                                     &elements, &bytes))
+                                     &elements, &bytes, &python))
         return NULL;
     limits.elements = elements;
     limits.bytes = bytes;
     wire_python_hooks hooks = {
         .context = &called,
+        .keeps_python = python != 0,
         .write_reference = called.reference != NULL ? write_reference : NULL,
         .write_array = called.array != NULL ? write_array : NULL,
         .undefined = undefined,
@@ -244,24 +247,25 @@ static PyObject *
 decode(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"",      "reference", "array", "error",  "undefined",
-                               "depth", "elements",  "bytes", "shared", NULL};
+                               "depth", "elements",  "bytes", "shared", "python", NULL};
     Py_buffer data;
     callables called = {0};
     PyObject *undefined = NULL;
     wire_limits limits = wire_default_limits();
     unsigned long long elements = limits.elements;
     unsigned long long bytes = limits.bytes;
-    int shared = 0;
+    int shared = 0, python = 0;
     wire_reader reader;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*|$OOOOIKKp:decode", keywords, &data,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*|$OOOOIKKpp:decode", keywords, &data,
                                      &called.reference, &called.array, &called.error, &undefined,
-                                     &limits.depth, &elements, &bytes, &shared))
+                                     &limits.depth, &elements, &bytes, &shared, &python))
         return NULL;
     limits.elements = elements;
     limits.bytes = bytes;
     wire_python_hooks hooks = {
         .context = &called,
+        .keeps_python = python != 0,
         .read_reference = called.reference != NULL ? read_reference : NULL,
         .read_array = called.array != NULL ? read_array : NULL,
         .read_error = called.error != NULL ? read_error : NULL,

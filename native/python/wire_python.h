@@ -3,6 +3,7 @@
  * Written (the type is compared exactly first, so these cost a few nanoseconds)
  *   None, bool, int, float, str, bytes      nil, bool, int or BIGINT, float, text or TEXT16, binary
  *   list, tuple; dict; set, frozenset       list; map, in its order; SET
+ *   tuple, frozenset, slice, complex, ...   PYTHON, where `keeps_python`; else as above, or by reference
  *   subclasses of these (IntEnum,           as their base class, by its own data: overridden methods
  *   namedtuple, OrderedDict, numpy.str_)    are not asked
  *   NumPy's scalars                         bool by truth, integers by __index__, floats by __float__
@@ -17,7 +18,8 @@
  *   `hooks.undefined`                       UNDEFINED
  *   anything else                           through `write_reference`
  *
- * Read: the types on the left of the first rows; tuples come back as lists, frozensets as sets. Where
+ * Read: the types on the left of the first rows; where not `keeps_python`, tuples come back as lists and
+ * frozensets as sets. Where
  * a value must be hashed (a key of a dict, a member of a set) lists become tuples and sets
  * frozensets. UNDEFINED is `hooks.undefined`, or None without one. TIMESTAMP is an aware datetime in
  * UTC, and nanoseconds are cut to microseconds. In TEXT16 a high surrogate followed by a low one is
@@ -90,6 +92,8 @@ typedef struct wire_python_hooks {
      * line, column, function], what this hook returned for the cause or None, dict. */
     PyObject *(*read_error)(void *context, PyObject *fields);
     PyObject *undefined;
+    /* The peer is Python, too: what only Python has goes by value, and is taken. */
+    bool keeps_python;
 } wire_python_hooks;
 
 /* Prepare the process; `error` is the exception class to raise. Return 0, or -1 with an exception. May

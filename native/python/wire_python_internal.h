@@ -90,6 +90,12 @@ int wire_python_encode_error(wire_python_encoder *to, PyObject *exception);
 /* Write what exports a buffer, or is an array of times; by reference what does neither. */
 int wire_python_encode_exporter(wire_python_encoder *to, PyObject *object);
 
+/* What only Python has, for a peer that has it as well.  Encoding returns 0, -1 with an exception, or 1
+ * where the object is nothing of that kind. */
+int wire_python_encode_own(wire_python_encoder *to, PyObject *object);
+PyObject *wire_python_decode_own(wire_reader *reader, const wire_token *token,
+                                 const wire_python_hooks *hooks);
+
 PyObject *wire_python_decode(wire_reader *reader, const wire_python_hooks *hooks, bool hashable);
 PyObject *wire_python_decode_error(wire_reader *reader, const wire_token *token,
                                    const wire_python_hooks *hooks);

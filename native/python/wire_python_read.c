@@ -260,6 +260,8 @@ decode_extension(wire_reader *reader, const wire_token *token, const wire_python
         return decode_reference(token, hooks);
     case WIRE_ERROR:
         return wire_python_decode_error(reader, token, hooks);
+    case WIRE_PYTHON:
+        return wire_python_decode_own(reader, token, hooks);
     default:
         return wire_python_raise(WIRE_BAD_EXTENSION);
     }

@@ -134,6 +134,8 @@ encode_tuple(wire_python_encoder *to, PyObject *tuple)
 {
     Py_ssize_t size = TUPLE_SIZE(tuple);
 
+    if (to->hooks->keeps_python)
+        return wire_python_encode_own(to, tuple);
     if (wire_enter_list(to->writer, (size_t)size) > WIRE_FULL)
         return wire_python_climb(to, tuple);
     for (Py_ssize_t index = 0; index < size; index++)
@@ -320,10 +322,14 @@ means_more_than_its_memory(PyObject *object)
 static COLD int
 encode_rare(wire_python_encoder *to, PyObject *object)
 {
+    int own;
+
     if (PyUnicode_Check(object))
         return encode_text(to, object);
     if (PyLong_Check(object))
         return encode_int(to, object);
+    if (to->hooks->keeps_python && (own = wire_python_encode_own(to, object)) <= 0)
+        return own;
     if (PyList_Check(object))
         return encode_list(to, object);
     if (PyDict_Check(object))

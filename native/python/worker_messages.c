@@ -73,6 +73,7 @@ worker_message_begin(worker_message *message, worker_lane *lane)
         .write_reference = worker_write_reference,
         .write_array = worker_write_array,
         .write_error = write_error,
+        .keeps_python = true,
     };
     message->lane = lane;
     message->flags = 0;

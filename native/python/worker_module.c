@@ -29,6 +29,7 @@ const wire_python_hooks worker_read_hooks = {
     .read_reference = worker_read_reference,
     .read_array = worker_read_array,
     .read_error = read_error,
+    .keeps_python = true,
 };
 
 /* In the order of enum worker_function. */

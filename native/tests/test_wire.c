@@ -495,7 +495,7 @@ every_status_has_a_name_and_a_text(void)
 static void
 the_structures_that_peers_share_have_the_sizes_that_are_written_down(void)
 {
-    CHECK(WIRE_VERSION == 1 && WIRE_DEPTH_MAX == 512 && WIRE_DIMENSIONS_MAX == 32);
+    CHECK(WIRE_VERSION == 2 && WIRE_DEPTH_MAX == 512 && WIRE_DIMENSIONS_MAX == 32);
     wire_array array = array_of(WIRE_DTYPE_U8, 1, 1);
     array.placement = WIRE_SEGMENT;
     array.segment = 0x0102030405060708;

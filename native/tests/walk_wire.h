@@ -71,6 +71,7 @@ walk_extension(wire_reader *reader, const wire_token *token)
     switch (token->type) {
     case WIRE_SET:
     case WIRE_ERROR:
+    case WIRE_PYTHON:
         status = wire_open(reader, token, &inner);
         if (status == WIRE_OK)
             status = walk(&inner);

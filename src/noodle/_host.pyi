@@ -24,6 +24,7 @@ class Link:
         map_read_only: bool = False,
         dedicated: bool = False,
     ) -> None: ...
+    is_python: bool
     reference_types: tuple[type[Reference], ...] | None
     @property
     def name(self) -> str: ...

@@ -17,6 +17,7 @@ def encode(
     depth: int = ...,
     elements: int = ...,
     bytes: int = ...,
+    python: bool = ...,
 ) -> bytes: ...
 def encode_into(buffer: Any, value: object, /) -> tuple[int, int]: ...
 def decode(
@@ -31,5 +32,6 @@ def decode(
     elements: int = ...,
     bytes: int = ...,
     shared: bool = ...,
+    python: bool = ...,
 ) -> Any: ...
 def measure(value: object, repetitions: int, /) -> tuple[float, float]: ...

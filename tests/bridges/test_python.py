@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import inspect
-import pydoc
 import sys
 import typing
 from collections.abc import Sequence
@@ -21,132 +19,23 @@ from noodle.errors import (
     TargetError,
     VersionError,
 )
-from noodle.libraries import library_of
 from noodle.runtime.engine import default_engine
-from tests.bridges.conformance import BridgeConformance
-
-SOURCE = '''
-"""A library of the test's own."""
-
-LIMIT = 10
+from tests.bridges.python_conformance import PythonConformance
 
 
-class Counter:
-    """Counts."""
-
-    def __init__(self, start: int = 0) -> None:
-        self.value = start
-
-
-class Callable:
-    """An instance can be called, and has no name."""
-
-    def __call__(self) -> str:
-        return "called"
-
-    def __getitem__(self, key: str) -> str:
-        return key
-
-
-instance = Callable()
-
-
-def add(x: float, y: float) -> float:
-    """Add two numbers."""
-    return x + y
-
-
-def subtract(x: float, y: float) -> float:
-    """Subtract y from x."""
-    return x - y
-
-
-def twice(x: float, /) -> float:
-    """Double a number."""
-    return 2 * x
-
-
-def keyword_only(*, first: int, second: int = 2) -> tuple[int, int]:
-    return first, second
-
-
-def any_keyword(**named: int) -> dict[str, int]:
-    return named
-
-
-async def later(x: int) -> int:
-    return x + 1
-'''
-
-
-class TestPython(BridgeConformance):
-    bridge_name = "python"
+class TestPython(PythonConformance):
     other_placements = frozenset({"isolated"})
 
-    @pytest.fixture
-    def loading(self, tmp_path: Path) -> tuple[str, dict[str, Any]]:
-        (tmp_path / "own_library.py").write_text(SOURCE)
-        return f"{tmp_path}/own_library.py", {}
-
-    def test_classes_and_constants_are_the_librarys_own(self, library: ModuleType) -> None:
-        assert 10 == library.LIMIT
+    def test_classes_are_the_librarys_own(self, library: ModuleType) -> None:
         assert isinstance(library.Counter, type)
-        assert isinstance(library.Counter(3), library.Counter)
-        assert "A library of the test's own." == library.__doc__
 
-    def test_a_callable_instance_without_a_name_is_a_value(self, library: ModuleType) -> None:
-        assert ("called", "k") == (library.instance(), library.instance["k"])
-
-    def test_positional_only_and_keyword_only_parameters(self, library: ModuleType) -> None:
-        assert (1, 5) == library.keyword_only(first=1, second=5)
-        with pytest.raises(TypeError):
-            library.keyword_only(1)
-        with pytest.raises(TypeError):
-            library.twice(x=1.0)
-
-    def test_execute_refuses_keys_of_which_only_some_are_parameters(
-        self, library: ModuleType
-    ) -> None:
-        bridge = library_of(library)
-        with pytest.raises(TypeError) as caught:
-            bridge.execute("add", {"x": 1.0, "z": 2.0})
-        assert "x (known) and z (unknown)" in str(caught.value)
-
-    def test_execute_gives_keywords_to_a_function_that_takes_any(self, library: ModuleType) -> None:
-        assert {"a": 1, "b": 2} == library_of(library).execute("any_keyword", {"a": 1, "b": 2})
-
-    def test_a_coroutine_function_is_awaited_by_aio(self, library: ModuleType) -> None:
-        import asyncio
-
-        assert 4 == asyncio.run(library.later.aio(3))
-
-    def test_exceptions_keep_their_type_and_their_traceback(self, library: ModuleType) -> None:
+    def test_exceptions_keep_their_traceback(self, library: ModuleType) -> None:
         with pytest.raises(TypeError) as caught:
             library.add(1.0, "x")
         assert "add" in [frame.name for frame in caught.traceback]
 
-
-def test_numpy_functions_classes_constants_and_submodules() -> None:
-    np = noodle.load("numpy")
-    assert [[19, 22], [43, 50]] == np.matmul([[1, 2], [3, 4]], [[5, 6], [7, 8]]).tolist()
-    assert [2.0, 3.0] == np.linalg.solve([[1, 0], [0, 1]], [2, 3]).tolist()
-    assert "float32" == str(np.zeros(2, dtype=np.float32).dtype)
-    assert 6 == np.add.reduce([1, 2, 3])
-    assert np.pi == 3.141592653589793
-    with pytest.raises(np.linalg.LinAlgError):
-        np.linalg.inv([[0.0]])
-
-
-def test_help_of_a_numpy_function_is_numpys() -> None:
-    np = noodle.load("numpy")
-    text = pydoc.render_doc(np.matmul, renderer=pydoc.plaintext)
-    assert "Matrix product of two arrays." in text
-    assert "axis" in inspect.signature(np.mean).parameters
-
-
-def test_help_of_a_module_works() -> None:
-    json = noodle.load("json")
-    assert "JSON" in pydoc.render_doc(json, renderer=pydoc.plaintext)
+    def test_a_ufunc_has_its_methods(self, numpy: ModuleType) -> None:
+        assert 6 == numpy.add.reduce([1, 2, 3])
 
 
 def test_a_submodule_that_was_not_imported_is_imported_when_it_is_used() -> None:

@@ -577,3 +577,66 @@ def test_the_version_is_the_one_that_the_header_names():
     header = os.path.join(os.path.dirname(__file__), "../../native/include/noodle/wire.h")
     with open(header, encoding="utf-8") as file:
         assert f"#define WIRE_VERSION {_wire.VERSION}\n" in file.read()
+
+
+# ------------------------------------------------------------------------- What only Python has
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        (),
+        (1, (2.5, "x"), [3, (4,)]),
+        {(1, (2, 3)): ({"a": (b"b",)},)},
+        {(1, 2), (3,)},
+        frozenset({1, (2, 3), frozenset({4})}),
+        {frozenset({1}): frozenset()},
+        slice(1, None, -2),
+        (slice(None), ..., slice((1, 2), 3)),
+        -2.5j,
+        complex(math.inf, -0.0),
+        ...,
+    ],
+    ids=repr,
+)
+def test_what_only_python_has_comes_back_as_it_is(value: object, shared: bool):
+    result = decode(encode(value, python=True), python=True, shared=shared)
+    assert (type(value), repr(value)) == (type(result), repr(result))
+    assert value == result
+
+
+def test_subclasses_go_as_their_base_class():
+    class Odd(tuple[int, ...]):
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+    again = decode(encode([Point(1, 2), Odd((3, 4))], python=True), python=True)
+    assert [(1, 2), (3, 4)] == again
+    assert [tuple, tuple] == [type(item) for item in again]
+
+
+def test_other_peers_are_never_sent_what_only_python_has():
+    assert [1, 2] == decode(encode((1, 2)))
+    with pytest.raises(WireError, match="goes by reference"):
+        encode(1j)
+    with pytest.raises(WireError):
+        decode(encode((1, 2), python=True))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[], ["x"], [1, 2], [2, 1], [3, 1.0], [3, 1, 2], [4, []], [5], [-1], [0.5], [1, 1, 2, 3, 4]],
+    ids=repr,
+)
+def test_a_malformed_one_is_refused(items: list[object]):
+    payload = encode(items)
+    with pytest.raises(WireError):
+        decode(bytes([0xC7, len(payload), 9]) + payload, python=True)
+
+
+def test_a_tuple_that_contains_itself_is_named():
+    inner: list[object] = []
+    inner.append((1, inner))
+    with pytest.raises(WireError, match="it contains itself"):
+        encode(inner, python=True)

@@ -38,7 +38,7 @@ def test_versions_that_differ_are_named(echo_worker: Path):
     program = echo_program(echo_worker, environment={"ECHO_PROTOCOL": "99"})
     with pytest.raises(VersionError) as caught:
         Worker(program).wait_ready()
-    assert "protocol 1," in (caught.value.expected or "")
+    assert "protocol 2," in (caught.value.expected or "")
     assert "protocol 99," in (caught.value.received or "")
 
 

@@ -1,4 +1,4 @@
-/* The protocol: what host and worker say to each other in the records of a channel.  Version 1.
+/* The protocol: what host and worker say to each other in the records of a channel.  Version 2.
  *
  * channel.h carries records, wire.h gives their payloads a form; this header says what they mean.
  * "Caller" is the side that sends a request, "owner" the side on which the object with an id lives.
@@ -54,7 +54,7 @@
 #ifndef NOODLE_PROTOCOL_H
 #define NOODLE_PROTOCOL_H
 
-#define NOODLE_PROTOCOL_VERSION 1
+#define NOODLE_PROTOCOL_VERSION 2
 
 /* What a request asks of the object with the given id. */
 enum noodle_operation {

@@ -47,6 +47,8 @@
  *                   cause (an ERROR or nil), extra (a map of anything else).
  *   LOCAL_TIME  8   i64 seconds, u32 nanoseconds: a date and time of day without a zone, counted as if
  *                   it stood in UTC.  JavaScript has no such type and refuses it.
+ *   PYTHON      9   One list [kind, item...], see wire_python_kind: what only Python has.  It is written
+ *                   where both peers are Python; any other refuses it.
  *
  * What is refused: a message that ends early, bytes after the message, the byte 0xc1, lengths beyond
  * the buffer, unknown extensions, payloads that are not of the form above, nesting, elements or bytes
@@ -75,7 +77,7 @@
 extern "C" {
 #endif
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 /* Chosen: deeper than real data, and 512 frames of an adapter fit the smallest common thread stack. */
 #define WIRE_DEPTH_MAX 512
@@ -119,8 +121,18 @@ typedef enum wire_extension {
     WIRE_ARRAY = 5,
     WIRE_REFERENCE = 6,
     WIRE_ERROR = 7,
-    WIRE_LOCAL_TIME = 8
+    WIRE_LOCAL_TIME = 8,
+    WIRE_PYTHON = 9
 } wire_extension;
+
+/* Kinds of PYTHON, with their items. */
+typedef enum wire_python_kind {
+    WIRE_PYTHON_TUPLE = 0,     /* its items */
+    WIRE_PYTHON_SLICE = 1,     /* start, stop, step */
+    WIRE_PYTHON_ELLIPSIS = 2,  /* none */
+    WIRE_PYTHON_COMPLEX = 3,   /* two floats: the real and the imaginary part */
+    WIRE_PYTHON_FROZENSET = 4  /* its members */
+} wire_python_kind;
 
 /* Limits on one message.  The caller sets all three; wire_default_limits() gives the usual ones. */
 typedef struct wire_limits {

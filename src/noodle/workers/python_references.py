@@ -91,15 +91,6 @@ class PythonProxy(Proxy):
     def __ne__(self, other: object) -> Any:
         return self is not other and _host.request(self, Operation.METHOD, "__ne__", other)
 
-    def __complex__(self) -> complex:
-        return complex(self.real, self.imag)
-
-    def __divmod__(self, other: Any) -> tuple[Any, ...]:
-        return tuple(_host.request(self, Operation.METHOD, "__divmod__", other))
-
-    def __rdivmod__(self, other: Any) -> tuple[Any, ...]:
-        return tuple(_host.request(self, Operation.METHOD, "__rdivmod__", other))
-
     def __delitem__(self, key: Any) -> None:
         _host.request(self, Operation.METHOD, "__delitem__", key)
 
@@ -157,14 +148,15 @@ class PythonProxy(Proxy):
         raise TypeError(f"a class of a worker cannot have subclasses here: {self!r}")
 
 
-_BINARY = "add sub mul matmul truediv floordiv mod pow lshift rshift and or xor"
+_BINARY = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor"
 _OTHERS = (
-    "lt le gt ge neg pos abs invert int float index round trunc floor ceil contains reversed "
-    "format bytes fspath"
+    "lt le gt ge neg pos abs invert int float complex index round trunc floor ceil contains "
+    "reversed format bytes fspath"
 )
 
 for _name in [
-    *(prefix + name for name in _BINARY.split() for prefix in ("", "r", "i")),
+    *(prefix + name for name in _BINARY.split() for prefix in ("", "r")),
+    *("i" + name for name in _BINARY.split() if name != "divmod"),
     *_OTHERS.split(),
 ]:
     setattr(PythonProxy, f"__{_name}__", _method(f"__{_name}__"))

@@ -185,6 +185,7 @@ class Worker:
             raise policies.crashed(self.link, None)
         self.runtime = self._checked(ready)
         self.link.reference_types = policies.reference_types(self.runtime.name)
+        self.link.is_python = self.runtime.name == "python"
 
     def _checked(self, ready: list[Any]) -> Runtime:
         _, protocol, wire, channel, name, version, incarnation = ready

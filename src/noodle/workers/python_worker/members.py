@@ -62,20 +62,6 @@ def set_item(target: Any, key: Any, value: Any) -> None:
 # ----------------------------------------------------------------------------------- Iteration
 
 
-class Batches:
-    """An iterator whose items the host takes many at a time."""
-
-    def __init__(self, source: Any) -> None:
-        self.source = source
-        self.failure: BaseException | None = None
-
-    def __iter__(self) -> Batches:
-        return self
-
-    def __next__(self) -> Any:
-        return next(self.source)
-
-
 _failures: dict[int, tuple[Any, BaseException]] = {}
 """By the identity of an iterator, with it: what it raised after items that were delivered first."""
 
