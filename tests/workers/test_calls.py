@@ -290,6 +290,7 @@ def test_an_interrupt_of_a_call_that_has_not_begun_disturbs_nobody(pool: Pool, f
     """Another thread's call keeps the worker busy for longer than the grace."""
     sleep, add, worker = function("sleep"), function("add"), pool.worker()
     add(1.0, 2.0)
+    sleep(0.0)
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.append(sleep(1.5)))
     thread.start()

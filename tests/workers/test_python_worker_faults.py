@@ -257,7 +257,7 @@ def test_huge_output_passes(worker: PythonWorker, capfd: pytest.CaptureFixture[s
 
 
 def test_a_limit_on_memory_is_an_error_and_not_the_end():
-    with noodle.deadline(LIMIT), python_worker("3.11", data_bytes=400 << 20) as worker:
+    with noodle.deadline(LIMIT), python_worker("3.11", memory_bytes=400 << 20) as worker:
         with pytest.raises(MemoryError):
             worker.run("bytearray(1 << 30)")
         assert_recovers(worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_copies_that_a_worker_makes_are_counted() -> None:
 
 
 def test_what_a_worker_has_is_counted_while_it_has_it(pool: Pool, function: Functions) -> None:
+    gc.collect()  # what earlier tests left is given back by now, not in between
     before = noodle.stats()
     thing, values = function("object")(), noodle.zeros(20_000)
     function("echo")(values)  # never given back

@@ -4,7 +4,7 @@
 
 const { InputLimitError } = require("./errors.js");
 
-const WIRE_VERSION = 1;
+const WIRE_VERSION = 2;
 
 const EXT = Object.freeze({
   TIMESTAMP: -1,
@@ -16,6 +16,7 @@ const EXT = Object.freeze({
   REFERENCE: 6,
   ERROR: 7,
   LOCAL_TIME: 8,
+  PYTHON: 9, // only between two Pythons: refused like an unknown one
 });
 
 const DEPTH_MAX = 512;

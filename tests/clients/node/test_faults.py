@@ -154,7 +154,7 @@ def test_another_version_of_the_protocol_is_an_error_that_names_both(
 ):
     told = told_by(behaviour, tmp_path)
     assert told.startswith("VersionError: this client and the installed Noodle do not speak")
-    assert "expected: version 1 of the stream, 1 of the wire format" in told
+    assert "expected: version 1 of the stream, 2 of the wire format" in told
     assert "of Noodle 9.9.9" in told
     assert "where:    /usr/bin/python3.99" in told
 
