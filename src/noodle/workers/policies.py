@@ -245,7 +245,7 @@ _host.install(
     too_deep=too_deep,
     released=released,
     stuck=deadlocks.stuck,
-    remote_error=remote_errors.remote_error,
+    remote_error=remote_errors.arrived,
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,
