@@ -14,6 +14,7 @@ from noodle.calls import BoundFunction, Call, Function, Submodule, require_rows
 from noodle.prototypes import Parameter, Prototype
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
+from noodle.workers.references import no_subclass
 from noodle.workers.remote_errors import python_error_class
 
 __all__ = ["RemoteClass", "RemotePythonFunction", "RemotePythonLibrary"]
@@ -197,7 +198,7 @@ class RemoteClass(_host.RemoteFunction):
         return None
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> NoReturn:
-        raise TypeError(f"{self!r} cannot have subclasses in this process")
+        raise no_subclass(self.__qualname__)
 
 
 # ----------------------------------------------------------------------------------- Declarations
