@@ -97,15 +97,15 @@ def _taken_errors(extra: dict[str, Any]) -> tuple[BaseException, ...]:
 def _parts(extra: dict[str, Any]) -> dict[str, str]:
     """Take the parts of a message of Noodle's own out of what else an error carries."""
     names = ("expected", "received", "where", "remedy")
-    return {name: str(extra.pop(name)) for name in names if name in extra}
+    return {name: extra.pop(name) for name in names if isinstance(extra.get(name), str)}
 
 
 def _class_of(
     language: str, type_name: str, extra: Mapping[str, Any]
 ) -> tuple[type[RemoteCallError], bool]:
     """Return the class of an error, and whether that says of itself what type it was."""
-    code = extra.get("code", "")
-    known = _CODES.get(code)
+    code = extra.get("code")
+    known = _CODES.get(code) if isinstance(code, str) else None
     if known is not None:
         return error_class(known), type_name.startswith(_OWN) or code in _WORDED
     if language == "python" and not type_name.startswith(_OWN):

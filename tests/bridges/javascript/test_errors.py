@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import noodle
+from noodle import _host
 from noodle.errors import RemoteCallError
+from noodle.workers.remote_errors import arrived
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -158,3 +160,17 @@ class TestErrorsOfPython:
             assert before() is None
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"code": ["NOODLE_ARITY"], "errors": [3]},
+        {"code": "NOODLE_ARITY", "expected": [1], "errors": "many", "original": 4},
+    ],
+)
+def test_an_error_that_a_worker_makes_up_is_one_all_the_same(extra: dict[str, Any]) -> None:
+    fields = ("python", "Error", "made up", [], None, extra)
+    error = arrived(_host.Link("test"), fields)
+    assert isinstance(error, RemoteCallError)
+    assert ("made up", ()) == (error.message, error.errors)
