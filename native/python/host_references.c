@@ -395,9 +395,11 @@ module_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
     PyObject *result;
     if (link == NULL)
         return NULL;
+    /* What is asked of a module is about one of its members, which is what the program knows. */
+    const bool names = self->kind == WIRE_KIND_MODULE && count > 2 && PyUnicode_Check(args[2]);
     Py_INCREF(link);
-    result = host_call_worker(link, operation, self->id, self->name, args + 2, count - 2, NULL,
-                              &self->pace);
+    result = host_call_worker(link, operation, self->id, names ? args[2] : self->name, args + 2,
+                              count - 2, NULL, &self->pace);
     Py_DECREF(link);
     return result;
 }

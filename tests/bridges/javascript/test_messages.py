@@ -73,6 +73,19 @@ class TestNames:
         assert "Counter.wait did not finish" in str(error)
 
 
+def test_a_member_of_a_module_is_named_and_not_the_module(tmp_path: Path) -> None:
+    path = tmp_path / "slow.cjs"
+    path.write_text(
+        "module.exports = { get slow() {"
+        "  const end = Date.now() + 300; while (Date.now() < end); } };"
+    )
+    slow = noodle.load(str(path), environment={"TEST": "slow"})
+    with noodle.deadline(0.05):
+        error = raised(lambda: slow.slow)
+    assert isinstance(error, DeadlineExceededError)
+    assert "slow did not finish" in str(error)
+
+
 def test_a_text_longer_than_javascript_has_is_refused(passing: ModuleType) -> None:
     error = raised(lambda: passing.greet("x" * (2**29)))
     assert isinstance(error, InputLimitError)
