@@ -156,6 +156,7 @@ napi_value addon_call_host(napi_env env, napi_callback_info info);
 typedef struct addon_object {
     napi_ref value;            /* NULL: free */
     napi_ref receiver;         /* `this` of a method that was read as a property; or NULL */
+    napi_ref bound_function;   /* what it comes back as, once it has; or NULL */
     uint64_t id;
     uint32_t sent;
     uint32_t next_free;

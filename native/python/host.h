@@ -55,6 +55,8 @@ enum host_policy {
     POLICY_SETTLE,             /* (awaitable) -> result */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */
+    POLICY_MOST_ARGUMENTS,     /* (callable) -> how many a callback takes by position, or None */
+    POLICY_NOTE_CALLBACK,      /* (link, callable, arguments, exception): says what was called */
     POLICY_UNDEFINED,          /* the object that stands for JavaScript's undefined */
     POLICY_DEADLINE_SCOPE,     /* a ContextVar, None while no deadline was set */
     POLICY_REMAINING_SECONDS,  /* () -> float or None */
@@ -131,7 +133,7 @@ typedef struct Link {
     PyObject *unsettled;           /* ids of calls that nobody waits for, and that run no code */
     host_serving *serving;
     PyObject *exports;             /* id -> Export */
-    PyObject *exports_by_object;   /* address -> Export, which keeps the object alive */
+    PyObject *exports_by_object;   /* address, or two of a bound method -> Export, which keeps it alive */
     PyObject *proxies;             /* id -> address of the live Reference */
     PyObject *loans;               /* segment -> Loan */
     PyObject *own_segments;        /* of the worker, received and not named yet: number -> Loan */
@@ -390,6 +392,13 @@ bool host_prefer_lane(host_lane *lane);
 bool host_is_awaitable(PyObject *result);
 /* Does what a request [operation, id, argument...] asks. */
 PyObject *host_perform(Link *link, PyObject *request);
+/* Calls a function with the arguments of a request.  NULL with an exception, which says what was called
+ * if that took other arguments. */
+PyObject *host_call_back(Link *link, PyObject *callable, PyObject *request);
+/* Adds to the exception that is set which callback was called, and with what. */
+void host_note_callback(Link *link, PyObject *callable, PyObject *request);
+/* The same where the request is a call of a chain that began in the worker. */
+void host_note_unexpected(Link *link, PyObject *request, uint64_t chain);
 /* Answers a request with a result, or with the exception that is set.  Returns as above. */
 int host_answer(host_thread *thread, host_lane *lane, const noodle_record *request,
                 PyObject *result);
@@ -417,10 +426,17 @@ extern PyTypeObject *host_by_reference_type;
 
 int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
+/* Counts one sending of an object, which has an id from then on.  Returns 0, or -1 with an exception. */
+int host_export_send(Link *link, PyObject *object, uint64_t *id);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
 void host_export_undo(Link *link, uint64_t id);
 extern PyObject *host_engine;
+
+/* Dicts by number.  What is read is borrowed, or NULL without an exception. */
+PyObject *host_number_get(PyObject *dict, uint64_t number);
+int host_number_set(PyObject *dict, uint64_t number, PyObject *value);
+void host_number_delete(PyObject *dict, uint64_t number);
 
 /* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */
 /* The reference of a RemoteFunction in one of its workers, found out now if need be.  NULL: it is in none
@@ -428,6 +444,7 @@ extern PyObject *host_engine;
 PyObject *host_function_reference_in(PyObject *function, const Link *link);
 
 int host_links_init(PyObject *module);
+int host_exports_init(PyObject *module);
 int host_references_init(PyObject *module);
 int host_functions_init(PyObject *module);
 int host_batches_init(PyObject *module);

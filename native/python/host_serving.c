@@ -112,21 +112,6 @@ perform_segment(Link *link, PyObject *request)
 }
 
 static PyObject *
-perform_call(PyObject *object, PyObject *request)
-{
-    const Py_ssize_t count = PyList_GET_SIZE(request) - 2;
-    PyObject *args = PyTuple_New(count);
-    PyObject *result = NULL;
-    if (args == NULL)
-        return NULL;
-    for (Py_ssize_t i = 0; i < count; i++)
-        PyTuple_SET_ITEM(args, i, Py_NewRef(PyList_GET_ITEM(request, i + 2)));
-    result = PyObject_Call(object, args, NULL);
-    Py_DECREF(args);
-    return result;
-}
-
-static PyObject *
 perform_other(Link *link, long operation, PyObject *object, PyObject *request)
 {
     PyObject *args = PyList_GetSlice(request, 2, PyList_GET_SIZE(request));
@@ -174,7 +159,7 @@ host_perform(Link *link, PyObject *request)
         return NULL;
     }
     Py_INCREF(object);
-    PyObject *result = operation == NOODLE_OP_CALL ? perform_call(object, request)
+    PyObject *result = operation == NOODLE_OP_CALL ? host_call_back(link, object, request)
                                                    : perform_other(link, operation, object, request);
     Py_DECREF(object);
     return result;
@@ -184,7 +169,9 @@ static PyObject *
 perform_record(Link *link, const noodle_record *record, const unsigned char *payload)
 {
     PyObject *request = host_read(link, record->flags, payload, record->length);
-    PyObject *result = request != NULL ? host_perform(link, request) : NULL;
+    PyObject *result = request != NULL ? settled(host_perform(link, request)) : NULL;
+    if (UNLIKELY(result == NULL) && request != NULL)
+        host_note_unexpected(link, request, record->chain_id);
     Py_XDECREF(request);
     return result;
 }
@@ -242,7 +229,7 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     if (thread->depth > HOST_DEPTH_MAX)
         host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
     else
-        result = settled(perform_record(link, record, payload));
+        result = perform_record(link, record, payload);
     /* The callback may have run an event loop of its own: the waiter is this wait's again. */
     if (UNLIKELY(thread->parked))
         host_loop_unpark(thread);

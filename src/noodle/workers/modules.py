@@ -93,6 +93,7 @@ class Resolver:
             raise TypeError(
                 f"{self._path} of {self._module.specifier} is no function but {found!r}"
             )
+        _host.rename(found, self._path)  # in messages, as the program calls it
         return found
 
     def is_at_hand(self) -> bool:

@@ -23,7 +23,7 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 from noodle.sizes import format_size
-from noodle.workers import deadlocks, references, registry, remote_errors, requests
+from noodle.workers import callbacks, deadlocks, references, registry, remote_errors, requests
 from noodle.workers.arrays import array_over
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ _host.install(
     too_deep=too_deep,
     released=released,
     stuck=deadlocks.stuck,
-    remote_error=remote_errors.remote_error,
+    remote_error=remote_errors.arrived,
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,
@@ -253,6 +253,8 @@ _host.install(
     settle=settle,
     uncaught=uncaught,
     reference_types=references.TYPES,
+    most_arguments=callbacks.most_arguments,
+    note_callback=callbacks.note_callback,
     undefined=references.undefined,
     deadline_scope=scope_variable(),
     remaining_seconds=remaining_seconds,

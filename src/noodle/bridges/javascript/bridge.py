@@ -158,13 +158,23 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+_REMEDIES = {
+    "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX": "Node.js only strips types, and enums, namespaces and "
+    "parameter properties are code: compile the file, or load it with "
+    'environment={"NODE_OPTIONS": "--experimental-transform-types"}',
+}
+"""What to do, by Node.js's code of the error."""
+
+
 def _import(module: Any, request: LoadRequest) -> None:
     """Import the module in the first worker, so that a module that fails does so now."""
     try:
         module.reference()
     except RemoteCallError as error:
         raise LibraryLoadError(
-            f"importing {request.location} failed: {error}", where=request.location
+            f"importing {request.location} failed: {error}",
+            where=request.location,
+            remedy=_REMEDIES.get(str(error.extra.get("code"))),
         ) from error
     except WorkerCrashedError as error:
         error.add_note(f"while {request.location} was imported")

@@ -133,6 +133,14 @@ function orUndefined(work) {
   }
 }
 
+function member({ id }, key) {
+  return isIndex(key) ? ask(OP.ITEM, id, Number(key)) : ask(OP.GET, id, key);
+}
+
+function has({ id }, key) {
+  return ask(OP.HAS, id, isIndex(key) ? Number(key) : key);
+}
+
 function read(target, key, self) {
   const { id, kind } = target;
   if (typeof key === "symbol") return wellKnown(target, key, self);
@@ -146,9 +154,8 @@ function read(target, key, self) {
   if (key === "return" && kind === KIND.ASYNC_ITERATOR) return (value) => endLater(id, value);
   if (key === "toString") return () => ask(OP.TEXT, id);
   if (key === "toJSON") return () => ask(OP.VALUE, id);
-  if (isIndex(key)) return orUndefined(() => ask(OP.ITEM, id, Number(key)));
   if (key === "length" && !ask(OP.HAS, id, key)) return orUndefined(() => ask(OP.LENGTH, id));
-  return orUndefined(() => ask(OP.GET, id, key));
+  return orUndefined(() => member(target, key));
 }
 
 function write({ id }, key, value) {
@@ -162,7 +169,7 @@ function traps(unwrap) {
   return {
     get: (target, key, self) => read(unwrap(target), key, self),
     set: (target, key, value) => typeof key === "string" && write(unwrap(target), key, value),
-    has: (target, key) => typeof key === "string" && ask(OP.HAS, unwrap(target).id, key),
+    has: (target, key) => typeof key === "string" && has(unwrap(target), key),
     deleteProperty(target, key) {
       if (typeof key === "string") ask(OP.DELETE, unwrap(target).id, key);
       return true;
@@ -177,8 +184,8 @@ const objectTraps = {
   ...traps((target) => target.facts),
   ownKeys: ({ facts }) => ask(OP.NAMES, facts.id),
   getOwnPropertyDescriptor({ facts }, key) {
-    if (typeof key !== "string" || !ask(OP.HAS, facts.id, key)) return undefined;
-    const value = orUndefined(() => ask(OP.GET, facts.id, key));
+    if (typeof key !== "string" || !has(facts, key)) return undefined;
+    const value = orUndefined(() => member(facts, key));
     return { value, writable: true, enumerable: true, configurable: true };
   },
 };
