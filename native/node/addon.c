@@ -178,6 +178,16 @@ release(napi_env env, napi_callback_info info)
     return NULL;
 }
 
+/* blocked(): whether JavaScript waits for the host further out, so that its loop stands still */
+static napi_value
+blocked(napi_env env, napi_callback_info info)
+{
+    napi_value value;
+    (void)info;
+    napi_get_boolean(env, addon_is_blocked(), &value);
+    return value;
+}
+
 static void
 set_count(napi_value object, const char *name, uint64_t count)
 {
@@ -239,6 +249,7 @@ NAPI_MODULE_INIT()
         {"current", NULL, addon_current, NULL, NULL, NULL, napi_default, NULL},
         {"uncaught", NULL, addon_uncaught, NULL, NULL, NULL, napi_default, NULL},
         {"release", NULL, release, NULL, NULL, NULL, napi_default, NULL},
+        {"blocked", NULL, blocked, NULL, NULL, NULL, napi_default, NULL},
         {"relax", NULL, relax, NULL, NULL, NULL, napi_default, NULL},
         {"statistics", NULL, statistics, NULL, NULL, NULL, napi_default, NULL},
     };

@@ -25,6 +25,12 @@ typedef struct request {
 static request *open_requests[BUCKETS];
 static request *blocking;       /* the innermost one that JavaScript is blocked in */
 
+bool
+addon_is_blocked(void)
+{
+    return blocking != NULL;
+}
+
 static request **
 find(uint64_t id)
 {

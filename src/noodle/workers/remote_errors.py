@@ -20,12 +20,13 @@ _OWN = "noodle.errors."
 
 _CODES = {
     "NOODLE_DEADLINE": f"{_OWN}DeadlineExceededError",
+    "NOODLE_DEADLOCK": f"{_OWN}DeadlockError",
     "NOODLE_NAME": "AttributeError",
     "NOODLE_KEY": "KeyError",
     "NOODLE_INDEX": "IndexError",
 }
 """What errors of the worker itself are, by their code: what ends because the deadline has passed,
-and what an object does not have."""
+what would wait for itself, and what an object does not have."""
 
 _EQUIVALENTS: dict[str, type[Exception]] = {
     "RangeError": ValueError,
