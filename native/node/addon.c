@@ -242,6 +242,8 @@ NAPI_MODULE_INIT()
     const napi_property_descriptor functions[] = {
         {"start", NULL, start, NULL, NULL, NULL, napi_default, NULL},
         {"request", NULL, addon_call_host, NULL, NULL, NULL, napi_default, NULL},
+        {"lastRequest", NULL, addon_last_request, NULL, NULL, NULL, napi_default, NULL},
+        {"abandon", NULL, addon_abandon, NULL, NULL, NULL, napi_default, NULL},
         {"answer", NULL, addon_answer, NULL, NULL, NULL, napi_default, NULL},
         {"fail", NULL, addon_fail, NULL, NULL, NULL, napi_default, NULL},
         {"add", NULL, addon_add, NULL, NULL, NULL, napi_default, NULL},

@@ -151,7 +151,12 @@ bool addon_is_blocked(void);
 /* Takes a REPLY or ERROR of the host. */
 void addon_take_reply(const noodle_record *record, const unsigned char *payload, size_t length);
 
+/* Tells the host that what a call of its asked for is not wanted any more. */
+void addon_abandon_requests(uint64_t call);
+
 napi_value addon_call_host(napi_env env, napi_callback_info info);
+napi_value addon_abandon(napi_env env, napi_callback_info info);
+napi_value addon_last_request(napi_env env, napi_callback_info info);
 
 /* ----------------------------------------------------------------------------------- Objects */
 

@@ -52,7 +52,8 @@ enum host_policy {
     POLICY_PERFORM,            /* (link, operation, object, arguments) -> result */
     POLICY_RETURNED,           /* (error, failure) -> failure if the error is that one, else error */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
-    POLICY_SETTLE,             /* (awaitable) -> result */
+    POLICY_SETTLE,             /* (link, call id, awaitable) -> result */
+    POLICY_CANCEL,             /* (link, call id): nobody waits for that callback any more */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */
     POLICY_UNDEFINED,          /* the object that stands for JavaScript's undefined */
@@ -225,7 +226,7 @@ struct host_call {
     uint64_t id;
     uint64_t chain;
     uint64_t deadline_ns;
-    uint64_t begin_ns;          /* set once the wait is a long one; else 0 */
+    uint64_t begin_ns;          /* set once the wait is a long one, or before a callback; else 0 */
     uint64_t sent_until;        /* the ring's head behind its request */
     bool answered;
     bool called_back;
@@ -272,8 +273,36 @@ bool host_lane_forget(host_lane *lane, uint64_t call_id);
 
 /* Gives back the lanes of threads that have ended. */
 void host_reap_threads(void);
-int host_threads_init(PyObject *module);
+int host_threads_init(void);
 uint64_t host_next_id(void);
+
+/* ------------------------------------------------------------------------------------- Chains */
+
+/* Whether contexts may hold chains: from the first callback on. */
+extern bool host_chains_are_carried;
+
+uint64_t host_carried_chain(const host_thread *thread);
+
+/* The chain that the running code belongs to; 0: none.  The thread may be NULL. */
+static inline uint64_t
+host_chain_here(const host_thread *thread)
+{
+    if (LIKELY(!host_chains_are_carried))
+        return thread != NULL ? thread->chain : 0;
+    return host_carried_chain(thread);
+}
+
+/* The context of a callback carries its chain between these two, which pair on one thread and in one
+ * context.  `shares`: a callback within another one of its chain ends with that.  `ends`: it has ended;
+ * else whoever has `scope->chain` ends it. */
+typedef struct host_chain_scope {
+    PyObject *token;
+    PyObject *chain;           /* NULL: the context had it already */
+} host_chain_scope;
+
+int host_chain_enter(host_chain_scope *scope, uint64_t id, bool shares);
+void host_chain_leave(host_chain_scope *scope, bool ends);
+int host_chains_init(PyObject *module);
 
 /* ----------------------------------------------------------------------------------- Messages */
 

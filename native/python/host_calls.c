@@ -189,9 +189,13 @@ static COLD int
 handle_rare(host_thread *thread, host_lane *lane, const noodle_record *record,
             const unsigned char *payload, host_call *own)
 {
-    for (host_call *call = thread->calls; call != NULL; call = call->outer)
+    const uint64_t now = record->kind == NOODLE_KIND_CALLBACK ? noodle_now() : 0;
+    for (host_call *call = thread->calls; call != NULL; call = call->outer) {
         if (call->chain == record->chain_id)
             call->called_back = true;
+        if (call->begin_ns == 0)
+            call->begin_ns = now;
+    }
     (void)own;
     return host_serve_record(thread, lane, record, payload);
 }
@@ -322,7 +326,7 @@ check_on(host_thread *thread, host_call *call, noodle_status status)
                           errno);
     if (now - call->begin_ns >= STUCK_AFTER_NS)
         return host_raise(POLICY_STUCK, "OOKd", link, call->name,
-                          (unsigned long long)thread->chain, (double)(now - call->begin_ns) / 1e9);
+                          (unsigned long long)host_chain_here(thread), (double)(now - call->begin_ns) / 1e9);
     return 0;
 }
 
@@ -363,8 +367,10 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
     const uint64_t slice_ns = thread->is_main ? MAIN_SLICE_NS : OTHER_SLICE_NS;
     uint64_t spin_ns = call->lane->link->spin_ns;
     uint64_t check_ns, quick_ns;
-    call->begin_ns = noodle_now();
-    check_ns = call->begin_ns + slice_ns;
+    check_ns = noodle_now();
+    if (call->begin_ns == 0)
+        call->begin_ns = check_ns;
+    check_ns += slice_ns;
     quick_ns = noodle_spin_is_vain(call->lane->core) ? HELD_WAKE_NS : HELD_NS;
     while (!call->answered) {
         noodle_status status =
@@ -655,7 +661,9 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     call.lane = lane;
     call.name = name;
     call.id = host_next_id();
-    call.chain = thread->chain != 0 ? thread->chain : call.id;
+    call.chain = host_chain_here(thread);
+    if (LIKELY(call.chain == 0))
+        call.chain = call.id;
     call.begin_ns = 0;
     call.answered = call.called_back = false;
     call.failure = NULL;

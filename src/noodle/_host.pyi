@@ -10,6 +10,13 @@ DEPTH_MAX: Final[int]
 TOO_MUCH_STATUSES: Final[tuple[int, ...]]
 UNFIT_STATUSES: Final[tuple[int, ...]]
 
+class Chain:
+    @property
+    def id(self) -> int: ...
+    @property
+    def ended(self) -> bool: ...
+    def end(self) -> None: ...
+
 class Link:
     def __init__(
         self,
@@ -168,7 +175,8 @@ def install(
     perform: Callable[[Link, int, Any, list[Any]], Any],
     returned: Callable[[BaseException, BaseException], BaseException],
     unreadable: Callable[[Link, str | None, BaseException], BaseException],
-    settle: Callable[[Any], Any],
+    settle: Callable[[Link, int, Any], Any],
+    cancel: Callable[[Link, int], None],
     uncaught: Callable[[Link, object], None],
     reference_types: tuple[type[Reference], ...],
     undefined: object,
@@ -176,7 +184,6 @@ def install(
     remaining_seconds: Callable[[], float | None],
 ) -> None: ...
 def current_chain() -> int: ...
-def enter_chain(chain: int, /) -> int: ...
 def request(reference: Reference, operation: int, /, *arguments: Any) -> Any: ...
 def flatten_rows(
     rows: list[Any], prepared: tuple[type, ...], /

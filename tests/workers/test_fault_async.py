@@ -63,18 +63,24 @@ def test_a_deadline_ends_what_is_awaited(faults: Faults) -> None:
         asyncio.run(main())
 
 
-def test_an_asynchronous_callback_that_blocks_its_worker_cannot_call_it(faults: Faults) -> None:
+def test_an_asynchronous_callback_that_blocks_its_worker_calls_what_needs_no_loop_there(
+    faults: Faults,
+) -> None:
     async def add() -> int:
-        total: int = await faults.add.aio(1, 2)
+        total: int = await faults.add.aio(1, 2) + faults.add(1, 2)
         return total
+
+    async def sleep() -> None:
+        await faults.sleep.aio(1)
 
     async def main(call: Any, callback: Any) -> object:
         return await call(callback)
 
-    assert 3 == asyncio.run(main(faults.call.aio, add))
-    assert 3 == asyncio.run(main(faults.callUnblocked.aio, lambda: add()))
-    with pytest.raises(DeadlockError, match="stands still until it has ended"):
-        asyncio.run(main(faults.call.aio, lambda: add()))
+    assert 6 == asyncio.run(main(faults.call.aio, add))
+    assert 6 == asyncio.run(main(faults.callUnblocked.aio, lambda: add()))
+    assert 6 == asyncio.run(main(faults.call.aio, lambda: add()))
+    with pytest.raises(DeadlockError, match="stands still until the callback"):
+        asyncio.run(main(faults.call.aio, lambda: sleep()))
     with pytest.raises(DeadlockError, match="stands still until the callback"):
         asyncio.run(main(faults.call.aio, lambda: faults.sleep(1)))
     assert 3 == faults.add(1, 2)

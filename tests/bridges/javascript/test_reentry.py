@@ -28,7 +28,10 @@ FILES = {
     "broken.mjs": "throw new RangeError('it is broken');",
     "members.mjs": """
         export const space = { inner: { deep: (n) => n + 1 }, twice: (n) => 2 * n, value: 2 };
-        export class Point { constructor(x) { this.x = x; } static origin() { return new Point(0); } }
+        export class Point {
+            constructor(x) { this.x = x; }
+            static origin() { return new Point(0); }
+        }
         export function* count(end) { for (let n = 0; n < end; n++) yield n; }
         export const each = (items) => new Set(items).values();
     """,
