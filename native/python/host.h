@@ -118,6 +118,7 @@ typedef struct Link {
     bool has_ended;                /* its process has; the core goes with the last lane */
     bool is_python;                /* what only Python has goes by value */
     bool dedicated;                /* each channel but the first has a thread of the worker */
+    bool retires;                  /* functions are to be found in another worker from now on */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
@@ -436,6 +437,7 @@ typedef struct Reference {
     uint64_t id;
     uint64_t incarnation;
     uint32_t sent;
+    uint32_t found;          /* so many sendings were to somebody who can ask for the object again */
     uint8_t kind;
     PyObject *name;
     host_pace pace;
@@ -448,6 +450,8 @@ extern PyTypeObject *host_by_reference_type;
 
 int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
+/* How many objects of the worker are held here by somebody who cannot ask for them again. */
+Py_ssize_t host_count_held(const Link *link);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
 void host_export_undo(Link *link, uint64_t id);

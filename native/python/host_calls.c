@@ -646,6 +646,7 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     host_call call;
     PyObject *result;
     host_thread *const thread = host_thread_here();
+    link->calls++;             /* first of all: from here on it is not idle */
     if (UNLIKELY(thread == NULL || host_deadline(thread, &call.deadline_ns) < 0))
         return NULL;
     host_lane *const lane = host_lane_here(thread, link, name);
@@ -671,7 +672,6 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     thread->calls = &call;
     thread->depth++;
     lane->open++;
-    link->calls++;
     result = make_call(thread, &call, operation, id, args, count, keyword_names, pace);
     thread->calls = call.outer;
     /* While the lane is still in use: finalizers may call, too. */

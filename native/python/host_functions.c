@@ -21,7 +21,8 @@ typedef struct {
 static inline bool
 is_usable(const Reference *reference)
 {
-    return reference != NULL && reference->link != NULL && !link_is_dead(reference->link);
+    return reference != NULL && reference->link != NULL && !link_is_dead(reference->link)
+           && !reference->link->retires;
 }
 
 static COLD Reference *

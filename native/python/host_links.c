@@ -612,6 +612,12 @@ link_statistics(PyObject *object, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+link_held(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromSsize_t(host_count_held((Link *)object));
+}
+
+static PyObject *
 link_get_beat(PyObject *object, void *Py_UNUSED(closure))
 {
     const noodle_link *const core = ((Link *)object)->core;
@@ -677,6 +683,8 @@ static PyMethodDef link_methods[] = {
      "waits()\n--\n\nReturn the calls that threads wait for, as (chain, name, seconds)."},
     {"served", link_served, METH_NOARGS,
      "served()\n--\n\nReturn the callbacks that run here, as (chain, seconds, whether the worker is blocked)."},
+    {"held", link_held, METH_NOARGS,
+     "held()\n--\n\nReturn how many of its objects are held by who cannot ask for them again."},
     {"statistics", link_statistics, METH_NOARGS, "statistics()\n--\n\nReturn the counters by name."},
     {NULL, NULL, 0, NULL},
 };
@@ -701,6 +709,8 @@ static PyMemberDef link_members[] = {
     {"trusted", T_BOOL, offsetof(Link, trusted), READONLY, "Whether results may share memory."},
     {"is_python", T_BOOL, offsetof(Link, is_python), 0,
      "Whether the worker is Python, too: then tuples, slices and the like go by value."},
+    {"retires", T_BOOL, offsetof(Link, retires), 0,
+     "Whether its functions are to be found in another worker from now on."},
     {"reference_types", T_OBJECT, offsetof(Link, reference_types), 0,
      "The classes of its proxies by kind, or None for the usual ones."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Link, weak_references), READONLY, NULL},

@@ -355,9 +355,9 @@ loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *n
     if (UNLIKELY(atomic_load_explicit(&link->releases, memory_order_relaxed) != NULL))
         host_send_releases(self->lane);
     const uint64_t chain = host_chain_here(self->lane->owner);
+    link->calls++;             /* first of all: from here on it is not idle */
     if (send_call(self, reference, operation, id, chain, args + 2, count - 2, names) < 0)
         return NULL;
-    link->calls++;
     link->in_flight++;
     PyObject *future = new_future(self, id, chain, reference->name);
     if (future == NULL && self->lane != NULL)

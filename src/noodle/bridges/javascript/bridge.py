@@ -118,6 +118,8 @@ class JavaScriptBridge:
         found = _find(request, options, runtime)
         module = RemoteModule(pool_for(runtime, options), found.specifier, str(found.directory))
         _import(module, request)
+        if options.prewarm:
+            module.warm()
         return JavaScriptLibrary(
             module,
             request.library,
