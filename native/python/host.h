@@ -520,6 +520,9 @@ int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *r
 void host_loop_unpark(host_thread *thread);
 void host_loop_park(host_thread *thread);
 void host_loop_forget(struct LoopChannel *channel);
+/* Takes a lane in no use from a loop that was closed: the link's serving thread reads it from now on, and
+ * the grace of its retired calls begins anew.  Runs Python code. */
+void host_loop_leave_if_closed(host_lane *lane);
 /* Whether calls wait for space in its ring. */
 bool host_loop_has_unsent(const struct LoopChannel *channel);
 int host_loops_init(PyObject *module);

@@ -131,6 +131,8 @@ COLD int
 host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
 {
     PyObject *type, *value, *traceback;
+    if (lane->link->has_ended)
+        return 0;
     if (!host_lane_forget(lane, record->call_id) && !forget_unsettled(lane, record->call_id))
         return broke_protocol(lane->link, "it answered a call that was not made");
     lane->link->late_replies++;
@@ -190,6 +192,9 @@ handle_rare(host_thread *thread, host_lane *lane, const noodle_record *record,
             const unsigned char *payload, host_call *own)
 {
     const uint64_t now = record->kind == NOODLE_KIND_CALLBACK ? noodle_now() : 0;
+    /* Of what lay unread when its worker ended only answers matter; whoever reads it now waits for another. */
+    if (UNLIKELY(lane->link->has_ended))
+        return 0;
     for (host_call *call = thread->calls; call != NULL; call = call->outer) {
         if (call->chain == record->chain_id)
             call->called_back = true;
@@ -240,6 +245,10 @@ host_take(host_thread *thread, host_lane *lane, host_call *own)
         return 0;
     if (status == NOODLE_TOO_SMALL)
         return take_large(thread, lane, &record, own);
+    if (lane->link->has_ended) {
+        noodle_waiter_remove(thread->waiter, lane->core);
+        return 1;
+    }
     /* A sandboxed worker's events report an error when it ends. */
     if (lane->link->broken == NULL && host_link_has_ended(lane->link))
         return 0;

@@ -423,21 +423,37 @@ is_overdue(const host_lane *lane, const host_retired *retired, uint64_t now)
            && (!noodle_channel_ready(lane->core) || now - retired->kill_at_ns > FLOOD_NS);
 }
 
+/* Is there something on the lane of an event loop that does not turn?  It may say that the call waits. */
+static bool
+is_left_unread(const host_lane *lane)
+{
+    return lane->loop_channel != NULL && lane->owner->depth == 0 && noodle_channel_ready(lane->core);
+}
+
 /* A call whose code still runs when its deadline, or the interrupt, and the grace have passed costs the
  * worker its life. */
 static void
 kill_overdue(Link *self)
 {
     const uint64_t now = noodle_now();
+    host_lane *unread = NULL;
     extend_grace(self, now);
-    for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
-        for (uint32_t i = 0; i < lane->retired_count; i++)
-            if (is_overdue(lane, &lane->retired[i], now)) {
-                host_link_condemn(self, lane->retired[i].begins_at == 0
-                                            ? "a call did not end within the grace after its deadline"
-                                            : "a call did not end within the grace after an interrupt");
-                return;
+    for (host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
+        for (uint32_t i = 0; i < lane->retired_count; i++) {
+            const host_retired *const retired = &lane->retired[i];
+            if (!is_overdue(lane, retired, now))
+                continue;
+            if (is_left_unread(lane)) {
+                unread = lane;
+                break;
             }
+            host_link_condemn(self, retired->begins_at == 0
+                                        ? "a call did not end within the grace after its deadline"
+                                        : "a call did not end within the grace after an interrupt");
+            return;
+        }
+    if (unread != NULL)
+        host_loop_leave_if_closed(unread);
 }
 
 static void

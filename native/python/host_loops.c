@@ -14,7 +14,7 @@
 
 static PyTypeObject *loop_channel_type;
 static PyObject *name_set_result, *name_set_exception, *name_done, *name_call_id, *name_function;
-static PyObject *name_call_soon, *name_chain;
+static PyObject *name_call_soon, *name_chain, *name_is_closed;
 
 /* A request for which the ring had no space. */
 typedef struct unsent {
@@ -527,6 +527,33 @@ host_loop_forget(LoopChannel *channel)
     drop_unsent(channel);
 }
 
+static bool
+is_closed(PyObject *loop)
+{
+    PyObject *closed = PyObject_CallMethodNoArgs(loop, name_is_closed);
+    const bool result = closed == Py_True;
+    if (closed == NULL)
+        PyErr_Clear();
+    Py_XDECREF(closed);
+    return result;
+}
+
+void
+host_loop_leave_if_closed(host_lane *lane)
+{
+    LoopChannel *const channel = (LoopChannel *)Py_NewRef((PyObject *)lane->loop_channel);
+    const Link *const link = lane->link;
+    if (is_closed(channel->loop) && channel->lane == lane && lane->open == 0
+        && lane->owner->depth == 0) {
+        const uint64_t kill_at_ns = noodle_now() + link->grace_ns;
+        for (uint32_t i = 0; i < lane->retired_count; i++)
+            if (lane->retired[i].kill_at_ns != 0)
+                lane->retired[i].kill_at_ns = kill_at_ns;
+        host_lane_drop(lane);
+    }
+    Py_DECREF(channel);
+}
+
 static PyObject *
 loop_close(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
@@ -693,6 +720,7 @@ host_loops_init(PyObject *module)
     name_done = PyUnicode_InternFromString("done");
     name_call_id = PyUnicode_InternFromString("call_id");
     name_function = PyUnicode_InternFromString("function");
+    name_is_closed = PyUnicode_InternFromString("is_closed");
     name_chain = PyUnicode_InternFromString("chain");
     name_call_soon = PyUnicode_InternFromString("call_soon");
     loop_channel_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);

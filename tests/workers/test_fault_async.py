@@ -142,3 +142,20 @@ def test_promises_of_tasks_that_are_cancelled_cost_the_worker_nothing(faults: Fa
     while time.monotonic() < end:
         assert 3 == faults.add(1, 2)
     assert worker is faults.pool.worker()
+
+
+def test_a_promise_that_waits_costs_nothing_while_the_host_does_something_else(
+    faults: Faults,
+) -> None:
+    """What the worker says of it lies unread: the loop was closed, or does not turn."""
+    process = faults.pid()
+
+    async def give_up(block: float) -> None:
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
+            await faults.never.aio()
+        threading.Event().wait(block)
+
+    for block in (0, 2.5):
+        asyncio.run(give_up(block))
+        threading.Event().wait(2.5 - block)  # the grace, and then the time to read what came
+        assert process == faults.pid()
