@@ -52,7 +52,8 @@ enum host_policy {
     POLICY_PERFORM,            /* (link, operation, object, arguments) -> result */
     POLICY_RETURNED,           /* (error, failure) -> failure if the error is that one, else error */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
-    POLICY_SETTLE,             /* (awaitable) -> result */
+    POLICY_SETTLE,             /* (link, call id, awaitable) -> result */
+    POLICY_CANCEL,             /* (link, call id): nobody waits for that callback any more */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */
     POLICY_MOST_ARGUMENTS,     /* (callable) -> how many a callback takes by position, or None */
@@ -119,6 +120,7 @@ typedef struct Link {
     bool has_ended;                /* its process has; the core goes with the last lane */
     bool is_python;                /* what only Python has goes by value */
     bool dedicated;                /* each channel but the first has a thread of the worker */
+    bool retires;                  /* functions are to be found in another worker from now on */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
@@ -227,7 +229,7 @@ struct host_call {
     uint64_t id;
     uint64_t chain;
     uint64_t deadline_ns;
-    uint64_t begin_ns;          /* set once the wait is a long one; else 0 */
+    uint64_t begin_ns;          /* set once the wait is a long one, or before a callback; else 0 */
     uint64_t sent_until;        /* the ring's head behind its request */
     bool answered;
     bool called_back;
@@ -274,8 +276,36 @@ bool host_lane_forget(host_lane *lane, uint64_t call_id);
 
 /* Gives back the lanes of threads that have ended. */
 void host_reap_threads(void);
-int host_threads_init(PyObject *module);
+int host_threads_init(void);
 uint64_t host_next_id(void);
+
+/* ------------------------------------------------------------------------------------- Chains */
+
+/* Whether contexts may hold chains: from the first callback on. */
+extern bool host_chains_are_carried;
+
+uint64_t host_carried_chain(const host_thread *thread);
+
+/* The chain that the running code belongs to; 0: none.  The thread may be NULL. */
+static inline uint64_t
+host_chain_here(const host_thread *thread)
+{
+    if (LIKELY(!host_chains_are_carried))
+        return thread != NULL ? thread->chain : 0;
+    return host_carried_chain(thread);
+}
+
+/* The context of a callback carries its chain between these two, which pair on one thread and in one
+ * context.  `shares`: a callback within another one of its chain ends with that.  `ends`: it has ended;
+ * else whoever has `scope->chain` ends it. */
+typedef struct host_chain_scope {
+    PyObject *token;
+    PyObject *chain;           /* NULL: the context had it already */
+} host_chain_scope;
+
+int host_chain_enter(host_chain_scope *scope, uint64_t id, bool shares);
+void host_chain_leave(host_chain_scope *scope, bool ends);
+int host_chains_init(PyObject *module);
 
 /* ----------------------------------------------------------------------------------- Messages */
 
@@ -414,6 +444,7 @@ typedef struct Reference {
     uint64_t id;
     uint64_t incarnation;
     uint32_t sent;
+    uint32_t found;          /* so many sendings were to somebody who can ask for the object again */
     uint8_t kind;
     PyObject *name;
     host_pace pace;
@@ -428,6 +459,8 @@ int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
 /* Counts one sending of an object, which has an id from then on.  Returns 0, or -1 with an exception. */
 int host_export_send(Link *link, PyObject *object, uint64_t *id);
+/* How many objects of the worker are held here by somebody who cannot ask for them again. */
+Py_ssize_t host_count_held(const Link *link);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
 void host_export_undo(Link *link, uint64_t id);
@@ -502,6 +535,9 @@ int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *r
 void host_loop_unpark(host_thread *thread);
 void host_loop_park(host_thread *thread);
 void host_loop_forget(struct LoopChannel *channel);
+/* Takes a lane in no use from a loop that was closed: the link's serving thread reads it from now on, and
+ * the grace of its retired calls begins anew.  Runs Python code. */
+void host_loop_leave_if_closed(host_lane *lane);
 /* Whether calls wait for space in its ring. */
 bool host_loop_has_unsent(const struct LoopChannel *channel);
 int host_loops_init(PyObject *module);

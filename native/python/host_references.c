@@ -273,6 +273,18 @@ known_proxy(Link *link, const wire_reference *reference)
     return Py_NewRef((PyObject *)known);
 }
 
+Py_ssize_t
+host_count_held(const Link *link)
+{
+    PyObject *key, *address;
+    Py_ssize_t position = 0, held = 0;
+    while (PyDict_Next(link->proxies, &position, &key, &address)) {
+        const Reference *const proxy = PyLong_AsVoidPtr(address);
+        held += proxy != NULL && proxy->sent > proxy->found;
+    }
+    return held;
+}
+
 static PyObject *
 new_proxy_of(PyTypeObject *type, Link *link, const wire_reference *reference)
 {
@@ -416,6 +428,16 @@ module_facts(PyObject *Py_UNUSED(module), PyObject *object)
 }
 
 static PyObject *
+module_note_found(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Reference *const self = as_reference(object);
+    if (self == NULL)
+        return NULL;
+    self->found++;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 module_release(PyObject *Py_UNUSED(module), PyObject *object)
 {
     Reference *const self = as_reference(object);
@@ -483,6 +505,8 @@ static PyMethodDef reference_functions[] = {
      "request(reference, operation, *arguments)\n--\n\nAsk something of a worker's object."},
     {"facts", module_facts, METH_O,
      "facts(reference)\n--\n\nReturn (link or None when released, id, kind, name, sendings)."},
+    {"note_found", module_note_found, METH_O,
+     "note_found(reference)\n--\n\nNote that its last sending was to somebody who can ask for it again."},
     {"release", module_release, METH_O,
      "release(reference)\n--\n\nLet a worker's object go; doing it twice is harmless."},
     {"root", module_root, METH_O, "root(link)\n--\n\nReturn the reference of the worker itself."},

@@ -20,6 +20,7 @@ _OWN = "noodle.errors."
 
 _CODES = {
     "NOODLE_DEADLINE": f"{_OWN}DeadlineExceededError",
+    "NOODLE_DEADLOCK": f"{_OWN}DeadlockError",
     "NOODLE_NAME": "AttributeError",
     "NOODLE_KEY": "KeyError",
     "NOODLE_INDEX": "IndexError",
@@ -27,7 +28,7 @@ _CODES = {
     "NOODLE_TOO_LONG": f"{_OWN}InputLimitError",
 }
 """What errors of the worker itself are, by their code: what ends because the deadline has passed,
-and what an object does not have."""
+what would wait for itself, and what an object does not have."""
 
 _WORDED = ("NOODLE_ARITY", "NOODLE_TOO_LONG")
 """Codes of errors whose text is Noodle's own."""

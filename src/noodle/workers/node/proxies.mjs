@@ -20,15 +20,31 @@ function nameFunction(fn, name, members) {
   return fn;
 }
 
+// A promise that is rejected, and a call that is cancelled over there, when the signal is aborted.
+function askUntil(signal, id, ...rest) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const answered = askLater(OP.CALL, id, ...rest);
+    const number = addon.lastRequest();
+    const stop = () => {
+      addon.abandon(number);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    answered.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 // `f(...)` waits, `f.async(...)` gives a promise; of an async function it is the other way round by
-// default, and `f.sync(...)` waits.
+// default, and `f.sync(...)` waits. `f.until(signal, ...)` gives a promise that an AbortSignal ends.
 function makeFunction(id, kind, name) {
   const sync = (...rest) => ask(OP.CALL, id, ...rest);
   const async = (...rest) => askLater(OP.CALL, id, ...rest);
+  const until = (signal, ...rest) => askUntil(signal, id, ...rest);
   const fn = kind === KIND.ASYNC_FUNCTION
     ? (...rest) => askLater(OP.CALL, id, ...rest)
     : (...rest) => ask(OP.CALL, id, ...rest);
-  return nameFunction(fn, name, { sync, async });
+  return nameFunction(fn, name, { sync, async, until });
 }
 
 // ------------------------------------------------------------------------------------ Iteration
