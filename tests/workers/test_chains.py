@@ -105,7 +105,7 @@ def test_a_thread_without_the_callbacks_context_is_an_error_in_time(
             lambda: executor.submit(faults.add, 1, 2).result(),
             lambda: asyncio.run(in_executor()),
         ):
-            with pytest.raises(WorkerBlockedError, match="add waits for node") as caught:
+            with pytest.raises(WorkerBlockedError, match="waits for node") as caught:
                 faults.call(work)
             assert "copy_context" in (caught.value.remedy or "")
     assert 3 == faults.add(1, 2)
