@@ -38,11 +38,16 @@ class RemoteModule:
         worker = self.pool.worker(index)
         known = self._imported.get(worker)
         if known is None:
-            known = _host.request(
-                worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
-            )
+            known = self._load(worker)
             self._imported[worker] = known
         return known
+
+    def _load(self, worker: Worker) -> _host.Reference:
+        """Let a worker load it, which has not loaded it yet."""
+        loaded: _host.Reference = _host.request(
+            worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
+        )
+        return loaded
 
     def member(self, path: str, index: int = 0) -> object:
         """Return a member of the module by its dotted name, as one of the workers has it."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from _cffi_backend import FFI
 
 from noodle.bridges.native.declarations import DeclaredParameter, NativeType
-from noodle.bridges.native.pointers import Pointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError
 from noodle.values import (
     FLOAT_TYPES,
@@ -29,7 +29,7 @@ from noodle.values import (
     type_of,
 )
 
-__all__ = ["Converter", "Refusal", "argument_of"]
+__all__ = ["Argument", "Converter", "Refusal", "argument_of", "is_address", "pointer_refusal"]
 
 Converter = Callable[[Any], Any]
 
@@ -69,6 +69,9 @@ class Argument(Protocol):
             python_type: The exact type of the value.
             compiled: Whether the call goes through a compiled extension, which checks numbers.
         """
+
+    def shares(self, python_type: type) -> bool:
+        """Return whether the converter of this type gives the value's own memory."""
 
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell about the conversion of this type, or None."""
@@ -114,8 +117,11 @@ class _Kind:
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         raise NotImplementedError
 
+    def shares(self, python_type: type) -> bool:
+        return False
+
     def note(self, python_type: type) -> str | None:
-        return None
+        return "memory shared without a copy" if self.shares(python_type) else None
 
     def _remedy(self, value: Any) -> str | None:
         return None
@@ -206,8 +212,8 @@ class _Text(_Kind):
         if self.native.from_c and (value is None or isinstance(value, (bytes, bytearray))):
             return None
         if self.native.from_c and isinstance(value, Pointer):
-            return _pointer_refusal(self.native, value)
-        if self.native.from_c and _is_address(value):
+            return pointer_refusal(self.native, value)
+        if self.native.from_c and is_address(value):
             return None
         why = self._type_refusal(value)
         if self.native.from_c:
@@ -223,8 +229,11 @@ class _Text(_Kind):
             return _share
         return _pointer_converter(self.native, python_type)
 
+    def shares(self, python_type: type) -> bool:
+        return issubclass(python_type, bytearray)
+
     def note(self, python_type: type) -> str | None:
-        return "encoded as UTF-8" if issubclass(python_type, str) else None
+        return "encoded as UTF-8" if issubclass(python_type, str) else super().note(python_type)
 
     def _text_refusal(self, value: str) -> Refusal | None:
         if "\0" in value:
@@ -273,8 +282,8 @@ class _Bytes(_Kind):
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         return None if issubclass(python_type, bytes) else self._shared
 
-    def note(self, python_type: type) -> str | None:
-        return "memory shared without a copy"
+    def shares(self, python_type: type) -> bool:
+        return not issubclass(python_type, bytes)
 
     def _remedy(self, value: Any) -> str | None:
         if isinstance(value, str):
@@ -305,10 +314,10 @@ class _Memory(_Kind):
 
     def refuse(self, value: Any) -> Refusal | None:
         nullable = self.native.type.name == "ptr"
-        if nullable and (value is None or _is_address(value)):
+        if nullable and (value is None or is_address(value)):
             return None
         if nullable and isinstance(value, Pointer):
-            return _pointer_refusal(self.native, value)
+            return pointer_refusal(self.native, value)
         if self.native.structure:
             expected = f"a pointer to {self.native.structure}, or None"
             return Refusal(ArgumentTypeError, expected, describe(value))
@@ -326,10 +335,8 @@ class _Memory(_Kind):
                 return pointer
         return _reject if self.native.structure else self._shared
 
-    def note(self, python_type: type) -> str | None:
-        if python_type is type(None) or issubclass(python_type, (Pointer, _FFI.CData)):
-            return None
-        return "memory shared without a copy"
+    def shares(self, python_type: type) -> bool:
+        return not issubclass(python_type, (type(None), Pointer, _FFI.CData))
 
     def _shared(self, value: Any) -> Any:
         view = memoryview(value)
@@ -372,7 +379,8 @@ def _numpy_name(item: str) -> str:
     return f"np.{kind}{item[1:]}"
 
 
-def _pointer_refusal(native: NativeType, value: Pointer) -> Refusal | None:
+def pointer_refusal(native: NativeType, value: AnyPointer) -> Refusal | None:
+    """Say why a pointer does not fit a parameter, or return None when it does."""
     if value.points_to(native.pointee):
         return None
     return Refusal(ArgumentTypeError, f"a pointer to {native.pointee}, or None", repr(value))
@@ -397,12 +405,13 @@ def _null(_: None) -> Any:
     return _FFI.NULL
 
 
-def _is_address(value: Any) -> bool:
+def is_address(value: Any) -> bool:
+    """Return whether a value is a pointer or an array of cffi's."""
     return isinstance(value, _FFI.CData) and _FFI.typeof(value).kind in ("pointer", "array")
 
 
 def _as_address(value: Any) -> Any:
-    if not _is_address(value):
+    if not is_address(value):
         raise TypeError
     return _FFI.cast("void *", value)
 
