@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -109,6 +110,7 @@ class FfiDispatcher:
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._libraries: dict[Hashable, Library] = {}
+        self._elsewhere: dict[tuple[Hashable, str], Library] = {}
         self._offers: dict[str, list[Offer]] = {}
 
     # ------------------------------------------------------------------------------ loading
@@ -159,6 +161,7 @@ class FfiDispatcher:
         with self._lock:
             old = self._libraries.get(request.key)
             self._libraries[request.key] = library
+            self._forget_elsewhere(request.key)
             for offers in self._offers.values():
                 offers[:] = [replace(o, library=library) if o.library is old else o for o in offers]
         return library.module
@@ -185,11 +188,14 @@ class FfiDispatcher:
             )
         library = self.bridge(name)
         with self._lock:
+            moved = []
             for key in [key for key, one in self._libraries.items() if one is library]:
                 del self._libraries[key]
+                moved += self._forget_elsewhere(key)
             for offers in self._offers.values():
                 offers[:] = [offer for offer in offers if offer.library is not library]
-        library.close()
+        for one in (library, *moved):
+            one.close()
 
     def _leave_parent(self) -> None:
         """In a child of fork, forget the libraries whose workers are the parent's.
@@ -201,6 +207,7 @@ class FfiDispatcher:
         self._process = os.getpid()
         self._lock = threading.Lock()  # another thread of the parent may have held the old one
         self._libraries = {key: one for key, one in self._libraries.items() if _is_inprocess(one)}
+        self._elsewhere.clear()
         for offers in self._offers.values():
             offers[:] = [offer for offer in offers if _is_inprocess(offer.library)]
 
@@ -279,7 +286,7 @@ class FfiDispatcher:
             instances=(f"{name}/{placement}",),
             notes=(*defaults.notes, *loaded.notes),
         )
-        return Library(origin, loaded, self._new_handle)
+        return Library(origin, loaded, partial(self._new_handle, request))
 
     def _target(self, text: Any, directory: Path) -> targets.Target:
         # Entry points are scanned only for a text that can name a plug-in at all.
@@ -303,8 +310,38 @@ class FfiDispatcher:
             raise placement_refused(request.library, placement, possible)
         return placement
 
-    def _new_handle(self, origin: Origin, name: str, function: Function) -> Handle:
-        return make_handle(self.planner, origin, name, function, sample_every=self._sample_every)
+    def _new_handle(
+        self, request: LibraryRequest, origin: Origin, name: str, function: Function
+    ) -> Handle:
+        return make_handle(
+            self.planner,
+            origin,
+            name,
+            function,
+            sample_every=self._sample_every,
+            elsewhere=partial(self._function_in, request, name),
+        )
+
+    def _function_in(self, request: LibraryRequest, name: str, placement: str) -> Handle:
+        """Return a function of a library in another placement, loaded there if need be.
+
+        What is loaded there belongs to the library: it has no name of its own, and ends with it.
+        """
+        options = {**request.options, "placement": placement}
+        moved = replace(request, options=options)
+        place = (request.key, placement)
+        self._leave_parent()
+        library = self._libraries.get(moved.key) or self._elsewhere.get(place)
+        if library is None:
+            loaded = self._load(moved)
+            with self._lock:
+                library = self._elsewhere.setdefault(place, loaded)
+        return library.handle(name)
+
+    def _forget_elsewhere(self, key: Hashable) -> list[Library]:
+        """Forget where else a library runs, and return it there; the lock is held."""
+        places = [place for place in self._elsewhere if place[0] == key]
+        return [self._elsewhere.pop(place) for place in places]
 
     # ---------------------------------------------------------------------- loaded libraries
 
@@ -460,6 +497,7 @@ def _load_request(
     target = request.target
     options = {**defaults.options, **request.options}
     placement = options.pop("placement", None) or defaults.placement
+    placement = None if placement == "auto" else placement
     return placement, LoadRequest(
         library=request.name,
         location=target.location,
