@@ -264,7 +264,7 @@ def _python_function(
                 bound[types] = ready
         try:
             return ready.callable(*args, **kwargs)
-        except _REFUSALS as error:
+        except Exception as error:
             translated = function.translate(error, args, kwargs)
             if translated is error:
                 raise

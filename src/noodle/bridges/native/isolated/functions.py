@@ -16,7 +16,7 @@ from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
 from noodle.calls import BoundFunction, Call, Function, require_rows
-from noodle.errors import ReferenceReleasedError, RemoteCallError
+from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
 from noodle.prototypes import Parameter, Prototype
 
 __all__ = ["IsolatedFunction"]
@@ -112,21 +112,35 @@ class IsolatedFunction(DeclaredFunction):
             "worker='NAME' share a worker",
         )
 
-    def prepared(self, row: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
-        """Return what is sent for one call of a batch.
+    def row_converters(self, row: Sequence[Any] | Mapping[str, Any]) -> list[Converter | None]:
+        """Return what makes the arguments of such a row ready, by parameter.
+
+        Args:
+            row: The arguments of one call.
 
         Raises:
-            ArgumentError: The arguments do not fit.
+            ArgumentError: They do not fit.
         """
-        args, kwargs = ((), row) if isinstance(row, Mapping) else (tuple(row), {})
-        self.check(args, kwargs)
-        values = self._prototype.bind(args, kwargs)
-        assert isinstance(values, dict)
-        sent = []
-        for label, rule in zip(self._labels, self._rules, strict=True):
-            converter = rule.converter(type(values[label]), compiled=self._compiled)
-            sent.append(converter(values[label]) if converter else values[label])
-        return sent
+        values = self.row_values(row)
+        self.check(tuple(values), {})
+        return [
+            rule.converter(type(value), compiled=self._compiled)
+            for rule, value in zip(self._rules, values, strict=True)
+        ]
+
+    def row_values(self, row: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
+        """Return the arguments of a row by position.
+
+        Raises:
+            ArityError: A keyword is none of the parameters, or one is left out.
+        """
+        if not isinstance(row, Mapping):
+            return row
+        values = self._prototype.bind((), row)
+        if isinstance(values, str):
+            self.check((), row)
+            raise AssertionError(values)
+        return [values[label] for label in self._labels]
 
     def _target(
         self, values: list[Any], named: list[str], converters: list[Converter | None]
@@ -168,14 +182,46 @@ class _Batched(Function):
         return self._function.raw
 
     def bind(self, call: Call) -> BoundFunction:
-        return BoundFunction(self._call, generic=True)
+        return BoundFunction(self._call, self._translate, generic=True)
 
     def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
         from noodle.workers.batches import call_rows
 
         require_rows(self._function.prototype.name, rows)
-        sent = [self._function.prepared(row) for row in rows]
-        return call_rows(self._function.remote, sent, list, ())  # type: ignore[arg-type]
+        return call_rows(self._function.remote, self._sent(rows), list, ())  # type: ignore[arg-type]
+
+    def _sent(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
+        """Return what is sent for the rows; the first row of its types is checked for all of them.
+
+        Whether numbers are within their range is left to the worker, as in a single call.
+        """
+        known: dict[tuple[type, ...], list[Converter | None]] = {}
+        sent = []
+        for row in rows:
+            values = self._function.row_values(row)
+            types = tuple(map(type, values))
+            if types not in known:
+                known[types] = self._function.row_converters(row)
+            converters = known[types]
+            sent.append(
+                [c(v) if c else v for c, v in zip(converters, values, strict=True)]
+                if any(converters)
+                else values
+            )
+        return sent
+
+    def _translate(
+        self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> BaseException:
+        if not isinstance(error, (TypeError, OverflowError)) or isinstance(error, ArgumentError):
+            return error
+        for index, row in enumerate(args[0]):
+            values = tuple(self._function.row_values(row))
+            refused = self._function.refusal_of(values, {})
+            if refused is not None:
+                refused.add_note(f"in row {index} of a batch of {len(args[0])}")
+                return refused
+        return error
 
 
 def _converter_of(native: NativeType, function: str) -> Callable[[Any], Any] | None:

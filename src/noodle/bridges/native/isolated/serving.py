@@ -63,7 +63,8 @@ def open_library(
     opened = OpenedLibrary(Path(path), elf, shown)
     declarations = [Declaration.unpack(one) for one in packed]
     entry = _entries(opened, path, extension)
-    return ServedLibrary(opened, path, {d.name: _served(entry(d), d) for d in declarations})
+    functions = {d.name: _served(entry(d), d) for d in declarations}
+    return ServedLibrary(opened, path, functions, shown)
 
 
 class ServedLibrary:
@@ -73,14 +74,19 @@ class ServedLibrary:
         opened: The library.
         path: Its absolute real path.
         functions: What calls each declared function.
+        shown: The library's name in messages, by which the host knows what it asks for functions.
     """
 
     def __init__(
-        self, opened: OpenedLibrary, path: str, functions: dict[str, Callable[..., Any]]
+        self,
+        opened: OpenedLibrary,
+        path: str,
+        functions: dict[str, Callable[..., Any]],
+        shown: str,
     ) -> None:
         self._opened = opened
         self._path = path
-        self.functions = SimpleNamespace(**functions)
+        self.functions = type(shown, (SimpleNamespace,), {})(**functions)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
