@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from noodle import targets
 from noodle._handle import Handle
@@ -30,56 +30,17 @@ from noodle.errors import (
     did_you_mean,
 )
 from noodle.libraries import Library, library_of
-from noodle.library_requests import LibraryRequest, check_options
+from noodle.library_requests import (
+    Configuration,
+    LibraryRequest,
+    NoConfiguration,
+    check_options,
+    load_request,
+)
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype, parse_prototype
 
-__all__ = ["Configuration", "FfiDispatcher", "LoadDefaults"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadDefaults:
-    """What holds for a load where the caller says nothing else.
-
-    Args:
-        version: The version, as written; ``""`` for any.
-        placement: Where it runs; None to decide by the target.
-        options: Options for the bridge.
-        notes: What ``explain`` should tell.
-    """
-
-    version: str = ""
-    placement: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-class Configuration(Protocol):
-    """What the dispatcher asks about a library before it loads it."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The configured names, in order of preference."""
-
-    def target(self, name: str) -> str | None:
-        """Return the target that a configured name stands for, or None."""
-
-    def defaults(self, name: str, target: targets.Target) -> LoadDefaults:
-        """Return the defaults of a load; raises when a dependency is missing."""
-
-
-class NoConfiguration:
-    """A configuration that names nothing."""
-
-    names: Sequence[str] = ()
-
-    def target(self, name: str) -> str | None:
-        """Return None."""
-        return None
-
-    def defaults(self, name: str, target: targets.Target) -> LoadDefaults:
-        """Return the defaults of an unconfigured library."""
-        return LoadDefaults()
+__all__ = ["FfiDispatcher"]
 
 
 class FfiDispatcher:
@@ -258,9 +219,9 @@ class FfiDispatcher:
         if answer is None:
             return None
         defaults = self._configuration.defaults(request.name, request.target)
-        asked, load_request = _load_request(request, defaults)
-        placement = self._placement(bridge, load_request, asked)
-        return answer(replace(load_request, placement=placement))
+        asked, wanted = load_request(request, defaults)
+        placement = self._placement(bridge, wanted, asked)
+        return answer(replace(wanted, placement=placement))
 
     def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
         configured = self._configuration.target(text) if isinstance(text, str) else None
@@ -273,11 +234,11 @@ class FfiDispatcher:
         bridge = self._bridge(target)
         check_options(bridge, options, where=target.text)
         defaults = self._configuration.defaults(name, target)
-        asked, load_request = _load_request(request, defaults)
-        placement = self._placement(bridge, load_request, asked)
+        asked, wanted = load_request(request, defaults)
+        placement = self._placement(bridge, wanted, asked)
         if self._admit:
             self._admit(name, placement)
-        loaded = bridge.load(replace(load_request, placement=placement))
+        loaded = bridge.load(replace(wanted, placement=placement))
         origin = Origin(
             library=name,
             target=_with_version(target, loaded.version),
@@ -488,26 +449,6 @@ class FfiDispatcher:
     def execute(self, library: str | ModuleType, operation: str, data: Any) -> Any:
         """Run an operation of one library with arguments given as data; see ``Library.execute``."""
         return self.bridge(library).execute(operation, data)
-
-
-def _load_request(
-    request: LibraryRequest, defaults: LoadDefaults
-) -> tuple[str | None, LoadRequest]:
-    """Return the placement that is asked for, if one is, and what the bridge is asked."""
-    target = request.target
-    options = {**defaults.options, **request.options}
-    placement = options.pop("placement", None) or defaults.placement
-    placement = None if placement == "auto" else placement
-    return placement, LoadRequest(
-        library=request.name,
-        location=target.location,
-        kind=target.kind,
-        requirement=options.pop("version", None) or target.requirement or defaults.version,
-        interpreter=target.interpreter,
-        prototypes=options.pop("prototypes", None),
-        directory=str(request.directory),
-        options=options,
-    )
 
 
 def _with_version(target: targets.Target, version: str | None) -> str:

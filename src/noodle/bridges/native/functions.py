@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from noodle.bridges.native.arguments import Argument, Converter, Refusal, argument_of
+from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
+from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.results import converter_of
 from noodle.calls import BoundFunction, Call, Function, Signature

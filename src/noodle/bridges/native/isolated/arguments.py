@@ -6,14 +6,10 @@ from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.arguments import (
-    Converter,
-    Refusal,
-    argument_of,
-    is_address,
-    pointer_refusal,
-)
+from noodle.bridges.native.argument_rules import Converter, Refusal
+from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
+from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
 from noodle.bridges.native.pointers import Pointer, WorkerPointer
 from noodle.errors import ArgumentTypeError
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from noodle import _host
-from noodle.bridges.native.arguments import Converter
+from noodle.bridges.native.argument_rules import Converter
 from noodle.bridges.native.declarations import Declaration, NativeType
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument

@@ -9,7 +9,7 @@ from typing import Any
 from _cffi_backend import FFI
 
 from noodle import _host
-from noodle.bridges.native.arguments import Converter
+from noodle.bridges.native.argument_rules import Converter
 from noodle.errors import ForeignError
 
 __all__ = ["SharedArgument", "lending"]
