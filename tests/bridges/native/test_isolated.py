@@ -21,6 +21,7 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 from noodle.libraries import library_of
+from noodle.workers.worker import Worker
 from tests.bridges.native.conftest import compile_to
 from tests.workers.echo import await_end
 from tests.workers.faults import REPETITIONS
@@ -82,6 +83,12 @@ def raised_soon(kind: type[BaseException], after: float = 0.0) -> Iterator[pytes
     assert time.monotonic() - started < after + SOON
 
 
+def worker_of(library: ModuleType) -> Worker:
+    """Return the worker in which the library is open."""
+    worker: Worker = library_of(library)._loaded._pool.worker()
+    return worker
+
+
 def assert_recovers(library: ModuleType) -> None:
     assert 3.0 == library.add(1.0, 2.0)
 
@@ -90,7 +97,7 @@ def assert_recovers(library: ModuleType) -> None:
 def in_calls(library: ModuleType, count: int = 1) -> Iterator[list[Future[None]]]:
     """Have other threads within a long call of the library each."""
     library.sleep_for(0)
-    link = library_of(library)._loaded._pool.worker().link
+    link = worker_of(library).link
     with ThreadPoolExecutor(count) as executor:
         calls = [executor.submit(library.sleep_for, 300) for _ in range(count)]
         while len(link.waits()) < count:
@@ -191,14 +198,14 @@ def test_a_worker_that_is_killed_within_a_call_is_an_error(library: ModuleType):
 
 @pytest.mark.usefixtures("repetition")
 def test_a_worker_that_is_stopped_within_a_call_ends_at_the_deadline(library: ModuleType):
-    process = library.process()
+    running = worker_of(library)
     with in_calls(library) as (call,):
-        os.kill(process, signal.SIGSTOP)
+        os.kill(running.pid, signal.SIGSTOP)
         with raised_soon(DeadlineExceededError, 0.2), noodle.deadline(0.2):
             library.add(1.0, 2.0)
         with pytest.raises(WorkerCrashedError):
             call.result(LIMIT)
-    assert await_end(process)
+    assert running.join(10)
     assert_recovers(library)
 
 
@@ -222,10 +229,10 @@ def test_a_library_that_closes_descriptors_leaves_the_channel(library: ModuleTyp
 
 
 def test_one_that_closes_all_of_them_ends_its_worker_and_no_more(library: ModuleType):
-    process = library.process()
+    running = worker_of(library)
     with suppress(WorkerCrashedError):  # what was answered before is an answer
         library.close_from(3, 65_536)
-    assert await_end(process)
+    assert running.join(10)
     assert_recovers(library)
 
 
@@ -233,11 +240,11 @@ def test_one_that_closes_all_of_them_ends_its_worker_and_no_more(library: Module
 @pytest.mark.parametrize("name", ["ignore_signals", "restore_signals", "block_signals"])
 def test_a_library_that_changes_signal_handlers_can_still_be_ended(library: ModuleType, name: str):
     getattr(library, name)()
-    process = library.process()
+    running = worker_of(library)
     assert_recovers(library)
     with raised_soon(DeadlineExceededError, 0.2), noodle.deadline(0.2):
         library.spin()
-    assert await_end(process)
+    assert running.join(10)
     assert_recovers(library)
     with raised_soon(WorkerCrashedError):
         library.give_up()
