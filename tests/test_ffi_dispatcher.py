@@ -23,7 +23,8 @@ from noodle.errors import (
     TargetError,
     UnknownBridgeError,
 )
-from noodle.ffi_dispatcher import FfiDispatcher, LoadDefaults
+from noodle.ffi_dispatcher import FfiDispatcher
+from noodle.library_requests import LoadDefaults
 from noodle.planner import Planner
 from noodle.targets import Target
 from tests.process_bridge import ProcessBridge

@@ -36,6 +36,7 @@ def make_handle(
     *,
     options: CallOptions | None = None,
     sample_every: int = 64,
+    elsewhere: Callable[[str], Handle] | None = None,
 ) -> Handle:
     """Return a handle for a function of a loaded library.
 
@@ -46,9 +47,11 @@ def make_handle(
         function: The function, as its bridge gives it.
         options: What holds for each call of this handle.
         sample_every: One call in so many is timed; 0 for none.
+        elsewhere: Gives the handle of the same function of the same library in another placement;
+            None where it has no other.
     """
-    binding = Binding(planner, origin, name, function, options or CallOptions(), sample_every)
-    return binding.handle
+    chosen = options or CallOptions()
+    return Binding(planner, origin, name, function, chosen, sample_every, elsewhere).handle
 
 
 class Binding:
@@ -59,6 +62,7 @@ class Binding:
         "_batched",
         "_batched_calls",
         "_chosen",
+        "_elsewhere",
         "_function",
         "_name",
         "_origin",
@@ -76,7 +80,9 @@ class Binding:
         function: Function,
         options: CallOptions,
         sample_every: int,
+        elsewhere: Callable[[str], Handle] | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._planner = planner
         self._origin = origin
         self._name = name
@@ -150,11 +156,13 @@ class Binding:
         """Return another handle of the same function, for which these options hold.
 
         Args:
-            options: ``deadline`` in seconds; ``placement``.
+            options: ``deadline`` in seconds; ``placement``, where the library is loaded as well
+                if it runs elsewhere.
 
         Raises:
             SettingsError: An option is unknown or has a wrong value.
             PlacementError: The target cannot have that placement.
+            UsageError, ForeignError: It cannot be loaded there.
         """
         known = [option.name for option in fields(CallOptions)]
         for option in options:
@@ -169,18 +177,18 @@ class Binding:
         chosen = replace(self._chosen, **options)
         if chosen.deadline is not None:
             deadline(chosen.deadline)
-        if chosen.placement not in (None, self._origin.placement):
-            raise placement_refused(
-                self._origin.library, str(chosen.placement), [self._origin.placement]
-            )
-        return make_handle(
-            self._planner,
-            self._origin,
-            self._name,
-            self._function,
-            options=chosen,
-            sample_every=self._sample_every,
-        )
+        if chosen.placement not in (None, "auto", self._origin.placement):
+            return self._in_placement(chosen)
+        return self._handle_of(self._function, replace(chosen, placement=None))
+
+    def _in_placement(self, chosen: CallOptions) -> Handle:
+        """Return the handle of this function where its library runs in another placement."""
+        placement = chosen.placement
+        if self._elsewhere is None or not isinstance(placement, str):
+            raise placement_refused(self._origin.library, str(placement), [self._origin.placement])
+        found = _handle.binding(self._elsewhere(placement))
+        made: Handle = found.options(deadline=chosen.deadline)
+        return made
 
     @property
     def others(self) -> list[Handle]:
@@ -246,15 +254,16 @@ class Binding:
     def _call_row(self, row: Sequence[Any] | Mapping[str, Any]) -> Any:
         return self.handle(**row) if isinstance(row, Mapping) else self.handle(*row)
 
-    def _handle_of(self, function: Function) -> Handle:
-        """Return a handle of another form of this function, under the same options."""
+    def _handle_of(self, function: Function, options: CallOptions | None = None) -> Handle:
+        """Return a handle of a form of this function, by default under the same options."""
         return make_handle(
             self._planner,
             self._origin,
             self._name,
             function,
-            options=self._chosen,
+            options=options or self._chosen,
             sample_every=self._sample_every,
+            elsewhere=self._elsewhere,
         )
 
     def map(self, *arrays: Any) -> Any:
@@ -340,7 +349,8 @@ def placement_refused(library: str, placement: str, possible: Sequence[str]) -> 
         expected=f"placement {' or '.join(possible)}",
         received=placement,
         where=library,
-        remedy=f'leave the placement out, or write "{possible[0]}"',
+        remedy=did_you_mean(placement, possible)
+        or f'leave the placement out, or write "{possible[0]}"',
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from noodle import targets
 from noodle._handle import Handle
@@ -29,56 +30,17 @@ from noodle.errors import (
     did_you_mean,
 )
 from noodle.libraries import Library, library_of
-from noodle.library_requests import LibraryRequest, check_options
+from noodle.library_requests import (
+    Configuration,
+    LibraryRequest,
+    NoConfiguration,
+    check_options,
+    load_request,
+)
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype, parse_prototype
 
-__all__ = ["Configuration", "FfiDispatcher", "LoadDefaults"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadDefaults:
-    """What holds for a load where the caller says nothing else.
-
-    Args:
-        version: The version, as written; ``""`` for any.
-        placement: Where it runs; None to decide by the target.
-        options: Options for the bridge.
-        notes: What ``explain`` should tell.
-    """
-
-    version: str = ""
-    placement: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-class Configuration(Protocol):
-    """What the dispatcher asks about a library before it loads it."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The configured names, in order of preference."""
-
-    def target(self, name: str) -> str | None:
-        """Return the target that a configured name stands for, or None."""
-
-    def defaults(self, name: str, target: targets.Target) -> LoadDefaults:
-        """Return the defaults of a load; raises when a dependency is missing."""
-
-
-class NoConfiguration:
-    """A configuration that names nothing."""
-
-    names: Sequence[str] = ()
-
-    def target(self, name: str) -> str | None:
-        """Return None."""
-        return None
-
-    def defaults(self, name: str, target: targets.Target) -> LoadDefaults:
-        """Return the defaults of an unconfigured library."""
-        return LoadDefaults()
+__all__ = ["FfiDispatcher"]
 
 
 class FfiDispatcher:
@@ -109,6 +71,7 @@ class FfiDispatcher:
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._libraries: dict[Hashable, Library] = {}
+        self._elsewhere: dict[tuple[Hashable, str], Library] = {}
         self._offers: dict[str, list[Offer]] = {}
 
     # ------------------------------------------------------------------------------ loading
@@ -159,6 +122,7 @@ class FfiDispatcher:
         with self._lock:
             old = self._libraries.get(request.key)
             self._libraries[request.key] = library
+            self._forget_elsewhere(request.key)
             for offers in self._offers.values():
                 offers[:] = [replace(o, library=library) if o.library is old else o for o in offers]
         return library.module
@@ -185,11 +149,14 @@ class FfiDispatcher:
             )
         library = self.bridge(name)
         with self._lock:
+            moved = []
             for key in [key for key, one in self._libraries.items() if one is library]:
                 del self._libraries[key]
+                moved += self._forget_elsewhere(key)
             for offers in self._offers.values():
                 offers[:] = [offer for offer in offers if offer.library is not library]
-        library.close()
+        for one in (library, *moved):
+            one.close()
 
     def _leave_parent(self) -> None:
         """In a child of fork, forget the libraries whose workers are the parent's.
@@ -201,6 +168,7 @@ class FfiDispatcher:
         self._process = os.getpid()
         self._lock = threading.Lock()  # another thread of the parent may have held the old one
         self._libraries = {key: one for key, one in self._libraries.items() if _is_inprocess(one)}
+        self._elsewhere.clear()
         for offers in self._offers.values():
             offers[:] = [offer for offer in offers if _is_inprocess(offer.library)]
 
@@ -251,9 +219,9 @@ class FfiDispatcher:
         if answer is None:
             return None
         defaults = self._configuration.defaults(request.name, request.target)
-        asked, load_request = _load_request(request, defaults)
-        placement = self._placement(bridge, load_request, asked)
-        return answer(replace(load_request, placement=placement))
+        asked, wanted = load_request(request, defaults)
+        placement = self._placement(bridge, wanted, asked)
+        return answer(replace(wanted, placement=placement))
 
     def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
         configured = self._configuration.target(text) if isinstance(text, str) else None
@@ -266,11 +234,11 @@ class FfiDispatcher:
         bridge = self._bridge(target)
         check_options(bridge, options, where=target.text)
         defaults = self._configuration.defaults(name, target)
-        asked, load_request = _load_request(request, defaults)
-        placement = self._placement(bridge, load_request, asked)
+        asked, wanted = load_request(request, defaults)
+        placement = self._placement(bridge, wanted, asked)
         if self._admit:
             self._admit(name, placement)
-        loaded = bridge.load(replace(load_request, placement=placement))
+        loaded = bridge.load(replace(wanted, placement=placement))
         origin = Origin(
             library=name,
             target=_with_version(target, loaded.version),
@@ -279,7 +247,7 @@ class FfiDispatcher:
             instances=(f"{name}/{placement}",),
             notes=(*defaults.notes, *loaded.notes),
         )
-        return Library(origin, loaded, self._new_handle)
+        return Library(origin, loaded, partial(self._new_handle, request))
 
     def _target(self, text: Any, directory: Path) -> targets.Target:
         # Entry points are scanned only for a text that can name a plug-in at all.
@@ -303,8 +271,38 @@ class FfiDispatcher:
             raise placement_refused(request.library, placement, possible)
         return placement
 
-    def _new_handle(self, origin: Origin, name: str, function: Function) -> Handle:
-        return make_handle(self.planner, origin, name, function, sample_every=self._sample_every)
+    def _new_handle(
+        self, request: LibraryRequest, origin: Origin, name: str, function: Function
+    ) -> Handle:
+        return make_handle(
+            self.planner,
+            origin,
+            name,
+            function,
+            sample_every=self._sample_every,
+            elsewhere=partial(self._function_in, request, name),
+        )
+
+    def _function_in(self, request: LibraryRequest, name: str, placement: str) -> Handle:
+        """Return a function of a library in another placement, loaded there if need be.
+
+        What is loaded there belongs to the library: it has no name of its own, and ends with it.
+        """
+        options = {**request.options, "placement": placement}
+        moved = replace(request, options=options)
+        place = (request.key, placement)
+        self._leave_parent()
+        library = self._libraries.get(moved.key) or self._elsewhere.get(place)
+        if library is None:
+            loaded = self._load(moved)
+            with self._lock:
+                library = self._elsewhere.setdefault(place, loaded)
+        return library.handle(name)
+
+    def _forget_elsewhere(self, key: Hashable) -> list[Library]:
+        """Forget where else a library runs, and return it there; the lock is held."""
+        places = [place for place in self._elsewhere if place[0] == key]
+        return [self._elsewhere.pop(place) for place in places]
 
     # ---------------------------------------------------------------------- loaded libraries
 
@@ -451,25 +449,6 @@ class FfiDispatcher:
     def execute(self, library: str | ModuleType, operation: str, data: Any) -> Any:
         """Run an operation of one library with arguments given as data; see ``Library.execute``."""
         return self.bridge(library).execute(operation, data)
-
-
-def _load_request(
-    request: LibraryRequest, defaults: LoadDefaults
-) -> tuple[str | None, LoadRequest]:
-    """Return the placement that is asked for, if one is, and what the bridge is asked."""
-    target = request.target
-    options = {**defaults.options, **request.options}
-    placement = options.pop("placement", None) or defaults.placement
-    return placement, LoadRequest(
-        library=request.name,
-        location=target.location,
-        kind=target.kind,
-        requirement=options.pop("version", None) or target.requirement or defaults.version,
-        interpreter=target.interpreter,
-        prototypes=options.pop("prototypes", None),
-        directory=str(request.directory),
-        options=options,
-    )
 
 
 def _with_version(target: targets.Target, version: str | None) -> str:

@@ -181,7 +181,24 @@ class Library:
             NameNotFoundError: There is none, or a part is private.
             ArgumentError: The member is not a function.
         """
-        member = self.member(operation)
+        return self._handle(operation, self.member(operation))
+
+    def handle(self, name: str) -> Handle:
+        """Return the handle of a function by the name that its plans have, which may be private.
+
+        Args:
+            name: Its dotted name.
+
+        Raises:
+            NameNotFoundError: There is none.
+            ArgumentError: The member is not a function.
+        """
+        value: Any = self.module
+        for part in name.split("."):
+            value = self._attribute(value, part, name)
+        return self._handle(name, value)
+
+    def _handle(self, operation: str, member: Any) -> Handle:
         if isinstance(member, Handle):
             return member
         if not callable(member):

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from noodle.calls import Bridge
+from noodle.calls import Bridge, LoadRequest
 from noodle.errors import SettingsError, did_you_mean
 from noodle.prototypes import Prototype
 from noodle.targets import Target
 from noodle.values import describe
 
-__all__ = ["COMMON_OPTIONS", "LibraryRequest", "check_options"]
+__all__ = [
+    "COMMON_OPTIONS",
+    "Configuration",
+    "LibraryRequest",
+    "LoadDefaults",
+    "NoConfiguration",
+    "check_options",
+    "load_request",
+]
 
 COMMON_OPTIONS = ("prototypes", "placement", "version")
 """The options of a load that every bridge has."""
@@ -47,6 +55,74 @@ class LibraryRequest:
         anchored = self.target.is_path or self.target.kind == "plugin" or own_options
         place = os.path.abspath(self.directory) if anchored else None
         return self.name, self.target, place, _frozen(self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDefaults:
+    """What holds for a load where the caller says nothing else.
+
+    Args:
+        version: The version, as written; ``""`` for any.
+        placement: Where it runs; None to decide by the target.
+        options: Options for the bridge.
+        notes: What ``explain`` should tell.
+    """
+
+    version: str = ""
+    placement: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Configuration(Protocol):
+    """What the dispatcher asks about a library before it loads it."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The configured names, in order of preference."""
+
+    def target(self, name: str) -> str | None:
+        """Return the target that a configured name stands for, or None."""
+
+    def defaults(self, name: str, target: Target) -> LoadDefaults:
+        """Return the defaults of a load; raises when a dependency is missing."""
+
+
+class NoConfiguration:
+    """A configuration that names nothing."""
+
+    names: Sequence[str] = ()
+
+    def target(self, name: str) -> str | None:
+        """Return None."""
+        return None
+
+    def defaults(self, name: str, target: Target) -> LoadDefaults:
+        """Return the defaults of an unconfigured library."""
+        return LoadDefaults()
+
+
+def load_request(request: LibraryRequest, defaults: LoadDefaults) -> tuple[str | None, LoadRequest]:
+    """Return the placement that is asked for, if one is, and what the bridge is asked.
+
+    Args:
+        request: What the caller wants.
+        defaults: What holds where the caller says nothing else.
+    """
+    target = request.target
+    options = {**defaults.options, **request.options}
+    placement = options.pop("placement", None) or defaults.placement
+    placement = None if placement == "auto" else placement
+    return placement, LoadRequest(
+        library=request.name,
+        location=target.location,
+        kind=target.kind,
+        requirement=options.pop("version", None) or target.requirement or defaults.version,
+        interpreter=target.interpreter,
+        prototypes=options.pop("prototypes", None),
+        directory=str(request.directory),
+        options=options,
+    )
 
 
 class _Identity:

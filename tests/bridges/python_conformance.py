@@ -21,6 +21,7 @@ SOURCE = '''
 
 from __future__ import annotations
 
+__version__ = "1.2.3"
 LIMIT = 10
 
 
@@ -107,6 +108,7 @@ class PythonConformance(BridgeConformance):
         assert library.Counter is library.Counter
         assert 3 == library.Counter(3).value
         assert "A library of the test's own." == library.__doc__
+        assert "1.2.3" == library.__version__
 
     def test_a_callable_instance_without_a_name_is_a_value(self, library: ModuleType) -> None:
         assert ("called", "k") == (library.instance(), library.instance["k"])

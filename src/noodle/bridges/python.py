@@ -32,6 +32,8 @@ from noodle.bridges.python_imports import (
     submodule_names,
     version_of,
 )
+from noodle.bridges.python_options import WORKER_OPTIONS
+from noodle.bridges.remote.options import refuse_worker_options
 from noodle.calls import (
     BoundFunction,
     Call,
@@ -43,7 +45,6 @@ from noodle.calls import (
 )
 from noodle.errors import (
     NameNotFoundError,
-    SettingsError,
     TargetError,
     did_you_mean,
 )
@@ -124,7 +125,7 @@ class PythonBridge:
             from noodle.bridges.python_isolated import load_isolated
 
             return load_isolated(request, environment_of(request))
-        _refuse_worker_options(request)
+        refuse_worker_options(request, WORKER_OPTIONS)
         if request.interpreter:
             check_interpreter(request.location, request.interpreter)
         if "/" in request.location:
@@ -134,19 +135,6 @@ class PythonBridge:
         check_version(name, request.requirement)
         require_dependencies(request)
         return PythonLibrary(import_module(name, request.location))
-
-
-def _refuse_worker_options(request: LoadRequest) -> None:
-    from noodle.bridges.python_options import WORKER_OPTIONS
-
-    for option in request.options:
-        if option in WORKER_OPTIONS:
-            raise SettingsError(
-                f"the option {option!r} is for libraries in workers",
-                expected="no such option",
-                received=f"placement inprocess of {request.location}",
-                remedy='add placement="isolated"',
-            )
 
 
 class PythonLibrary:

@@ -27,6 +27,8 @@ class RemotePythonLibrary(RemoteLibrary):
     that stand for them here, and other values as they cross.
     """
 
+    told_names = frozenset({"__author__", "__version__"})
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._classes: dict[str, RemoteClass] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from noodle.ffi_dispatcher import LoadDefaults
+from noodle.library_requests import LoadDefaults
 from noodle.settings import BridgeSettings, Settings
 from noodle.targets import Target
 

@@ -42,12 +42,17 @@ class RemoteModule:
         worker = self.pool.worker(index)
         known = self._imported.get(worker)
         if known is None:
-            known = _host.request(
-                worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
-            )
+            known = self._load(worker)
             _host.note_found(known)
             self._imported[worker] = known
         return known
+
+    def _load(self, worker: Worker) -> _host.Reference:
+        """Let a worker load it, which has not loaded it yet."""
+        loaded: _host.Reference = _host.request(
+            worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
+        )
+        return loaded
 
     def warm(self) -> None:
         """Start every worker and import the module there, all at once; wait until that is done.

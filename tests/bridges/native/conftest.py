@@ -93,14 +93,38 @@ def bridges(cache_directory: Path) -> dict[str, tuple[NativeBridge, dict[str, An
     }
 
 
-@pytest.fixture(params=["compiled", "ziglang", "libffi"])
-def library(request: pytest.FixtureRequest, bridges: Any, sample: Path) -> NativeLibrary:
-    """The sample library, called in each way."""
-    bridge, options = bridges[request.param]
+def load_sample(bridges: Any, sample: Path, way: str) -> NativeLibrary:
+    """Load the sample library; a way is a key of ``bridges``, behind ``isolated`` in a worker."""
+    placement = "isolated" if way.startswith("isolated") else "inprocess"
+    bridge, options = bridges[way.removeprefix("isolated ")]
     loaded: NativeLibrary = bridge.load(
-        LoadRequest("sample", str(sample), prototypes=PROTOTYPES, options=options)
+        LoadRequest(
+            "sample", str(sample), prototypes=PROTOTYPES, options=options, placement=placement
+        )
     )
     return loaded
+
+
+HERE = ["compiled", "ziglang", "libffi"]
+IN_A_WORKER = ["isolated compiled", "isolated libffi"]
+
+
+@pytest.fixture(params=[*HERE, *IN_A_WORKER])
+def library(request: pytest.FixtureRequest, bridges: Any, sample: Path) -> NativeLibrary:
+    """The sample library, called in each way, in this process and in a worker."""
+    return load_sample(bridges, sample, request.param)
+
+
+@pytest.fixture(params=HERE)
+def library_here(request: pytest.FixtureRequest, bridges: Any, sample: Path) -> NativeLibrary:
+    """The sample library, called in each way in this process."""
+    return load_sample(bridges, sample, request.param)
+
+
+@pytest.fixture(params=IN_A_WORKER)
+def isolated(request: pytest.FixtureRequest, bridges: Any, sample: Path) -> NativeLibrary:
+    """The sample library, called in each way in a worker."""
+    return load_sample(bridges, sample, request.param)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""What a call does is the same through a compiled extension, ziglang's, and libffi."""
+"""What a call does is the same through a compiled extension, ziglang's, and libffi.
+
+It is also the same in this process and in a worker, but for what needs this process's memory.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from noodle.bridges.native.libraries import NativeLibrary
-from noodle.bridges.native.pointers import Pointer
+from noodle.bridges.native.pointers import AnyPointer
 from noodle.calls import Call
 from noodle.errors import (
     ArgumentError,
@@ -192,7 +195,7 @@ class TestText:
 
 
 class TestMemory:
-    def test_arrays_are_shared_without_a_copy(self, library: NativeLibrary) -> None:
+    def test_what_a_function_writes_to_an_array_is_seen_here(self, library: NativeLibrary) -> None:
         in_c = (ctypes.c_double * 6)(*range(6))
         for values in (np.arange(6.0).reshape(2, 3), array.array("d", range(6)), in_c):
             assert 15.0 == call(library, "sum", values, 6)
@@ -276,7 +279,7 @@ class TestMemory:
 class TestPointers:
     def test_a_pointer_can_be_handed_on(self, library: NativeLibrary) -> None:
         counter = call(library, "counter_new", 5)
-        assert isinstance(counter, Pointer)
+        assert isinstance(counter, AnyPointer)
         assert "struct counter" in repr(counter)
         assert [5, 6] == [call(library, "counter_next", counter) for _ in range(2)]
         assert call(library, "counter_free", counter) is None
@@ -294,20 +297,23 @@ class TestPointers:
             call(library, "counter_next", call(library, "other_new"))
 
     def test_pointers_of_cffi_are_accepted_and_its_numbers_are_not(
-        self, library: NativeLibrary
+        self, library_here: NativeLibrary
     ) -> None:
         ffi = cffi.FFI()
         values = ffi.new("double[]", [1.0, 2.0])
-        assert 3.0 == call(library, "sum", values, 2)
+        assert 3.0 == call(library_here, "sum", values, 2)
         for name in ("sum", "length"):
             with pytest.raises(ArgumentTypeError):
-                call(library, name, ffi.cast("long", 4096), *([2] if name == "sum" else []))
+                call(library_here, name, ffi.cast("long", 4096), *([2] if name == "sum" else []))
 
-    def test_a_pointer_cannot_be_read_through(self, library: NativeLibrary) -> None:
+    def test_a_pointer_cannot_be_read_through(self, library_here: NativeLibrary) -> None:
         values = np.array([1.0, 2.0])
-        pointer = call(library, "first", values)
-        assert (values.ctypes.data, pointer) == (pointer.address, call(library, "first", pointer))
-        assert 3.0 == call(library, "sum", pointer, 2)
+        pointer = call(library_here, "first", values)
+        assert (values.ctypes.data, pointer) == (
+            pointer.address,
+            call(library_here, "first", pointer),
+        )
+        assert 3.0 == call(library_here, "sum", pointer, 2)
         for use in (lambda p: p[0], iter, memoryview, int, len):
             with pytest.raises(TypeError):
                 use(pointer)

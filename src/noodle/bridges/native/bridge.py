@@ -1,4 +1,4 @@
-"""The adapter for shared libraries and C sources.
+"""The adapter for shared libraries and C sources, in this process or in workers.
 
 Importing this module loads neither cffi nor a parser; the first load does.
 """
@@ -15,6 +15,7 @@ from noodle.calls import LoadRequest, Preparation
 if TYPE_CHECKING:
     from noodle.bridges.native.compilers import Compiler
     from noodle.bridges.native.libraries import NativeLibrary
+    from noodle.bridges.native.load import Load
 
 __all__ = ["SECTION", "NativeBridge"]
 
@@ -23,7 +24,7 @@ SECTION = "native"
 
 
 class NativeBridge:
-    """Loads shared libraries and C sources, and calls their functions in this process.
+    """Loads shared libraries and C sources, and calls their functions here or in workers.
 
     It may be used from several threads at once.
 
@@ -44,7 +45,7 @@ class NativeBridge:
         self._compiler = compiler
         self._cache_directory = cache_directory
 
-    placements = ("inprocess",)
+    placements = ("inprocess", "isolated")
 
     @property
     def name(self) -> str:
@@ -107,16 +108,29 @@ class NativeBridge:
             VersionError: The library is older than was asked for.
             LibraryLoadError: It is no library for this process, or the loader refused it.
             CompilationError: The compiler rejected the source.
-            SettingsError: An option is unknown or has a wrong value.
+            SettingsError: An option is unknown, has a wrong value, or is one of workers only.
+            WorkerCrashedError: Its worker ended while it was opened.
         """
         from noodle.bridges.native.compilers import find_compiler
-        from noodle.bridges.native.load import Load
         from noodle.build_cache import user_cache_directory
 
-        load = Load(
+        load = _load_class(request)(
             request,
             library_paths=self._library_paths,
             compiler=self._compiler or find_compiler(),
             cache_directory=self._cache_directory or user_cache_directory() / "native",
         )
         return load.library()
+
+
+def _load_class(request: LoadRequest) -> type[Load]:
+    if request.placement == "isolated":
+        from noodle.bridges.native.isolated.load import IsolatedLoad
+
+        return IsolatedLoad
+    from noodle.bridges.native.load import Load
+    from noodle.bridges.native.options import WORKER_OPTIONS
+    from noodle.bridges.remote.options import refuse_worker_options
+
+    refuse_worker_options(request, WORKER_OPTIONS)
+    return Load

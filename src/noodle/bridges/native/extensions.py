@@ -22,7 +22,13 @@ from noodle.bridges.native.declarations import Declaration
 from noodle.build_cache import BuildCache, digest
 from noodle.errors import LibraryLoadError, MissingToolError
 
-__all__ = ["Extension", "extension_key", "load_extension"]
+__all__ = [
+    "Extension",
+    "compile_extension",
+    "extension_key",
+    "open_extension",
+    "read_declarations",
+]
 
 _FORMAT = "2"
 
@@ -95,7 +101,10 @@ static const char *noodle_open(const char *path)
 }
 """
 
-_loaded: dict[str, Extension] = {}
+_modules: dict[str, Any] = {}
+"""The modules that were imported, by key; importing one opens no library."""
+
+_opened: dict[str, Extension] = {}
 _loading = threading.Lock()
 
 
@@ -123,8 +132,7 @@ class Extension:
         if failed:
             reason = module.ffi.string(failed).decode("utf-8", "replace")
             raise LibraryLoadError(f"{path.name!r} does not load", received=reason)
-        manifest = module.ffi.string(module.lib.noodle_manifest())
-        self.declarations = tuple(Declaration.unpack(packed) for packed in json.loads(manifest))
+        self.declarations = _declarations(module)
         self._functions = module.lib
 
     def entry(self, declaration: Declaration) -> Callable[..., Any]:
@@ -151,19 +159,17 @@ def extension_key(text: str, path: Path, identity: str, compiler: str, optimizat
     )
 
 
-def load_extension(
+def compile_extension(
     key: str,
-    path: Path,
     declare: Callable[[], Sequence[Declaration]],
     cache: BuildCache,
     compiler: Compiler,
     optimization: str,
-) -> Extension:
-    """Return the extension for a key, compiled now if it was never compiled before.
+) -> Path:
+    """Return the file of the extension for a key, compiled now if it was never compiled before.
 
     Args:
         key: See ``extension_key``.
-        path: The library's absolute real path.
         declare: Reads and checks the declarations; called only when something must be compiled.
         cache: Where extensions are kept.
         compiler: The compiler to use.
@@ -172,13 +178,9 @@ def load_extension(
     Raises:
         MissingToolError: Python's own headers are not installed.
         CompilationError: The compiler failed.
-        LibraryLoadError: The library cannot be opened.
         PrototypeError: From ``declare``.
     """
-    known = _loaded.get(key)
-    if known:
-        return known
-    name = f"noodle_native_{key}"
+    name = _module_name(key)
 
     def build(output: Path) -> None:
         source = output.with_name(f"{name}.c")
@@ -192,11 +194,57 @@ def load_extension(
         ]
         compiler.shared_library([source.name], output, directory=output.parent, flags=flags)
 
-    compiled = cache.get(f"{name}.so", build)
+    return cache.get(f"{name}.so", build)
+
+
+def read_declarations(key: str, compiled: Path) -> tuple[Declaration, ...]:
+    """Return the declarations of a compiled extension, without opening its library.
+
+    Args:
+        key: Its key.
+        compiled: Its file.
+
+    Raises:
+        ImportError: The file does not load.
+    """
     with _loading:
-        if key not in _loaded:
-            _loaded[key] = Extension(_import(name, compiled), path)
-        return _loaded[key]
+        return _declarations(_module(key, compiled))
+
+
+def open_extension(key: str, compiled: Path, path: Path) -> Extension:
+    """Return an extension that is open on its library, the same one for the same key.
+
+    Args:
+        key: Its key.
+        compiled: Its file.
+        path: The library's absolute real path.
+
+    Raises:
+        ImportError: The file does not load.
+        LibraryLoadError: The library cannot be opened.
+    """
+    known = _opened.get(key)
+    if known:
+        return known
+    with _loading:
+        if key not in _opened:
+            _opened[key] = Extension(_module(key, compiled), path)
+        return _opened[key]
+
+
+def _module_name(key: str) -> str:
+    return f"noodle_native_{key}"
+
+
+def _module(key: str, compiled: Path) -> Any:
+    if key not in _modules:
+        _modules[key] = _import(_module_name(key), compiled)
+    return _modules[key]
+
+
+def _declarations(module: Any) -> tuple[Declaration, ...]:
+    manifest = module.ffi.string(module.lib.noodle_manifest())
+    return tuple(Declaration.unpack(packed) for packed in json.loads(manifest))
 
 
 def _import(name: str, path: Path) -> Any:

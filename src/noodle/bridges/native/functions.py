@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from noodle.bridges.native.arguments import Converter, Refusal, argument_of
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
+from noodle.bridges.native.arguments import argument_of
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.results import converter_of
 from noodle.calls import BoundFunction, Call, Function, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
 from noodle.prototypes import Prototype
 
-__all__ = ["NativeFunction", "NativeFunctions"]
+__all__ = ["DeclaredFunction", "NativeFunction", "NativeFunctions", "adapted"]
 
 _REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 """What cffi and the converters raise for an argument that does not fit."""
 
 
-class NativeFunction(Function):
-    """A function of a shared library.
+class DeclaredFunction(Function):
+    """A function of a shared library, wherever that is loaded.
 
     Args:
         library: The library's name in messages.
         declaration: What the function takes and gives.
-        entry: cffi's callable for it.
-        compiled: Whether the entry is of a compiled extension, which checks numbers itself.
+        rules: Gives the rules of a parameter, by its declaration and its name in messages.
+        compiled: Whether a compiled extension calls it, which checks numbers itself.
         notes: What ``explain`` should tell about how it is called.
     """
 
@@ -33,22 +35,19 @@ class NativeFunction(Function):
         self,
         library: str,
         declaration: Declaration,
-        entry: Callable[..., Any],
+        rules: Callable[[DeclaredParameter, str], Argument],
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
     ) -> None:
         self._name = f"{library}.{declaration.name}"
         self._prototype = declaration.prototype()
-        self._entry = entry
         self._compiled = compiled
         self._notes = notes
         self._labels = [p.name or f"argument {i}" for i, p in enumerate(declaration.parameters, 1)]
         self._arguments = [
-            argument_of(p, label)
-            for p, label in zip(declaration.parameters, self._labels, strict=True)
+            rules(p, label) for p, label in zip(declaration.parameters, self._labels, strict=True)
         ]
-        self._result = converter_of(declaration.result, self._name)
         self._raw = _python_function(self, library, declaration)
 
     @property
@@ -70,7 +69,7 @@ class NativeFunction(Function):
         Raises:
             ArgumentError: The arguments do not fit; the message names the parameter.
         """
-        self._raise_refusals(call.args, call.kwargs)
+        self.check(call.args, call.kwargs)
         return self._bound(call.args, call.kwargs)
 
     def translate(
@@ -85,13 +84,22 @@ class NativeFunction(Function):
         """
         if isinstance(error, NoodleError) or not isinstance(error, _REFUSALS):
             return error
+        return self.refusal_of(args, kwargs) or error
+
+    def refusal_of(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ArgumentError | None:
+        """Return why arguments do not fit, or None when they do."""
         try:
-            self._raise_refusals(args, kwargs)
+            self.check(args, kwargs)
         except ArgumentError as refused:
             return refused
-        return error
+        return None
 
-    def _raise_refusals(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Check arguments, types and values.
+
+        Raises:
+            ArgumentError: They do not fit; the message names the parameter.
+        """
         matched = self._prototype.bind(args, kwargs)
         if isinstance(matched, str):
             raise self._arity_error(matched)
@@ -129,12 +137,51 @@ class NativeFunction(Function):
             converters.append(argument.converter(python_type, compiled=self._compiled))
             note = argument.note(python_type)
             notes += [f"{label}: {note}"] if note else []
-        if kwargs or self._result or any(converters):
-            names = [label for label in self._labels if label in kwargs]
-            target = _adapted(self._entry, self._labels, names, converters, self._result)
-        else:
-            target = self._entry
+        names = [label for label in self._labels if label in kwargs]
+        target = self._target([values[label] for label in self._labels], names, converters)
         return BoundFunction(target, self.translate, notes=tuple(notes))
+
+    @abstractmethod
+    def _target(
+        self, values: list[Any], named: list[str], converters: list[Converter | None]
+    ) -> Callable[..., Any]:
+        """Return what a warm call jumps to.
+
+        Args:
+            values: The arguments of the call that is planned, in order.
+            named: Those that come by keyword.
+            converters: What makes each argument ready.
+        """
+
+
+class NativeFunction(DeclaredFunction):
+    """A function of a library in this process.
+
+    Args:
+        library: The library's name in messages.
+        declaration: What the function takes and gives.
+        entry: cffi's callable for it.
+        compiled: Whether the entry is of a compiled extension.
+        notes: What ``explain`` should tell about how it is called.
+    """
+
+    def __init__(
+        self,
+        library: str,
+        declaration: Declaration,
+        entry: Callable[..., Any],
+        *,
+        compiled: bool,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(library, declaration, argument_of, compiled=compiled, notes=notes)
+        self._entry = entry
+        self._result = converter_of(declaration.result, self._name)
+
+    def _target(
+        self, values: list[Any], named: list[str], converters: list[Converter | None]
+    ) -> Callable[..., Any]:
+        return adapted(self._entry, self._labels, named, converters, self._result)
 
 
 class NativeFunctions:
@@ -148,18 +195,18 @@ class NativeFunctions:
     def __init__(
         self,
         declarations: Sequence[Declaration] = (),
-        make: Callable[[Declaration], NativeFunction] | None = None,
+        make: Callable[[Declaration], DeclaredFunction] | None = None,
     ) -> None:
         self._make = make
         self._declarations = {d.name: d for d in declarations}
-        self._made: dict[str, NativeFunction] = {}
+        self._made: dict[str, DeclaredFunction] = {}
 
     @property
     def declarations(self) -> Mapping[str, Declaration]:
         """The declarations by name."""
         return self._declarations
 
-    def get(self, name: str) -> NativeFunction | None:
+    def get(self, name: str) -> DeclaredFunction | None:
         """Return the function of that name, always the same one, or None."""
         function = self._made.get(name)
         if function is None and self._make and name in self._declarations:
@@ -167,7 +214,7 @@ class NativeFunctions:
         return function
 
 
-def _adapted(
+def adapted(
     entry: Callable[..., Any],
     labels: list[str],
     named: list[str],
@@ -178,7 +225,16 @@ def _adapted(
 
     It is compiled for the signature: a loop over the converters would double the cost of a call.
     Only positions and quoted names enter the text.
+
+    Args:
+        entry: What is called; returned itself where there is nothing to do.
+        labels: The names of the parameters.
+        named: Those whose arguments come by keyword.
+        converters: What makes each argument ready, or None.
+        result: What converts the result, or None.
     """
+    if not (named or result or any(converters)):
+        return entry
     positional = [label for label in labels if label not in named]
     scope: dict[str, Any] = {"entry": entry, "result": result}
     parts = []
@@ -190,12 +246,12 @@ def _adapted(
     parameters += ["/"] * bool(parameters) + ["**named"] * bool(named)
     call = f"entry({', '.join(parts)})"
     text = f"lambda {', '.join(parameters)}: {f'result({call})' if result else call}"
-    adapted: Callable[..., Any] = eval(compile(text, "<native call>", "eval"), scope)
-    return adapted
+    made: Callable[..., Any] = eval(compile(text, "<native call>", "eval"), scope)
+    return made
 
 
 def _python_function(
-    function: NativeFunction, library: str, declaration: Declaration
+    function: DeclaredFunction, library: str, declaration: Declaration
 ) -> Callable[..., Any]:
     bound: dict[tuple[type, ...], BoundFunction] = {}
 
@@ -209,7 +265,7 @@ def _python_function(
                 bound[types] = ready
         try:
             return ready.callable(*args, **kwargs)
-        except _REFUSALS as error:
+        except Exception as error:
             translated = function.translate(error, args, kwargs)
             if translated is error:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from noodle.bridges.native.functions import NativeFunction, NativeFunctions
+from noodle.bridges.native.functions import DeclaredFunction, NativeFunctions
 from noodle.errors import NameNotFoundError, did_you_mean
 
 __all__ = ["NativeLibrary"]
@@ -66,7 +66,7 @@ class NativeLibrary:
         """Return the declared functions' names."""
         return sorted(self._functions.declarations)
 
-    def member(self, name: str) -> NativeFunction:
+    def member(self, name: str) -> DeclaredFunction:
         """Return a declared function.
 
         Args:

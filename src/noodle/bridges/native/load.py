@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration, from_prototypes
@@ -29,10 +29,24 @@ from noodle.errors import (
     did_you_mean,
 )
 
-__all__ = ["Load"]
+__all__ = ["COMPILED", "THROUGH_LIBFFI", "Load"]
+
+COMPILED = "compiled call (cffi API mode)"
+THROUGH_LIBFFI = "call through libffi (cffi ABI mode)"
 
 _NO_COMPILER = "there is no C compiler"
 _COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
+
+
+class Exports(Protocol):
+    """What a library exports."""
+
+    @property
+    def exports(self) -> Mapping[str, bool]:
+        """The exported names; the value says whether the name is a function."""
+
+    def is_function(self, name: str) -> bool:
+        """Return whether the library itself exports a function of that name."""
 
 
 class Load:
@@ -115,15 +129,22 @@ class Load:
         self._notes.append(f"compiled from {location} with {compiler.name} -{level}")
         return path
 
-    def _open(self) -> OpenedLibrary:
+    def _open(self) -> Exports:
+        """Return what the library exports, once it is known that it can be loaded."""
+        return self._opened_here()
+
+    def _opened_here(self) -> OpenedLibrary:
         if self._opened is None:
             self._opened = OpenedLibrary(self._path, self._elf, self._shown)
         return self._opened
 
     def _version(self) -> str | None:
+        return None if is_source(self._shown) else self._own_version()
+
+    def _own_version(self) -> str | None:
         from noodle.bridges.native.versions import version_of
 
-        return None if is_source(self._shown) else version_of(self._path, self._open().handle)
+        return version_of(self._path, self._opened_here().handle)
 
     def _check_version(self) -> None:
         requirement = self._request.requirement.strip()
@@ -147,8 +168,7 @@ class Load:
 
     def _functions(self) -> NativeFunctions:
         if not self._request.prototypes:
-            self._open()
-            return NativeFunctions()
+            return self._no_functions()
         if self._options.mode == "abi":
             return self._libffi_functions()
         try:
@@ -159,6 +179,10 @@ class Load:
             remedy = f" ({error.remedy})" if error.remedy else ""
             self._notes.append(f"called through libffi, which is slower: {error.summary}{remedy}")
         return self._libffi_functions()
+
+    def _no_functions(self) -> NativeFunctions:
+        self._open()
+        return NativeFunctions()
 
     def _declarations(self) -> tuple[Declaration, ...]:
         """Return the declarations, after checking that the library has every function."""
@@ -192,7 +216,7 @@ class Load:
         )
 
     def _compiled_functions(self) -> NativeFunctions:
-        from noodle.bridges.native.extensions import extension_key, load_extension
+        from noodle.bridges.native.extensions import compile_extension, extension_key
 
         compiler, level = self._compiler, self._options.optimization
         if compiler is None:
@@ -200,9 +224,8 @@ class Load:
         text = _text_of(self._request.prototypes)
         key = extension_key(text, self._path, self._identity, compiler.identity, level)
         try:
-            extension = load_extension(
-                key, self._path, self._declarations, self._cache, compiler, level
-            )
+            compiled = compile_extension(key, self._declarations, self._cache, compiler, level)
+            return self._extension_functions(key, compiled)
         except (UsageError, CompilationError):
             raise
         except OSError as error:
@@ -213,13 +236,18 @@ class Load:
             raise CompilationError(
                 "what was compiled does not load", received=str(error)
             ) from error
+
+    def _extension_functions(self, key: str, compiled: Path) -> NativeFunctions:
+        from noodle.bridges.native.extensions import open_extension
+
+        extension = open_extension(key, compiled, self._path)
         note_opened(self._path, self._identity)
         return self._bind(extension.declarations, extension.entry, compiled=True)
 
     def _libffi_functions(self) -> NativeFunctions:
         from noodle.bridges.native.libffi import entry
 
-        opened = self._open()
+        opened = self._opened_here()
         return self._bind(
             self._declarations(),
             lambda declaration: entry(declaration, opened.address_of(declaration.name)),
@@ -233,7 +261,7 @@ class Load:
         *,
         compiled: bool,
     ) -> NativeFunctions:
-        way = "compiled call (cffi API mode)" if compiled else "call through libffi (cffi ABI mode)"
+        way = COMPILED if compiled else THROUGH_LIBFFI
         library = self._request.library
 
         def make(declaration: Declaration) -> NativeFunction:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from noodle.errors import SettingsError, did_you_mean
+from noodle.bridges.python_options import LEAST_MEMORY
+from noodle.bridges.remote import options as shared
+from noodle.errors import SettingsError
 
-__all__ = ["NativeOptions"]
+__all__ = ["WORKER_OPTIONS", "NativeOptions"]
+
+WORKER_OPTIONS = frozenset({"worker", "environment", "memory", "shared_memory"})
+"""Those that only a library in a worker has."""
 
 _LEVELS = ("O0", "O1", "O2", "O3", "Os")
 _MODES = ("api", "abi")
@@ -26,6 +32,12 @@ class NativeOptions:
         library_paths: Directories to search before all others.
         dependencies: Libraries or packages that must be there, under any distribution's name.
         cache_directory: Where compiled files are kept; None takes the bridge's own.
+        worker: The name of the worker that it runs in, with the others that name it; None for a
+            worker of its own.
+        environment: Variables of the worker beside the usual ones, as sorted pairs.
+        memory: The most bytes that the worker may have; None for no limit.
+        shared_memory: The most bytes of shared arrays that it may be given at once; None for
+            ``memory``, else half of the machine's memory.
     """
 
     mode: str | None = None
@@ -33,6 +45,10 @@ class NativeOptions:
     library_paths: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
     cache_directory: str | None = None
+    worker: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    memory: int | None = None
+    shared_memory: int | None = None
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -49,35 +65,14 @@ class NativeOptions:
         Raises:
             SettingsError: A name is unknown or a value is wrong.
         """
-        for name in options:
-            if name not in cls.names():
-                raise SettingsError(
-                    f"unknown option {name!r} for a native library",
-                    expected=f"one of {', '.join(sorted(cls.names()))}",
-                    received=str(name),
-                    remedy=did_you_mean(str(name), cls.names()),
-                )
-        return cls(
-            _chosen("mode", options.get("mode"), (None, *_MODES)),
-            _level(options.get("optimization", "O2")),
-            _texts("library_paths", options.get("library_paths", ())),
-            _texts("dependencies", options.get("dependencies", ())),
-            _directory(options.get("cache_directory")),
-        )
+        return cls(**shared.read(options, _CHECKS, cls.names(), "a native library"))
 
 
-def _chosen(name: str, value: Any, allowed: tuple[str | None, ...]) -> Any:
-    if value in allowed and not isinstance(value, bool):
-        return value
-    raise SettingsError(
-        f"option {name!r} has a wrong value",
-        expected=f"one of {', '.join(filter(None, allowed))}",
-        received=repr(value),
-        where=name,
-    )
+def _mode(name: str, value: Any) -> str | None:
+    return None if value is None else shared.chosen(name, value, _MODES)
 
 
-def _level(value: Any) -> str:
+def _level(name: str, value: Any) -> str:
     if value in ("Ofast", "-Ofast", "fast-math", "-ffast-math"):
         raise SettingsError(
             f"optimization {value!r} is refused: a library that is linked so makes the whole "
@@ -87,27 +82,34 @@ def _level(value: Any) -> str:
             where="optimization",
             remedy="optimization='O3'",
         )
-    return str(_chosen("optimization", value, _LEVELS))
-
-
-def _directory(value: Any) -> str | None:
-    if value is None or isinstance(value, (str, os.PathLike)):
-        return None if value is None else os.fspath(value)
-    raise SettingsError(
-        "option 'cache_directory' has a wrong value",
-        expected="a directory",
-        received=repr(value),
-        where="cache_directory",
-    )
+    return shared.chosen(name, value, _LEVELS)
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     listed = [value] if isinstance(value, str) else value
     if isinstance(listed, (list, tuple)) and all(isinstance(t, (str, os.PathLike)) for t in listed):
         return tuple(map(os.fspath, listed))
-    raise SettingsError(
-        f"option {name!r} has a wrong value",
-        expected="a list of texts",
-        received=repr(value),
-        where=name,
-    )
+    raise shared.wrong(name, value, "a list of texts")
+
+
+def _worker(name: str, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)):
+        return value
+    raise shared.wrong(name, value, "a name of letters, digits, '_', '.' and '-'")
+
+
+def _memory(name: str, value: Any) -> int | None:
+    return shared.size(name, value, LEAST_MEMORY)
+
+
+_CHECKS: Mapping[str, Any] = {
+    "mode": _mode,
+    "optimization": _level,
+    "library_paths": _texts,
+    "dependencies": _texts,
+    "cache_directory": shared.directory,
+    "worker": _worker,
+    "environment": shared.variables,
+    "memory": _memory,
+    "shared_memory": shared.size,
+}

@@ -4,26 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Pointer"]
+__all__ = ["AnyPointer", "Pointer", "WorkerPointer"]
 
 
-class Pointer:
+class AnyPointer:
     """An address in native memory. It does not own the memory and cannot be read through.
 
-    Pointers are equal when their addresses are. Null is None, never a ``Pointer``.
+    Null is None, never a pointer.
 
     Args:
-        cdata: The address, as cffi's ``void *``.
         pointee: What lies there: an item type (``f64``), ``void``, or ``struct NAME``.
         origin: The function that returned it.
     """
 
-    __slots__ = ("__weakref__", "cdata", "origin", "pointee")
+    __slots__ = ("__weakref__", "origin", "pointee")
 
-    def __init__(self, cdata: Any, pointee: str, origin: str) -> None:
-        self.cdata = cdata
+    def __init__(self, pointee: str, origin: str) -> None:
         self.pointee = pointee
         self.origin = origin
+
+    @property
+    def address(self) -> int:
+        """The address as a number."""
+        raise NotImplementedError
+
+    def points_to(self, pointee: str) -> bool:
+        """Return whether it may stand for a pointer to that; ``void`` fits everything, as in C."""
+        return pointee == self.pointee or "void" in (pointee, self.pointee)
+
+    def __repr__(self) -> str:
+        return f"<pointer to {self.pointee} at {self.address:#x} from {self.origin}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a pointer to native memory means nothing in another process")
+
+
+class Pointer(AnyPointer):
+    """An address in this process. Pointers are equal when their addresses are.
+
+    Args:
+        cdata: The address, as cffi's ``void *``.
+        pointee: See ``AnyPointer``.
+        origin: The function that returned it.
+    """
+
+    __slots__ = ("cdata",)
+
+    def __init__(self, cdata: Any, pointee: str, origin: str) -> None:
+        super().__init__(pointee, origin)
+        self.cdata = cdata
 
     @property
     def address(self) -> int:
@@ -32,18 +61,37 @@ class Pointer:
 
         return int(FFI().cast("uintptr_t", self.cdata))
 
-    def points_to(self, pointee: str) -> bool:
-        """Return whether it may stand for a pointer to that; ``void`` fits everything, as in C."""
-        return pointee == self.pointee or "void" in (pointee, self.pointee)
-
     def __eq__(self, other: object) -> bool:
         return self.cdata == other.cdata if isinstance(other, Pointer) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.cdata)
 
-    def __repr__(self) -> str:
-        return f"<pointer to {self.pointee} at {self.address:#x} from {self.origin}>"
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a pointer to native memory means nothing in another process")
+class WorkerPointer(AnyPointer):
+    """An address in a worker. It means something only there, and ends with the worker.
+
+    Pointers are equal when their addresses in one worker are.
+
+    Args:
+        place: The address, and the number of the process that it is in.
+        pointee: See ``AnyPointer``.
+        origin: The function that returned it.
+    """
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: tuple[int, int], pointee: str, origin: str) -> None:
+        super().__init__(pointee, origin)
+        self.place = place
+
+    @property
+    def address(self) -> int:
+        """The address as a number."""
+        return self.place[0]
+
+    def __eq__(self, other: object) -> bool:
+        return self.place == other.place if isinstance(other, WorkerPointer) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.place)

@@ -11,7 +11,7 @@ from noodle.bridges.native.declarations import NativeType
 from noodle.bridges.native.pointers import Pointer
 from noodle.errors import ForeignError
 
-__all__ = ["converter_of"]
+__all__ = ["content_of", "converter_of", "text_of"]
 
 _FFI = FFI()
 
@@ -26,32 +26,42 @@ def converter_of(native: NativeType, function: str) -> Callable[[Any], Any] | No
     if native.type.name == "str":
         return _text(function)
     if native.type.name == "bytes":
-        return _bytes
+        return content_of
     if native.type.name == "ptr":
         return _pointer(native.pointee, function)
     return None
 
 
-def _bytes(result: Any) -> bytes | None:
+def content_of(result: Any) -> bytes | None:
+    """Return what lies at a ``char *``, up to the NUL; None for null."""
     content: bytes | None = _FFI.string(result) if result else None  # type: ignore[assignment]
     return content
 
 
-def _text(function: str) -> Callable[[Any], str | None]:
-    def text(result: Any) -> str | None:
-        content = _bytes(result)
-        try:
-            return None if content is None else content.decode()
-        except UnicodeDecodeError as error:
-            raise ForeignError(
-                f"{function} returned text that is not UTF-8",
-                expected="UTF-8",
-                received=f"byte {error.object[error.start]:#04x} at index {error.start}",
-                where=f"result of {function}",
-                remedy="declare the result as bytes in a Noodle prototype, and decode it",
-            ) from error
+def text_of(content: bytes | None, function: str) -> str | None:
+    """Return the text that a function has given.
 
-    return text
+    Args:
+        content: Its bytes; None for null.
+        function: The function's name in messages.
+
+    Raises:
+        ForeignError: It is not UTF-8.
+    """
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError as error:
+        raise ForeignError(
+            f"{function} returned text that is not UTF-8",
+            expected="UTF-8",
+            received=f"byte {error.object[error.start]:#04x} at index {error.start}",
+            where=f"result of {function}",
+            remedy="declare the result as bytes in a Noodle prototype, and decode it",
+        ) from error
+
+
+def _text(function: str) -> Callable[[Any], str | None]:
+    return lambda result: text_of(content_of(result), function)
 
 
 def _pointer(pointee: str, function: str) -> Callable[[Any], Pointer | None]:

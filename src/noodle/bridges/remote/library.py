@@ -30,6 +30,9 @@ class RemoteLibrary(ABC):
     kind_of_name = "a name"
     """What a member's name is called in messages."""
 
+    told_names: frozenset[str] = frozenset()
+    """Names with two underscores that are members; Python asks modules for others by itself."""
+
     def __init__(
         self,
         module: RemoteModule,
@@ -68,7 +71,7 @@ class RemoteLibrary(ABC):
         Raises:
             NameNotFoundError: There is none of that name.
         """
-        if name.startswith("__"):
+        if name.startswith("__") and name not in self.told_names:
             raise self._unknown(name)
         reference = self._reference()
         if not _host.request(reference, Operation.HAS, name):

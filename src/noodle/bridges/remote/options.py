@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from noodle.calls import LoadRequest
 from noodle.errors import SettingsError, did_you_mean
 from noodle.settings import INSTALL_POLICIES
 from noodle.sizes import EXAMPLES, format_size, parse_size
@@ -17,6 +18,7 @@ __all__ = [
     "flag",
     "install",
     "read",
+    "refuse_worker_options",
     "seconds",
     "size",
     "texts",
@@ -62,6 +64,26 @@ def wrong(name: str, value: Any, expected: str) -> SettingsError:
     return SettingsError(
         f"option {name!r} has a wrong value", expected=expected, received=repr(value), where=name
     )
+
+
+def refuse_worker_options(request: LoadRequest, options: Collection[str]) -> None:
+    """Refuse options that only libraries in workers have, for a library in this process.
+
+    Args:
+        request: The load.
+        options: Their names.
+
+    Raises:
+        SettingsError: One of them was given.
+    """
+    for option in request.options:
+        if option in options:
+            raise SettingsError(
+                f"the option {option!r} is for libraries in workers",
+                expected="no such option",
+                received=f"placement inprocess of {request.location}",
+                remedy='add placement="isolated"',
+            )
 
 
 def count(name: str, value: Any) -> int:

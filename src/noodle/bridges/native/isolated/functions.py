@@ -1,0 +1,237 @@
+"""Functions of native libraries in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import partial
+from typing import Any
+
+from noodle import _host
+from noodle.bridges.native.argument_rules import Converter
+from noodle.bridges.native.declarations import Declaration, NativeType
+from noodle.bridges.native.functions import DeclaredFunction, adapted
+from noodle.bridges.native.isolated.arguments import SentArgument
+from noodle.bridges.native.isolated.memory import SharedArgument, lending
+from noodle.bridges.native.pointers import WorkerPointer
+from noodle.bridges.native.results import text_of
+from noodle.calls import BoundFunction, Call, Function, require_rows
+from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
+from noodle.prototypes import Parameter, Prototype
+
+__all__ = ["IsolatedFunction"]
+
+
+class IsolatedFunction(DeclaredFunction):
+    """A function of a library in a worker.
+
+    Arguments are checked here before they are sent, but for the range of numbers where a compiled
+    extension checks that in the worker; the error is the same.
+
+    Args:
+        library: The library's name in messages.
+        declaration: What the function takes and gives.
+        remote: What calls it.
+        compiled: Whether a compiled extension calls it.
+        notes: What ``explain`` should tell about how it is called.
+    """
+
+    def __init__(
+        self,
+        library: str,
+        declaration: Declaration,
+        remote: _host.RemoteFunction,
+        *,
+        compiled: bool,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._rules: list[SentArgument] = []
+        super().__init__(library, declaration, self._rule, compiled=compiled, notes=notes)
+        self._remote = remote
+        self._call: Callable[..., Any] = remote
+        self._checks_values = False
+        self._result = _converter_of(declaration.result, self._name)
+        self._types = [parameter.type for parameter in declaration.parameters]
+
+    def _rule(self, *described: Any) -> SentArgument:
+        rule = SentArgument(*described)
+        self._rules.append(rule)
+        return rule
+
+    @property
+    def remote(self) -> _host.RemoteFunction:
+        """What calls it in a worker, with what is sent for the arguments."""
+        return self._remote
+
+    @property
+    def awaitable(self) -> Function | None:
+        """The same function with futures, where nothing is left to do when it has returned."""
+        if self._result is not None or any(native.writes for native in self._types):
+            return None
+        from noodle.workers import event_loop
+
+        function = copy(self)
+        function._call = partial(event_loop.call, self._remote)
+        function._checks_values = True
+        return function
+
+    @property
+    def batched(self) -> Function | None:
+        """What sends many calls in one message, where all arguments are numbers or texts."""
+        has_memory = any(native.type.name in ("ptr", "array", "bytes") for native in self._types)
+        return None if has_memory or self._result is not None else _Batched(self)
+
+    def translate(
+        self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> BaseException:
+        """Return the error to raise for one that the callable raised.
+
+        Args:
+            error: What a converter, or cffi in the worker, raised.
+            args: The positional arguments of the call.
+            kwargs: Its keyword arguments.
+        """
+        if not isinstance(error, RemoteCallError):
+            return super().translate(error, args, kwargs)
+        if isinstance(error, ReferenceError):
+            return self._stale((*args, *kwargs.values()), error)
+        if isinstance(error, (TypeError, OverflowError)):
+            return self.refusal_of(args, kwargs) or error
+        return error
+
+    def _stale(self, values: Sequence[Any], error: RemoteCallError) -> BaseException:
+        pointers = [value for value in values if isinstance(value, WorkerPointer)]
+        if not pointers:
+            return error
+        return ReferenceReleasedError(
+            f"{' or '.join(map(repr, pointers))} cannot be used here",
+            expected=f"a pointer of the worker that has {self._name} now",
+            received="one of a worker that has ended, or of another one",
+            where=f"call of {self._name}",
+            remedy="ask the library for it again; libraries with the same option "
+            "worker='NAME' share a worker",
+        )
+
+    def row_converters(self, row: Sequence[Any] | Mapping[str, Any]) -> list[Converter | None]:
+        """Return what makes the arguments of such a row ready, by parameter.
+
+        Args:
+            row: The arguments of one call.
+
+        Raises:
+            ArgumentError: They do not fit.
+        """
+        values = self.row_values(row)
+        self.check(tuple(values), {})
+        return [
+            rule.converter(type(value), compiled=self._compiled)
+            for rule, value in zip(self._rules, values, strict=True)
+        ]
+
+    def row_values(self, row: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
+        """Return the arguments of a row by position.
+
+        Raises:
+            ArityError: A keyword is none of the parameters, or one is left out.
+        """
+        if not isinstance(row, Mapping):
+            return row
+        values = self._prototype.bind((), row)
+        if isinstance(values, str):
+            self.check((), row)
+            raise AssertionError(values)
+        return [values[label] for label in self._labels]
+
+    def _target(
+        self, values: list[Any], named: list[str], converters: list[Converter | None]
+    ) -> Callable[..., Any]:
+        shared = []
+        for index, (value, rule) in enumerate(zip(values, self._rules, strict=True)):
+            converter = converters[index]
+            if converter and rule.shares(type(value)):
+                shared.append(SharedArgument(index, converter, rule.writes))
+                converters[index] = None
+        call = lending(self._call, shared, self._name) if shared else self._call
+        target = adapted(call, self._labels, named, converters, self._result)
+        return self._checking(target) if self._checks_values else target
+
+    def _checking(self, target: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the target behind a check of values, for errors that nobody could translate."""
+
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            self.check(args, kwargs)
+            return target(*args, **kwargs)
+
+        return checked
+
+
+class _Batched(Function):
+    """Many calls of a function at once; see ``Function.batched``."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: IsolatedFunction) -> None:
+        self._function = function
+
+    @property
+    def prototype(self) -> Prototype:
+        return Prototype(self._function.prototype.name, (Parameter("rows"),))
+
+    @property
+    def raw(self) -> Callable[..., Any]:
+        return self._function.raw
+
+    def bind(self, call: Call) -> BoundFunction:
+        return BoundFunction(self._call, self._translate, generic=True)
+
+    def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
+        from noodle.workers.batches import call_rows
+
+        require_rows(self._function.prototype.name, rows)
+        return call_rows(self._function.remote, self._sent(rows), list, ())  # type: ignore[arg-type]
+
+    def _sent(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
+        """Return what is sent for the rows; the first row of its types is checked for all of them.
+
+        Whether numbers are within their range is left to the worker, as in a single call.
+        """
+        known: dict[tuple[type, ...], list[Converter | None]] = {}
+        sent = []
+        for row in rows:
+            values = self._function.row_values(row)
+            types = tuple(map(type, values))
+            if types not in known:
+                known[types] = self._function.row_converters(row)
+            converters = known[types]
+            sent.append(
+                [c(v) if c else v for c, v in zip(converters, values, strict=True)]
+                if any(converters)
+                else values
+            )
+        return sent
+
+    def _translate(
+        self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> BaseException:
+        if not isinstance(error, (TypeError, OverflowError)) or isinstance(error, ArgumentError):
+            return error
+        for index, row in enumerate(args[0]):
+            values = tuple(self._function.row_values(row))
+            refused = self._function.refusal_of(values, {})
+            if refused is not None:
+                refused.add_note(f"in row {index} of a batch of {len(args[0])}")
+                return refused
+        return error
+
+
+def _converter_of(native: NativeType, function: str) -> Callable[[Any], Any] | None:
+    """Return what turns what a worker sends into the caller's, or None when it is that already."""
+    if native.type.name == "str":
+        return partial(text_of, function=function)
+    if native.type.name == "ptr":
+        return partial(_pointer, native.pointee, function)
+    return None
+
+
+def _pointer(pointee: str, function: str, place: list[int] | None) -> WorkerPointer | None:
+    return None if place is None else WorkerPointer((place[0], place[1]), pointee, function)

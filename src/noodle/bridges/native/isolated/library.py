@@ -1,0 +1,85 @@
+"""Native libraries that are open in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from noodle import _host
+from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.remote import pools
+from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
+from noodle.workers.modules import RemoteModule
+from noodle.workers.operations import Operation
+from noodle.workers.pool import Pool
+from noodle.workers.worker import Worker
+
+__all__ = ["IsolatedLibrary", "LibraryInWorker"]
+
+_SERVING = "noodle.bridges.native.isolated.serving"
+
+
+class LibraryInWorker(RemoteModule):
+    """A shared library in the worker of a pool, opened anew when that was started anew.
+
+    Args:
+        pool: The worker.
+        shown: The library's name in messages.
+        opening: The arguments of ``serving.open_library``.
+    """
+
+    def __init__(self, pool: Pool, shown: str, opening: Sequence[Any]) -> None:
+        super().__init__(pool, shown)
+        self._opening = opening
+
+    def function(self, name: str) -> _host.RemoteFunction:
+        """Return a function of the library.
+
+        Args:
+            name: Its symbol.
+        """
+        shown = f"{self.specifier}.{name}"
+        return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+
+    def version(self) -> str | None:
+        """Return what the library says of its version."""
+        found: str | None = _host.request(self.reference(), Operation.METHOD, "version")
+        return found
+
+    def _load(self, worker: Worker) -> _host.Reference:
+        try:
+            serving = _host.request(worker.root(), Operation.IMPORT, _SERVING, "/")
+            opened: _host.Reference = _host.request(
+                serving, Operation.METHOD, "open_library", *self._opening
+            )
+            return opened
+        except WorkerCrashedError as error:
+            error.add_note(f"while {self.specifier} was opened")
+            raise
+        except RemoteCallError as error:
+            if not isinstance(error, LibraryLoadError):
+                raise
+            raise LibraryLoadError(
+                error.summary,
+                expected=error.expected,
+                received=error.received,
+                where=error.where,
+                remedy=error.remedy,
+            ) from None
+
+
+class IsolatedLibrary(NativeLibrary):
+    """A native library in a worker; its arguments are those of ``NativeLibrary``.
+
+    Args:
+        module: The library in its worker.
+    """
+
+    def __init__(self, *args: Any, module: LibraryInWorker, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pool = module.pool
+        pools.enter(self, self._pool)
+
+    def close(self) -> None:
+        """End its worker, unless another library runs in that."""
+        pools.leave(self, self._pool)

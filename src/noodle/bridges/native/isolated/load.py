@@ -1,0 +1,116 @@
+"""One load of a native library into a worker."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.elf import ElfFile, NotElfError
+from noodle.bridges.native.functions import NativeFunctions
+from noodle.bridges.native.isolated.functions import IsolatedFunction
+from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker
+from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
+from noodle.bridges.remote.pools import SharedPools
+from noodle.workers.pool import Pool
+from noodle.workers.program import Program
+from noodle.workers.python_program import python_program
+
+__all__ = ["IsolatedLoad"]
+
+_pools = SharedPools()
+
+
+class _Exports:
+    """What a library exports, as its file says.
+
+    Args:
+        elf: The file.
+    """
+
+    def __init__(self, elf: ElfFile) -> None:
+        self._complete = elf.complete
+        try:
+            self.exports: Mapping[str, bool] = elf.exports()
+        except (NotElfError, OSError):
+            self.exports = {}
+
+    def is_function(self, name: str) -> bool:
+        """Return whether it exports such a function; where the file does not tell, it may."""
+        return self.exports.get(name, False) or not self._complete
+
+
+class IsolatedLoad(Load):
+    """What is known while a library is being loaded into a worker; see ``Load``."""
+
+    def library(self) -> NativeLibrary:
+        """Return the library, which its worker has opened. Everything is checked before."""
+        functions = self._functions()
+        self._module.reference()
+        self._check_version()
+        return IsolatedLibrary(
+            self._shown,
+            functions,
+            exports=lambda: self._open().exports,
+            version=self._version,
+            notes=(*self._notes, f"in a worker of {sys.executable}"),
+            module=self._module,
+        )
+
+    def _open(self) -> _Exports:
+        return _Exports(self._elf)
+
+    def _own_version(self) -> str | None:
+        return self._module.version()
+
+    def _extension_functions(self, key: str, compiled: Path) -> NativeFunctions:
+        from noodle.bridges.native.extensions import read_declarations
+
+        return self._in_worker(read_declarations(key, compiled), [key, str(compiled)])
+
+    def _libffi_functions(self) -> NativeFunctions:
+        return self._in_worker(self._declarations(), None)
+
+    def _no_functions(self) -> NativeFunctions:
+        return self._in_worker((), None)
+
+    def _in_worker(
+        self, declarations: Sequence[Declaration], extension: list[str] | None
+    ) -> NativeFunctions:
+        packed = [declaration.pack() for declaration in declarations]
+        opening = (str(self._path), self._identity, self._shown, packed, extension)
+        module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
+        compiled = extension is not None
+        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
+
+        def make(declaration: Declaration) -> IsolatedFunction:
+            remote = module.function(declaration.name)
+            return IsolatedFunction(
+                self._request.library, declaration, remote, compiled=compiled, notes=notes
+            )
+
+        return NativeFunctions(declarations, make)
+
+    def _pool(self) -> Pool:
+        options = self._options
+        own = options.worker or (str(self._path), self._identity)
+        key = (own, options.environment, options.memory, options.shared_memory)
+        return _pools.pool_for(key, partial(_program, self._name_of_worker(), options), 1)
+
+    def _name_of_worker(self) -> str:
+        return self._options.worker or Path(self._shown).name
+
+
+def _program(name: str, options: Any) -> Program:
+    return python_program(
+        Path(sys.executable),
+        name=name,
+        environment=dict(options.environment),
+        search_path=tuple(sys.path),
+        memory_bytes=options.memory,
+        shared_bytes=options.shared_memory,
+    )

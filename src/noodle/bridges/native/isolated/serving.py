@@ -1,0 +1,183 @@
+"""The worker's half of a native library: it is opened here, and its functions are called.
+
+This module is imported in a Python worker that runs the host's own interpreter, so the extension
+that the host has compiled fits. The host has checked the arguments, but for the range of numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from _cffi_backend import FFI
+
+from noodle.bridges.native.declarations import Declaration, NativeType
+from noodle.bridges.native.elf import read_library
+from noodle.bridges.native.functions import adapted
+from noodle.bridges.native.opened_library import OpenedLibrary
+from noodle.bridges.native.results import content_of
+from noodle.errors import LibraryLoadError
+
+__all__ = ["ServedLibrary", "open_library"]
+
+_FFI = FFI()
+_BYTES = _FFI.typeof("char[]")
+_PROCESS = int.from_bytes(os.urandom(7), "little")
+"""What tells this process's pointers from those of any other."""
+
+_LINE_BUFFERED = 1  # _IOLBF of stdio.h
+
+
+def open_library(
+    path: str,
+    identity: str,
+    shown: str,
+    packed: Sequence[Any],
+    extension: Sequence[str] | None,
+) -> ServedLibrary:
+    """Open a shared library.
+
+    Args:
+        path: Its absolute real path.
+        identity: The build id or digest that it had when the host looked at it.
+        shown: Its name in messages.
+        packed: The declarations, as ``Declaration.pack`` has them.
+        extension: Key and file of the compiled extension; None for calls through libffi.
+
+    Raises:
+        LibraryLoadError: The loader refused it, or it is another file by now.
+    """
+    elf = read_library(Path(path), shown)
+    if elf.identity() != identity:
+        raise LibraryLoadError(
+            f"{shown!r} was replaced since it was loaded",
+            expected="the file that was loaded",
+            received="another one of the same name",
+            where=shown,
+            remedy="load it again",
+        )
+    opened = OpenedLibrary(Path(path), elf, shown)
+    declarations = [Declaration.unpack(one) for one in packed]
+    entry = _entries(opened, path, extension)
+    functions = {d.name: _served(entry(d), d) for d in declarations}
+    return ServedLibrary(opened, path, functions, shown)
+
+
+class ServedLibrary:
+    """What the host holds a reference to.
+
+    Args:
+        opened: The library.
+        path: Its absolute real path.
+        functions: What calls each declared function.
+        shown: The library's name in messages, by which the host knows what it asks for functions.
+    """
+
+    def __init__(
+        self,
+        opened: OpenedLibrary,
+        path: str,
+        functions: dict[str, Callable[..., Any]],
+        shown: str,
+    ) -> None:
+        self._opened = opened
+        self._path = path
+        self.functions = type(shown, (SimpleNamespace,), {})(**functions)
+
+    def version(self) -> str | None:
+        """Return what the library says of its version."""
+        from noodle.bridges.native.versions import version_of
+
+        return version_of(Path(self._path), self._opened.handle)
+
+
+def _entries(
+    opened: OpenedLibrary, path: str, extension: Sequence[str] | None
+) -> Callable[[Declaration], Callable[..., Any]]:
+    if extension is not None:
+        from noodle.bridges.native.extensions import open_extension
+
+        key, file = extension
+        return open_extension(key, Path(file), Path(path)).entry
+    from noodle.bridges.native.libffi import entry
+
+    return lambda declaration: entry(declaration, opened.address_of(declaration.name))
+
+
+def _served(entry: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
+    types = [parameter.type for parameter in declaration.parameters]
+    converters = [_memory if _is_pointer(native) else None for native in types]
+    result = _converter_of(declaration.result)
+    if any(native.writes for native in types):
+        return _writing(entry, [native.writes for native in types], converters, result)
+    labels = [str(index) for index in range(len(types))]
+    return adapted(entry, labels, [], list(converters), result)
+
+
+def _is_pointer(native: NativeType) -> bool:
+    return native.type.name in ("str", "bytes", "ptr", "array")
+
+
+def _writing(
+    entry: Callable[..., Any],
+    writes: Sequence[bool],
+    converters: Sequence[Callable[[Any], Any] | None],
+    result: Callable[[Any], Any] | None,
+) -> Callable[..., Any]:
+    """Return what calls a function that may write to memory.
+
+    Memory that came as bytes goes back so: the result is then a list of the function's own and of
+    the memory of each such argument. Memory that came as an array is the host's own.
+    """
+
+    def call(*arguments: Any) -> Any:
+        copies: list[bytearray] = []
+        ready = []
+        for value, written, converter in zip(arguments, writes, converters, strict=True):
+            if written and type(value) is bytes:
+                value = bytearray(value)
+                copies.append(value)
+            ready.append(converter(value) if converter else value)
+        outcome = entry(*ready)
+        outcome = result(outcome) if result else outcome
+        return [outcome, [bytes(copy) for copy in copies]] if copies else outcome
+
+    return call
+
+
+def _memory(value: Any) -> Any:
+    """Return what cffi takes for a pointer: of bytes, null, a pointer of this worker, an array."""
+    if type(value) is bytes:
+        return value
+    if value is None:
+        return _FFI.NULL
+    return _address(*value) if type(value) is list else _FFI.from_buffer(_BYTES, value)
+
+
+def _address(address: int, process: int) -> Any:
+    if process != _PROCESS:
+        raise ReferenceError("the pointer is not of this process")
+    return _FFI.cast("void *", address)
+
+
+def _converter_of(native: NativeType) -> Callable[[Any], Any] | None:
+    if native.type.name in ("str", "bytes"):
+        return content_of
+    return _place_of if native.type.name == "ptr" else None
+
+
+def _place_of(result: Any) -> list[int] | None:
+    return [int(_FFI.cast("uintptr_t", result)), _PROCESS] if result else None
+
+
+def _buffer_lines() -> None:
+    """Let what C code prints come out line by line: the output is a pipe, and a crash loses it."""
+    libc = ctypes.CDLL(None)
+    libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _LINE_BUFFERED, ctypes.c_size_t(0))
+
+
+_buffer_lines()
