@@ -20,7 +20,11 @@ from noodle.workers.environments.interpreter_choice import (
     InterpreterChoice,
     first_of_each_series,
 )
-from noodle.workers.environments.interpreters import Interpreter, Interpreters
+from noodle.workers.environments.interpreters import (
+    Interpreter,
+    Interpreters,
+    running_interpreter,
+)
 
 HEADER = "# system configuration generated and used by the sysconfig module\n"
 SERIES = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,6 +42,19 @@ def on(python: str) -> Requirements:
 def test_the_running_one_is_preferred_where_it_fits(choice: InterpreterChoice) -> None:
     assert SERIES == choice.candidates(on(">=3.8"))[0].series
     assert SERIES == choice.first_of_series(on(""))[0].series
+
+
+def test_where_the_running_one_fits_no_other_is_asked(
+    choice: InterpreterChoice, home: Path
+) -> None:
+    folder = home / ".pyenv" / "versions" / "it" / "bin"
+    pretend(folder, "3.70.1")
+    assert choice.preferred(on(">=3.8"), SERIES) == running_interpreter()
+    assert not (folder / "asked").exists()
+    other = choice.preferred(on(">=3.8"), "3.70")
+    assert other
+    assert ("3.70.1", True) == (other.version, (folder / "asked").exists())
+    assert choice.preferred(on(">=3.8"), "3.99") is None
 
 
 def test_only_those_that_fit_the_specifier_and_the_series_are_candidates(

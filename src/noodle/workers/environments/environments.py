@@ -166,8 +166,8 @@ class Environments:
 
     def _interpreter(self, locked: LockedPackages) -> Interpreter:
         """Return the interpreter to use: one of the locked series, else one that does as well."""
-        found = self._choice.candidates(locked.requirements, locked.series)
-        return found[0] if found else self._substitute(locked)
+        preferred = self._choice.preferred(locked.requirements, locked.series)
+        return preferred or self._substitute(locked)
 
     def _substitute(self, locked: LockedPackages) -> Interpreter:
         """Return an interpreter of another series on which exactly the locked files are enough."""

@@ -9,7 +9,12 @@ from noodle.build_cache import BuildCache
 from noodle.errors import MissingToolError
 from noodle.installation.progress import announced
 from noodle.installation.tool import disk_errors
-from noodle.workers.environments.interpreters import OLDEST, Interpreter, Interpreters
+from noodle.workers.environments.interpreters import (
+    OLDEST,
+    Interpreter,
+    Interpreters,
+    running_interpreter,
+)
 from noodle.workers.environments.requirements import Requirements
 from noodle.workers.environments.uv import DOWNLOADS_VARIABLE, downloads_allowed, find_uv
 
@@ -39,6 +44,20 @@ class InterpreterChoice:
             series: The series that it has to be; None for any.
         """
         return _fitting(self._interpreters.found(), requirements.python, series)
+
+    def preferred(self, requirements: Requirements, series: str) -> Interpreter | None:
+        """Return the interpreter of a series to use; none is sought where the running one fits.
+
+        Args:
+            requirements: What it must satisfy.
+            series: The series that it has to be.
+
+        Raises:
+            InstallationError, DeadlineExceededError: As ``candidates``.
+        """
+        running = _fitting([running_interpreter()], requirements.python, series)
+        found = running or self.candidates(requirements, series)
+        return found[0] if found else None
 
     def candidates(
         self, requirements: Requirements, series: str | None = None

@@ -302,6 +302,8 @@ def _conda_environments() -> list[str]:
 def _names(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
+            # A folder may have thousands of programs.
+            names = [entry.name for entry in entries if entry.name.startswith("python3.")]
     except OSError:
         return []
+    return sorted(name for name in names if _NAME.fullmatch(name))
