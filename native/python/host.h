@@ -347,8 +347,6 @@ typedef struct host_pace {
 
 int host_write_request(host_message *message, int operation, uint64_t id, PyObject *const *args,
                        Py_ssize_t count, PyObject *keyword_names);
-/* Reads the answer to a call that nobody waits for any more, for the references in it. */
-int host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload);
 /* Tells the worker that nobody waits for a call; until it answers, its id stays on the lane.  After the
  * deadline and the grace it costs the worker its life, unless the worker says that the call only waits. */
 void host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns);

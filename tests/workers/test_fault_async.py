@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.workers.faults import LIMIT, REPETITIONS, Faults, load_faults
+from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
 
 import noodle
 from noodle.errors import DeadlineExceededError, DeadlockError, WorkerCrashedError
@@ -136,3 +136,26 @@ def test_promises_of_tasks_that_are_cancelled_cost_the_worker_nothing(faults: Fa
     while time.monotonic() < end:
         assert 3 == faults.add(1, 2)
     assert worker is faults.pool.worker()
+
+
+def test_the_last_answers_of_a_worker_that_has_ended_fail_no_call_to_another(
+    faults: Faults,
+) -> None:
+    """They lie on the channel of a loop that was closed, which belongs to this thread."""
+    link, limit = faults.pool.worker().link, time.monotonic() + LIMIT
+
+    async def main() -> None:
+        task = asyncio.ensure_future(faults.waitForGate.aio(7))
+        assert 3 == await faults.add.aio(1, 2)
+        task.cancel()
+        while link.statistics()["unsettled"] < 1:
+            assert time.monotonic() < limit
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    for elsewhere in (faults.openGate, faults.pool.stop):
+        with in_thread(elsewhere) as failures:
+            pass
+        assert [] == failures
+    with load_faults() as others:
+        assert 3 == others.add(1, 2)
