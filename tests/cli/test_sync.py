@@ -135,7 +135,7 @@ def test_the_remedy_of_a_load_that_may_not_install_is_enough(
 def test_a_target_that_this_interpreter_has_needs_nothing(noodle: Command) -> None:
     result = noodle("sync", "json")
     assert (0, "") == (result.returncode, result.stderr)
-    assert "json  has nothing to install\n" in result.stdout
+    assert "json  needs nothing but this interpreter\n" in result.stdout
 
 
 def test_a_name_that_is_nothing_is_an_error(noodle: Command, index: PackageIndex) -> None:

@@ -161,7 +161,7 @@ class _Sync:
         )
         if always and not prepared:
             self._output.print(
-                Text.assemble((visible(target), "label"), "  has nothing to install")
+                Text.assemble((visible(target), "label"), "  needs nothing but this interpreter")
             )
 
     # ---------------------------------------------------------------------------- doing it
