@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -61,13 +60,30 @@ BuildCache(Path({str(tmp_path / "cache")!r})).get("thing.so", build)
 """
     result = subprocess.run([sys.executable, "-c", program], check=False)
     assert -signal.SIGKILL == result.returncode
-    (left,) = (tmp_path / "cache").glob("build-*")
-    hours_ago = time.time() - 7200
-    os.utime(left, (hours_ago, hours_ago))
+    assert 1 == len(list((tmp_path / "cache").glob("build-*")))
     cache = BuildCache(tmp_path / "cache")
     made = cache.get("thing.so", lambda output: output.write_text("whole") and None)
     assert "whole" == made.read_text()
     assert [] == list((tmp_path / "cache").glob("build-*"))
+
+
+def test_a_build_that_goes_on_is_not_taken_for_one_that_was_killed(tmp_path: Path) -> None:
+    cache = BuildCache(tmp_path / "cache")
+
+    def build(output: Path) -> None:
+        output.write_text("whole")
+        other = BuildCache(tmp_path / "cache")
+        other.get("other.so", lambda made: made.write_text("other") and None)
+        assert 0 == other.remove_left()
+
+    assert "whole" == cache.get("thing.so", build).read_text()
+
+
+def test_what_a_killed_build_has_left_can_be_removed(tmp_path: Path) -> None:
+    cache = BuildCache(tmp_path / "cache")
+    (tmp_path / "cache" / "build-x" / "half").mkdir(parents=True)
+    assert (1, 0) == (cache.remove_left(), cache.remove_left())
+    assert [] == list((tmp_path / "cache").iterdir())
 
 
 def test_it_is_private(tmp_path: Path) -> None:

@@ -37,7 +37,35 @@ def test_the_tour_finds_the_three_tides_of_its_data(
     assert [("12.42", "1.25"), ("12.00", "0.45"), ("23.93", "0.35")] == found
     assert "2160 hourly levels" in printed
     assert "Highest water: 4.55 m on Friday 3 April at 04:00" in printed
+    assert "The moon is 15.28 days old then: full moon" in printed
     assert re.search(r"misses the measured levels by 0\.0\d m", printed)
+
+
+def test_the_tours_pinned_package_runs_in_a_process_of_its_own_with_the_locked_files(
+    noodle_command: list[str], examples: Path
+) -> None:
+    """The lock stays as it is, also where this interpreter is not the one that it was made for."""
+    lock = (examples / "noodle.lock").read_text()
+    series = re.search(r'python = { version = "(3\.\d+)" }', lock)
+    assert series
+    (examples / "noodle.lock").write_text(lock.replace(series[1], "3.99"))
+    explained = subprocess.run(
+        [*noodle_command, "run", str(examples / "tour.noodle")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == explained.returncode, explained.stderr
+    assert lock.replace(series[1], "3.99") == (examples / "noodle.lock").read_text()
+    shown = subprocess.run(
+        [*noodle_command, "explain", str(examples / "tour.noodle")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "astral==3.2 as astral: astral==3.2, python bridge, isolated" in shown
+    assert re.search(r"environment \w+: Python \S+ with astral 3\.2", shown)
+    assert "locked for Python 3.99, which is not here: the same files are installed on" in shown
 
 
 def test_the_tours_data_is_what_its_program_makes(

@@ -61,6 +61,21 @@ def test_the_text_does_not_depend_on_the_order_of_writing(tmp_path: Path) -> Non
     assert one.path.read_bytes() == other.path.read_bytes()
 
 
+def test_the_parts_of_npm_and_pypi_leave_each_other_alone(lock_file: LockFile) -> None:
+    """Lines of one part stay as they are, whatever comes into the other."""
+    npm = {"node_modules/a": {"integrity": "sha512-x", "version": "1.0.0"}}
+    pypi = {"a==1.0": {"sha256": ["00"]}, "python": {"version": "3.9"}}
+    lock_file.add("npm", "a@1", npm)
+    before = lock_file.path.read_text()
+    lock_file.add("pypi", "a==1.0", pypi)
+    both = lock_file.path.read_text()
+    assert both.startswith(before)
+    lock_file.add("npm", "a@1", {})
+    lock_file.add("pypi", "a==1.0", {})
+    assert both == lock_file.path.read_text()
+    assert (npm, pypi) == (lock_file.packages("npm", "a@1"), lock_file.packages("pypi", "a==1.0"))
+
+
 def test_what_was_added_is_read_again(lock_file: LockFile) -> None:
     assert lock_file.packages("npm", "ajv") is None
     lock_file.add("npm", "ajv", AJV)

@@ -1,8 +1,9 @@
 """Where what was built is kept: one private folder per user, one file or folder per key.
 
 It appears under its key only when it is complete. Processes and threads that need the same key
-at once wait for one of them to build it. A build that is killed leaves a private folder that a
-later build removes. What a process holds is not removed before that process ends.
+at once wait for one of them to build it. A build that is killed leaves a private folder that the
+next build removes: nobody has a lock on it any more. What a process holds is not removed before
+that process ends.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from noodle.errors import DeadlineExceededError
 from noodle.settings.parts import default_cache_directory
 
 __all__ = ["BuildCache", "digest", "user_cache_directory"]
-
-_STALE = 3600  # seconds; chosen: longer than any build may take
 
 _LOOK_AGAIN = 0.02  # seconds between looks at a lock, where there is a deadline; chosen
 
@@ -188,15 +187,48 @@ class BuildCache:
     def private_folder(self) -> Iterator[Path]:
         """Make a folder for one build, and remove it afterwards."""
         import shutil
-        import tempfile
 
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._remove_stale()
-        folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._directory))
+        self.remove_left()
+        folder, descriptor = self._locked_folder()
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+    def remove_left(self) -> int:
+        """Remove the private folders that builds have left which were killed.
+
+        Returns:
+            How many there were.
+        """
+        import shutil
+
+        count = 0
+        for folder in self._directory.glob("build-*"):
+            with suppress(OSError):
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    count += 1
+                finally:
+                    os.close(descriptor)
+        return count
+
+    def _locked_folder(self) -> tuple[Path, int]:
+        """Return a new private folder, and a descriptor that locks it until it is closed."""
+        import tempfile
+
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._directory))
+            with suppress(FileNotFoundError):  # another process took it for one that was left
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                if _is_file(descriptor, folder):
+                    return folder, descriptor
+                os.close(descriptor)
 
     def _build(self, final: Path, build: Callable[[Path], None]) -> None:
         with self.private_folder() as folder:
@@ -208,14 +240,6 @@ class BuildCache:
             finally:
                 os.close(descriptor)
             made.rename(final)
-
-    def _remove_stale(self) -> None:
-        import shutil
-
-        for folder in self._directory.glob("build-*"):
-            with suppress(FileNotFoundError):
-                if time.time() - folder.lstat().st_mtime > _STALE:
-                    shutil.rmtree(folder, ignore_errors=True)
 
     def _let_go(self, name: str) -> None:
         with self._holding:

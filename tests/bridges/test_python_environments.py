@@ -83,7 +83,7 @@ def test_a_refusal_tells_what_this_interpreter_has(tmp_path: Path) -> None:
     with pytest.raises(MissingPackageError) as caught:
         noodle.load("numpy==1.21.0", install="never", cache_directory=str(tmp_path))
     assert f"this interpreter has numpy {NUMPY}" in str(caught.value.received)
-    assert "noodle sync" == caught.value.remedy
+    assert "noodle sync numpy==1.21.0" == caught.value.remedy
 
 
 @pytest.mark.parametrize(

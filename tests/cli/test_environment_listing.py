@@ -114,6 +114,26 @@ def test_prune_removes_one_whose_interpreter_is_gone(invoke: Command, cache: Pat
     assert {"62"} == keys(cache)
 
 
+def test_a_damaged_one_is_listed_and_pruned(invoke: Command, cache: Path) -> None:
+    (facts,) = cache.glob("noodle/python/61*/noodle.json")
+    facts.write_text("{")
+    rows = invoke("env", "list").stdout.splitlines()
+    assert any(re.match(r"61000000 .*unknown .*damaged", row) for row in rows)
+    assert "damaged" in invoke("env", "show", "61").stdout
+    assert "61000000  damaged  3.0 MB removed" in invoke("env", "prune").stdout
+    assert {"62"} == keys(cache)
+
+
+def test_prune_removes_what_a_killed_build_has_left(invoke: Command, cache: Path) -> None:
+    left = cache / "noodle" / "python" / "build-x"
+    left.mkdir()
+    invoke("env", "prune", "--dry-run")
+    assert left.exists()
+    invoke("env", "prune")
+    assert not left.exists()
+    assert {"61", "62"} == keys(cache)
+
+
 def test_prune_takes_the_long_unused_and_all_where_asked(invoke: Command, cache: Path) -> None:
     (uses,) = cache.glob("noodle/python/61*.uses")
     os.utime(uses, (1_000_000, 1_000_000))

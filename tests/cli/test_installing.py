@@ -50,7 +50,7 @@ def test_a_script_that_nobody_watches_installs_nothing(
     ended = script(folder, environment)
     assert 1 == ended.returncode
     assert "npm:tiny@1 is not in noodle.lock, and may not be resolved now" in ended.stderr
-    assert "noodle sync, or set NOODLE_INSTALL=always" in ended.stderr
+    assert "noodle sync npm:tiny@1, or set NOODLE_INSTALL=always" in ended.stderr
     assert [] == tiny.requests
     assert not (folder / "noodle.lock").exists()
 
@@ -132,7 +132,7 @@ def test_frozen_and_the_policy_never_hold_for_a_program_that_is_run(
     write("program.noodle", PROGRAM)
     ended = noodle("run", *arguments, "program.noodle", variables=variables)
     assert (4, "") == (ended.returncode, ended.stdout)
-    assert "try:      noodle sync\n" in ended.stderr
+    assert "try:      noodle sync program.noodle\n" in ended.stderr
     assert [] == tiny.requests
     assert 0 == noodle("sync", "program.noodle").returncode
     ended = noodle("run", *arguments, "program.noodle", variables=variables)

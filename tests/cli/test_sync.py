@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from tests.test_imports import HEAVY, imported_by_command
 from tests.workers.environments.package_index import PackageIndex
 
 Write = Callable[[str, str], Path]
+
+SERIES = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
@@ -78,6 +82,78 @@ def test_it_installs_what_only_the_lock_file_names(
     environment["XDG_CACHE_HOME"] += "2"
     result = noodle("sync", "--frozen")
     assert (0, True) == (result.returncode, "small==1.0  environment" in result.stdout)
+
+
+def test_without_a_name_it_installs_what_the_programs_here_need(
+    noodle: Command, write: Write, index: PackageIndex, lock_file: LockFile
+) -> None:
+    """As the remedy ``noodle sync`` says."""
+    write("one.noodle", 'import ffi "small==1.0" as s\n')
+    assert "1 target in place" in noodle("sync").stdout
+    assert "up to date: 1 target\n" == noodle("sync").stdout
+    write("two.noodle", 'import ffi "helper==2.1" as h\n')
+    assert "2 targets in place" in noodle("sync").stdout
+    assert ["helper==2.1", "small==1.0"] == lock_file.targets("pypi")
+
+
+@pytest.mark.parametrize(
+    ("target", "title"),
+    [
+        ("small==1.0", "small==1.0"),
+        (f"small == 1.0; python == {SERIES}", f"small==1.0; python={SERIES}"),
+        ("helper==2.1 + small==1.0", "helper==2.1 + small==1.0"),
+        (f"standard library; python={SERIES}", f"standard library; python={SERIES}"),
+    ],
+)
+def test_it_installs_a_target_that_only_a_program_in_python_names(
+    noodle: Command, index: PackageIndex, lock_file: LockFile, target: str, title: str
+) -> None:
+    result = noodle("sync", target)
+    assert (0, True) == (result.returncode, "1 target in place" in result.stdout), result.stderr
+    assert [title] == lock_file.targets("pypi")
+    assert "up to date: 1 target\n" == noodle("sync", target).stdout
+
+
+def test_the_remedy_of_a_load_that_may_not_install_is_enough(
+    noodle: Command, index: PackageIndex, folder: Path, environment: dict[str, str]
+) -> None:
+    script = "import noodle; noodle.load('small==1.0', install='never')"
+    command = [sys.executable, "-c", script]
+
+    def load() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=folder, env=environment, text=True, capture_output=True, check=False
+        )
+
+    errors = load().stderr
+    assert "try:      noodle sync small==1.0\n" in errors
+    noodle("sync", "small==1.0")
+    ended = load()
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
+def test_a_target_that_this_interpreter_has_needs_nothing(noodle: Command) -> None:
+    result = noodle("sync", "json")
+    assert (0, "") == (result.returncode, result.stderr)
+    assert "json  needs nothing but this interpreter\n" in result.stdout
+
+
+def test_a_name_that_is_nothing_is_an_error(noodle: Command, index: PackageIndex) -> None:
+    for name, told in (
+        ("missing.noodle", "missing.noodle: error: there is no such file"),
+        ("small==", "not a"),
+        ("a + = b", "requirement"),
+    ):
+        result = noodle("sync", name)
+        assert result.returncode in (3, 4)
+        assert told in result.stderr
+    assert [] == index.requests
+
+
+def test_where_nothing_names_a_package_it_says_what_to_name(noodle: Command) -> None:
+    result = noodle("sync")
+    assert 0 == result.returncode
+    assert "there is no Noodle program here, no noodle.toml and no noodle.lock" in result.stdout
 
 
 def test_it_installs_npm_packages_too(
@@ -226,10 +302,27 @@ def test_it_says_what_does_not_exist(noodle: Command, write: Write, index: Packa
     assert "2 targets cannot be had; 0 targets in place" in result.stderr
 
 
-def test_a_program_that_does_not_compile_is_not_synced(noodle: Command, write: Write) -> None:
-    write("main.noodle", "let = 3\n")
-    result = noodle("sync", "main.noodle")
-    assert (3, True) == (result.returncode, "main.noodle:1:5: error" in result.stderr)
+def test_a_program_that_does_not_compile_is_not_synced_and_the_others_are(
+    noodle: Command, write: Write, index: PackageIndex, lock_file: LockFile
+) -> None:
+    write("broken.noodle", "let = 3\n")
+    write("main.noodle", 'import ffi "small==1.0" as s\n')
+    result = noodle("sync", "broken.noodle", "main.noodle")
+    assert (3, True) == (result.returncode, "broken.noodle:1:5: error" in result.stderr)
+    assert "1 program does not compile; 1 target in place" in result.stderr
+    assert ["small==1.0"] == lock_file.targets("pypi")
+
+
+def test_a_program_in_another_folder_is_named_in_the_remedy(
+    noodle: Command, write: Write, index: PackageIndex, folder: Path
+) -> None:
+    (folder / "inner").mkdir()
+    write("inner/main.noodle", 'import ffi "small==1.0" as s\nprint("done")\n')
+    ended = noodle("run", "--frozen", "inner/main.noodle")
+    assert (4, True) == (ended.returncode, "noodle sync inner/main.noodle\n" in ended.stderr)
+    assert "noodle sync inner/main.noodle\n" in noodle("explain", "inner/main.noodle").stdout
+    assert 0 == noodle("sync", "inner/main.noodle").returncode
+    assert "done\n" == noodle("run", "--frozen", "inner/main.noodle").stdout
 
 
 def test_it_wins_over_a_setting_that_forbids_installing(

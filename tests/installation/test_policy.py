@@ -83,3 +83,6 @@ def test_a_refusal_says_what_to_type() -> None:
     with pytest.raises(MissingPackageError) as caught:
         InstallPolicy("locked").require_locking("numpy==1.21.0", "noodle.lock")
     assert "noodle sync, without --frozen" in str(caught.value.remedy)
+    with pytest.raises(MissingPackageError) as caught:
+        InstallPolicy("never").require_locking("a==1; python=3.9", "noodle.lock")
+    assert "noodle sync 'a==1; python=3.9'" == caught.value.remedy

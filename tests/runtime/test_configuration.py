@@ -75,7 +75,8 @@ def test_a_missing_dependency_needs_an_environment_of_its_own() -> None:
     noodle.configure(ffi={"bridges": {"maths": maths}}, install="never")
     with pytest.raises(MissingPackageError) as caught:
         noodle.load("maths")
-    assert ("noodle-no-such + pytest", "noodle sync") == (caught.value.where, caught.value.remedy)
+    assert "noodle-no-such + pytest" == caught.value.where
+    assert "noodle sync 'noodle-no-such + pytest'" == caught.value.remedy
 
 
 def test_a_missing_dependency_in_this_process_names_the_command_that_installs_it() -> None:

@@ -10,10 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from noodle.cli.process import guarded
+from noodle.cli.sync_stamp import PROGRAM_SUFFIX
 
 __all__ = ["app", "run_app"]
-
-PROGRAM_SUFFIX = ".noodle"
 
 
 class _Commands(TyperGroup):
@@ -100,8 +99,13 @@ def _run(
 
 @app.command("sync")
 def _sync(
-    files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE", help="Noodle programs.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Noodle programs, and targets that programs in Python load; by default the "
+            "programs of this directory.",
+        ),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do without the network, from the caches.")
@@ -117,7 +121,7 @@ def _sync(
 
     raise typer.Exit(
         guarded(
-            lambda: sync(files or [], config=config, offline=offline, frozen=frozen), debug=debug
+            lambda: sync(names or [], config=config, offline=offline, frozen=frozen), debug=debug
         )
     )
 
@@ -189,7 +193,7 @@ def _list_environments(config: Config = None, debug: Debug = False) -> None:
 
 @environments.command("show")
 def _show_environment(
-    key: Annotated[str, typer.Argument(help="The first characters of a key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The first characters of a key.")],
     config: Config = None,
     debug: Debug = False,
 ) -> None:

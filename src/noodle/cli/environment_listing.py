@@ -33,7 +33,11 @@ class _Entry:
     @property
     def is_needed(self) -> bool:
         """Whether a lock file asks for it, and it can be used."""
-        return bool(needing(self.stored)) and not without_interpreter(self.stored)
+        return (
+            bool(self.stored.facts)
+            and bool(needing(self.stored))
+            and not without_interpreter(self.stored)
+        )
 
 
 def list_environments(*, config: Path | None = None) -> int:
@@ -112,6 +116,8 @@ def prune_environments(
 ) -> int:
     """Remove installations that no lock file asks for any more; none that a process uses.
 
+    Damaged ones go too, and what builds have left that were killed.
+
     Args:
         everything: Whether those that are asked for go too.
         unused_days: Those too that were not used for so many days; None for none of them.
@@ -122,14 +128,17 @@ def prune_environments(
         The exit code.
     """
     console = output_console()
+    settings = _settings(config)
     freed = 0
-    for entry in _entries(_settings(config)):
+    for store in () if dry_run else _stores(settings):
+        store.cache.remove_left()
+    for entry in _entries(settings):
         stored = entry.stored
         idle = time.time() - stored.last_use
         old = unused_days is not None and idle > unused_days * _DAY
         if not (everything or old or not entry.is_needed):
             continue
-        name = f"{stored.key[:8]}  {visible(str(stored.facts.get('target', '')))}"
+        name = f"{stored.key[:8]}  {visible(str(stored.facts.get('target', 'damaged')))}"
         size = stored.size()
         if entry.store.in_use(stored.key) or not (dry_run or entry.store.remove(stored.key)):
             console.print(Text(f"{name}  is in use, and stays", "missing"))
@@ -144,11 +153,13 @@ def _settings(config: Path | None) -> Settings:
     return resolve(config_file=config)
 
 
+def _stores(settings: Settings) -> list[PackageStore]:
+    return [PackageStore(settings.cache_directory / name) for name in _STORES]
+
+
 def _entries(settings: Settings) -> Iterator[_Entry]:
     found = [
-        _Entry(store, stored)
-        for store in (PackageStore(settings.cache_directory / name) for name in _STORES)
-        for stored in store.installations()
+        _Entry(store, stored) for store in _stores(settings) for stored in store.installations()
     ]
     yield from sorted(found, key=lambda entry: -entry.stored.last_use)
 
@@ -167,6 +178,8 @@ def _with_key(key: str, entries: Sequence[_Entry]) -> _Entry:
 
 
 def _contents(stored: StoredPackages) -> str:
+    if not stored.facts:
+        return "unknown"
     packages = stored.facts.get("packages", ())
     shown = ", ".join(packages[:2])
     more = f", {len(packages) - 2} more" if len(packages) > 2 else ""
@@ -177,6 +190,8 @@ def _contents(stored: StoredPackages) -> str:
 
 def _state(entry: _Entry) -> Text:
     stored = entry.stored
+    if not stored.facts:
+        return Text("damaged", "missing")
     if without_interpreter(stored):
         return Text("its interpreter is gone", "missing")
     if entry.store.in_use(stored.key):

@@ -14,6 +14,7 @@ from rich.text import Text
 from noodle.cli.call_flow import CallFlow, ImportOutcome, follow, load_imports
 from noodle.cli.excerpts import excerpt
 from noodle.cli.exit_codes import NOT_COMPILED, NOT_LOADED, OK
+from noodle.cli.remedies import name_program
 from noodle.cli.terminal import output_console, visible
 from noodle.language import CallSite, call_sites, imports
 from noodle.language.source_text import SourceText
@@ -45,6 +46,8 @@ def explain(file: str, *, config: Path | None = None, as_json: bool = False) -> 
     source = host.read_source(file)
     sites = call_sites(source, file)
     outcomes = load_imports(host, imports(source, file))
+    for outcome in outcomes:
+        name_program(outcome.error, file)
     routed = [site for site in sites if _is_routed(site)]
     flows = [follow(site, outcomes) for site in routed]
     if as_json:

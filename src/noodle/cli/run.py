@@ -32,5 +32,11 @@ def _run(file: str, config: Path | None, frozen: bool) -> int:
     directory = os.path.dirname(os.path.abspath(file))
     arguments = {"install": "never"} if frozen else None
     host = EngineHost(directory, config=config, arguments=arguments, install="always")
-    ProgramLoader(host).run(file)
+    try:
+        ProgramLoader(host).run(file)
+    except ImportError as error:
+        from noodle.cli.remedies import name_program
+
+        name_program(error, file)
+        raise
     return 0

@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.text import Text
 
 from noodle.calls import Preparation
-from noodle.cli.exit_codes import NOT_LOADED, OK
-from noodle.cli.failures import print_error
-from noodle.cli.sync_stamp import state_of, write_stamp
+from noodle.cli.exit_codes import NOT_COMPILED, NOT_LOADED, OK
+from noodle.cli.failures import print_error, print_language_error
+from noodle.cli.library_builds import lock_build
+from noodle.cli.lock_preparation import PREPARED, prepare_locked
+from noodle.cli.sync_stamp import PROGRAM_SUFFIX, programs_here, state_of, write_stamp
 from noodle.cli.terminal import error_console, output_console, visible
-from noodle.errors import InternalError, NoodleError, VersionError
+from noodle.errors import InternalError, LanguageError, NoodleError
 from noodle.language import ForeignImport, check_files
+from noodle.lock_file import FILE_NAME as LOCK_NAME
 from noodle.lock_file import LockFile
 from noodle.runtime.host import EngineHost
 from noodle.settings.config_file import FILE_NAME as CONFIG_NAME
@@ -32,7 +35,7 @@ __all__ = ["sync"]
 
 
 def sync(
-    programs: Sequence[str],
+    names: Sequence[str],
     *,
     config: Path | None = None,
     offline: bool = False,
@@ -41,24 +44,26 @@ def sync(
     """Install what programs, the configuration and the lock file name, and lock what is new.
 
     Args:
-        programs: The programs; their imports are followed.
+        names: Programs, whose imports are followed, and targets that programs in Python load;
+            where there are none, the programs of the working directory.
         config: The configuration file; None for the nearest one.
         offline: Whether to do without the network.
         frozen: Whether a target that is not locked yet is an error.
 
     Returns:
-        The exit code: 4 when something cannot be had.
-
-    Raises:
-        LanguageError: A program does not compile.
+        The exit code: 3 when a program does not compile, 4 when something cannot be had.
     """
     begin = time.monotonic()
+    names = names or programs_here()
     syncing = _Sync(config, offline=offline, frozen=frozen)
-    for program in programs:
-        syncing.add_program(program)
+    for name in names:
+        if name.endswith(PROGRAM_SUFFIX) or os.path.isfile(name):
+            syncing.add_program(name)
+        else:
+            syncing.add_target(name)
     syncing.add_configuration()
     syncing.add_lock_file()
-    return syncing.report(programs, time.monotonic() - begin)
+    return syncing.report(names, time.monotonic() - begin)
 
 
 @dataclass
@@ -68,6 +73,7 @@ class _Sync:
     frozen: bool
     count: int = 0
     failures: int = 0
+    not_compiled: int = 0
     states: dict[str, State] = field(default_factory=dict)
     done: set[tuple[str, str, str]] = field(default_factory=set)
     lock_files: dict[Path, bytes] = field(default_factory=dict)
@@ -89,15 +95,34 @@ class _Sync:
     def add_program(self, program: str) -> None:
         """Prepare what a program and the files that it imports load."""
         host = self._host(os.path.dirname(os.path.abspath(program)))
-        checked = check_files(_WatchingHost(host, self._watch), program)
+        try:
+            checked = check_files(_WatchingHost(host, self._watch), program)
+        except LanguageError as error:  # there is no such file
+            self._refuse(error.all())
+            return
+        errors = [error for file in checked for error in file.errors]
+        if errors:
+            self._refuse(errors)
+            return
         for file in checked:
-            if file.errors:
-                first, *others = file.errors
-                first.others = (*first.others, *others)
-                raise first
             for request in file.foreign_imports:
                 directory = host.directory_of(file.path)
                 self._prepare(host, request.target, directory, request.options)
+
+    def _refuse(self, errors: Sequence[LanguageError]) -> None:
+        self.not_compiled += 1
+        for error in errors:
+            print_language_error(self._errors, error)
+
+    def add_target(self, text: str) -> None:
+        """Prepare a target, or the packages that a message or the lock file names in this way."""
+        if _is_target(text):
+            self._prepare(self._here, text, os.getcwd(), {}, always=True)
+            return
+        self._note_places(os.getcwd())
+        lock_file = LockFile.of_directory(Path.cwd())
+        prepare = partial(prepare_locked, self._here, lock_file, "pypi", text)
+        self._attempt(text, lock_file, prepare)
 
     def add_configuration(self) -> None:
         """Prepare the configured libraries."""
@@ -109,40 +134,53 @@ class _Sync:
         self._note_places(os.getcwd())
         for path in list(self.lock_files):
             lock_file = LockFile(path)
-            for section, prepare in _PREPARED_FROM_LOCK.items():
+            for section in PREPARED:
                 for target in lock_file.targets(section):
                     if (str(path), section, target) not in self.done:
                         self._attempt(
                             _shown(section, target),
                             lock_file,
-                            partial(prepare, self._here, lock_file, target),
+                            partial(prepare_locked, self._here, lock_file, section, target),
                         )
 
     def _prepare(
-        self, host: EngineHost, target: str, directory: str, options: dict[str, object]
+        self,
+        host: EngineHost,
+        target: str,
+        directory: str,
+        options: dict[str, object],
+        *,
+        always: bool = False,
     ) -> None:
+        """Prepare a target; where nothing is to be installed, say so only if ``always``."""
         self._note_places(directory)
-        self._attempt(
+        prepared = self._attempt(
             target,
             LockFile.of_directory(Path(directory)),
             lambda: host.engine.dispatcher.prepare(target, directory=directory, **options),
         )
+        if always and not prepared:
+            self._output.print(
+                Text.assemble((visible(target), "label"), "  needs nothing but this interpreter")
+            )
 
     # ---------------------------------------------------------------------------- doing it
 
     def _attempt(
         self, target: str, lock_file: LockFile, prepare: Callable[[], Preparation | None]
-    ) -> None:
+    ) -> bool:
+        """Prepare a target and report it; return False where nothing is to be installed."""
         try:
             preparation = prepare()
             if preparation is None:
-                return
+                return False
             self._note(target, lock_file, preparation)
         except InternalError:
             raise
         except NoodleError as error:
             self.failures += 1
             print_error(self._errors, visible(target), error)
+        return True
 
     def _note(self, target: str, lock_file: LockFile, preparation: Preparation) -> None:
         entry = (str(lock_file.path), preparation.section, preparation.target)
@@ -150,26 +188,12 @@ class _Sync:
         if entry in self.done:
             return
         if preparation.facts:
-            self._lock_facts(lock_file, preparation)
+            lock_build(lock_file, preparation, frozen=self.frozen)
         self.done.add(entry)
         self.count += 1
         self._output.print(
             Text.assemble((visible(target), "label"), "  ", visible(preparation.summary))
         )
-
-    def _lock_facts(self, lock_file: LockFile, preparation: Preparation) -> None:
-        """Keep what this platform's copy is; with ``--frozen``, refuse another one."""
-        section, target = preparation.section, preparation.target
-        known = (lock_file.packages(section, target) or {}).get(platform_name())
-        if self.frozen and known != preparation.facts:
-            raise VersionError(
-                f"{target} is not the build that {lock_file.path.name} names for {platform_name()}",
-                expected=_text(known) if known else "a build that is locked",
-                received=_text(preparation.facts),
-                where=f"{lock_file.path.name}, table {section}.{target}",
-                remedy="noodle sync, without --frozen, if the new build is right",
-            )
-        lock_file.note(section, target, platform_name(), preparation.facts)
 
     def _note_places(self, directory: str) -> None:
         """Note which files were looked for, whether they are there or not."""
@@ -190,21 +214,55 @@ class _Sync:
 
     # ------------------------------------------------------------------------------- result
 
-    def report(self, programs: Sequence[str], seconds: float) -> int:
+    def report(self, names: Sequence[str], seconds: float) -> int:
         """Print how it ended, and return the exit code."""
         changed = [path for path, before in self.lock_files.items() if _content(path) != before]
-        targets = "1 target" if self.count == 1 else f"{self.count} targets"
         for path in changed:
             self._output.print(Text(f"{visible(os.path.relpath(path))} has changed", "place"))
-        if self.failures:
-            failed = "1 target" if self.failures == 1 else f"{self.failures} targets"
-            self._errors.print(Text(f"{failed} cannot be had; {targets} in place", "error"))
-            return NOT_LOADED
+        targets = _counted(self.count, "target")
+        if self.failures or self.not_compiled:
+            self._errors.print(Text(f"{self._troubles()}; {targets} in place", "error"))
+            return NOT_COMPILED if self.not_compiled else NOT_LOADED
         self._output.print(Text(f"{targets} in place ({seconds:.1f} s)", "ok"))
+        if not (names or self._found_something()):
+            self._output.print(Text(_NOTHING_HERE, "place"))
         if self.config is None:
             locks = {str(path): state_of(str(path)) for path in self.lock_files}
-            write_stamp(programs, {**self.states, **locks}, self.count)
+            write_stamp(names, {**self.states, **locks}, self.count)
         return OK
+
+    def _troubles(self) -> str:
+        """Say how much went wrong."""
+        programs, failed = self.not_compiled, self.failures
+        told = []
+        if programs:
+            do = "does" if programs == 1 else "do"
+            told.append(f"{_counted(programs, 'program')} {do} not compile")
+        if failed:
+            told.append(f"{_counted(failed, 'target')} cannot be had")
+        return ", ".join(told)
+
+    def _found_something(self) -> bool:
+        """Return whether there is a file that could name something."""
+        named = any(
+            state and os.path.basename(path) == CONFIG_NAME for path, state in self.states.items()
+        )
+        return named or any(self.lock_files.values())
+
+
+_NOTHING_HERE = (
+    f"there is no Noodle program here, no {CONFIG_NAME} and no {LOCK_NAME}: name a program, or a "
+    "target such as numpy==1.21.0"
+)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _is_target(text: str) -> bool:
+    """Return whether a text is a target, and not what a table of several packages is named."""
+    return " + " not in text and "; source " not in text and not text.startswith("standard lib")
 
 
 def _content(path: Path) -> bytes:
@@ -238,58 +296,5 @@ class _WatchingHost:
         self.host.write(text)
 
 
-def _text(facts: object) -> str:
-    pairs = facts.items() if isinstance(facts, dict) else ()
-    return ", ".join(f"{name} {text}" for name, text in pairs)
-
-
 def _shown(section: str, target: str) -> str:
     return f"npm:{target}" if section == "npm" else target
-
-
-def platform_name() -> str:
-    """Return the name of this platform in the lock file: processor and distribution."""
-    import platform
-
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        release = {"ID": "linux"}
-    parts = (os.uname().machine, release.get("ID", "linux"), release.get("VERSION_ID", ""))
-    return "-".join(filter(None, parts))
-
-
-# --- what only the lock file names ------------------------------------------------------------
-
-
-def _python_environment(host: EngineHost, lock_file: LockFile, target: str) -> Preparation:
-    from noodle.installation.policy import InstallPolicy
-    from noodle.workers.environments import Environments, Requirements
-    from noodle.workers.environments.locked_packages import SECTION
-
-    settings = host.engine.settings
-    policy = InstallPolicy(settings.install, settings.offline)
-    environments = Environments(settings.cache_directory, policy)
-    environment = environments.provide(Requirements.parse(target), lock_file)
-    folder = environment.interpreter.parent.parent
-    return Preparation(environment.description, folder, SECTION, target)
-
-
-def _npm_package(host: EngineHost, lock_file: LockFile, target: str) -> Preparation:
-    from noodle.bridges.javascript.node import find_node
-    from noodle.bridges.javascript.packages import SECTION, NpmPackages
-    from noodle.installation.policy import InstallPolicy
-
-    settings = host.engine.settings
-    policy = InstallPolicy(settings.install, settings.offline)
-    at = target.find("@", 1)
-    name, wanted = (target, "") if at < 0 else (target[:at], target[at + 1 :])
-    packages = NpmPackages(find_node(), settings.cache_directory, policy)
-    package = packages.install(name, wanted, lock_file)
-    return Preparation(f"{package.name} {package.version}", package.directory, SECTION, target)
-
-
-_PREPARED_FROM_LOCK: dict[str, Callable[[EngineHost, LockFile, str], Preparation]] = {
-    "npm": _npm_package,
-    "pypi": _python_environment,
-}

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     State = tuple[int, ...] | None
 
-__all__ = ["state_of", "up_to_date", "write_stamp"]
+__all__ = ["PROGRAM_SUFFIX", "programs_here", "state_of", "up_to_date", "write_stamp"]
 
 _FORMAT = 1
+
+PROGRAM_SUFFIX = ".noodle"
+"""How the file of a Noodle program ends."""
 
 _FLAGS = ("--frozen", "--offline")
 """What decides how a sync gets where it ends, and not where."""
@@ -38,33 +41,43 @@ def up_to_date(arguments: Sequence[str]) -> int | None:
     Args:
         arguments: The command line behind ``sync``.
     """
-    programs = [argument for argument in arguments if argument not in _FLAGS]
-    if any(program.startswith("-") for program in programs):
+    names = [argument for argument in arguments if argument not in _FLAGS]
+    if any(name.startswith("-") for name in names):
         return None
     try:
-        with open(_file(programs), "rb") as file:
+        names = names or programs_here()
+        with open(_file(names), "rb") as file:
             if not _is_private(os.fstat(file.fileno())):
                 return None
             identity, states, count = marshal.loads(file.read())
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    if identity != _identity(programs):
+    if identity != _identity(names):
         return None
     unchanged = all(state_of(path) == state for path, state in states)
     return int(count) if unchanged else None
 
 
-def write_stamp(programs: Sequence[str], states: Mapping[str, State], count: int) -> None:
+def programs_here() -> list[str]:
+    """Return the names of the Noodle programs in the working directory, sorted.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    return sorted(name for name in os.listdir() if name.endswith(PROGRAM_SUFFIX))
+
+
+def write_stamp(names: Sequence[str], states: Mapping[str, State], count: int) -> None:
     """Keep the state that a sync has reached; a folder that cannot be written is left alone.
 
     Args:
-        programs: The programs as they were named.
+        names: The programs and targets as they were named.
         states: The state of every file and folder that it looked at, those included that did not
             exist.
         count: How many targets there are.
     """
-    stamp: Any = (_identity(programs), tuple(states.items()), count)
-    file = _file(programs)
+    stamp: Any = (_identity(names), tuple(states.items()), count)
+    file = _file(names)
     temporary = f"{file}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
@@ -76,7 +89,7 @@ def write_stamp(programs: Sequence[str], states: Mapping[str, State], count: int
         return
 
 
-def _identity(programs: Sequence[str]) -> tuple[object, ...]:
+def _identity(names: Sequence[str]) -> tuple[object, ...]:
     variables = sorted(
         (name, text)
         for name, text in os.environ.items()
@@ -84,19 +97,19 @@ def _identity(programs: Sequence[str]) -> tuple[object, ...]:
     )
     return (
         *(_FORMAT, __version__, sys.version, sys.executable, os.getcwd()),
-        tuple(programs),
+        tuple(names),
         tuple(variables),
     )
 
 
-def _file(programs: Sequence[str]) -> str:
+def _file(names: Sequence[str]) -> str:
     base = os.environ.get("NOODLE_CACHE_DIR")
     if not base:
         caches = os.environ.get("XDG_CACHE_HOME") or ""
         if not os.path.isabs(caches):
             caches = os.path.join(os.path.expanduser("~"), ".cache")
         base = os.path.join(caches, "noodle")
-    name = crc32("\0".join([os.getcwd(), *programs]).encode("utf-8", "surrogateescape"))
+    name = crc32("\0".join([os.getcwd(), *names]).encode("utf-8", "surrogateescape"))
     return os.path.join(base, "sync", f"{name:08x}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 
@@ -41,7 +42,11 @@ class InstallPolicy:
                 where=target,
                 remedy=f"noodle sync, without --frozen, and keep {lock_file} under version control",
             )
-        self._require(target, f"{target} is not in {lock_file}, and may not be resolved now")
+        self._require(
+            target,
+            f"{target} is not in {lock_file}, and may not be resolved now",
+            f"noodle sync {shlex.quote(target)}",
+        )
 
     def require_installing(self, target: str) -> None:
         """Refuse packages that are not installed, unless they may be installed now.
@@ -52,9 +57,9 @@ class InstallPolicy:
         Raises:
             MissingPackageError: They may not.
         """
-        self._require(target, f"the packages of {target} are not installed")
+        self._require(target, f"the packages of {target} are not installed", "noodle sync")
 
-    def _require(self, target: str, summary: str) -> None:
+    def _require(self, target: str, summary: str, command: str) -> None:
         if self.mode == "never" or (self.mode == "auto" and not is_interactive()):
             asked = self.mode == "never"
             raise MissingPackageError(
@@ -64,7 +69,7 @@ class InstallPolicy:
                 if asked
                 else "no terminal or notebook, so nothing is installed without being asked for",
                 where=target,
-                remedy="noodle sync" if asked else "noodle sync, or set NOODLE_INSTALL=always",
+                remedy=command if asked else f"{command}, or set NOODLE_INSTALL=always",
             )
 
 

@@ -53,7 +53,7 @@ class StoredPackages:
     Args:
         key: Its key.
         directory: Its folder.
-        facts: What it is: ``kind``, ``target``, ``packages`` and more.
+        facts: What it is: ``kind``, ``target``, ``packages`` and more; none where it was damaged.
         users: What has used it.
         last_use: When it was used last, in seconds since the epoch.
     """
@@ -144,13 +144,15 @@ class PackageStore:
         return self._stored(key) if (self._cache.path(key) / FACTS_FILE).exists() else None
 
     def installations(self) -> list[StoredPackages]:
-        """Return all installations, those first that were used last."""
-        found = [
-            self._stored(folder.name)
-            for folder in self._cache.folders()
-            if (folder / FACTS_FILE).exists()
-        ]
+        """Return all installations, those first that were used last; damaged ones without facts."""
+        found = [self._stored_or_damaged(folder.name) for folder in self._cache.folders()]
         return sorted(found, key=lambda stored: -stored.last_use)
+
+    def _stored_or_damaged(self, key: str) -> StoredPackages:
+        try:
+            return self._stored(key)
+        except InstallationError:
+            return StoredPackages(key, self._cache.path(key), {})
 
     def remove(self, key: str) -> bool:
         """Remove an installation, unless a process uses it.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from noodle.errors import NoodleError
+from noodle.errors import NoodleError, RemoteCallError
 from noodle.language.callees import calls_foreign_code
 from noodle.language.program import belongs_to_program
 from noodle.language.runtime_messages import Message, reworded
@@ -113,12 +113,22 @@ def describe_failure(error: BaseException) -> Failure:
     in_noodle = bool(frames) and not frames[-1].foreign
     ours_to_say = in_noodle and not calls_foreign_code(error.__traceback__, frames[-1].text)
     message = _message(error, place, reword=ours_to_say or isinstance(error, RecursionError))
+    frames += _innermost_in_worker(error)
     shown, skipped = frames, 0
     if len(frames) > MAX_FRAMES:
         half = MAX_FRAMES // 2
         shown, skipped = [*frames[:half], *frames[-half:]], len(frames) - MAX_FRAMES
     kind = type(error).__name__
     return Failure(message.summary, place, tuple(shown), message.remedy, kind, skipped)
+
+
+def _innermost_in_worker(error: BaseException) -> list[Frame]:
+    """Return where a worker raised an error: its innermost frame in a file, if there is one."""
+    entries = error.frames if isinstance(error, RemoteCallError) else ()
+    for path, line, column, function in reversed(entries):
+        if path and line:
+            return [Frame(path, line, column or 0, 1, function or "", "", foreign=True)]
+    return []
 
 
 def _message(error: BaseException, place: Frame | None, *, reword: bool) -> Message:

@@ -81,5 +81,8 @@ def _launch_error(program: Program, failure: str) -> Exception:
             expected="a program that can be run, and a directory that exists",
             received=reason,
             where=str(program.command[0]) if step == "exec" else str(program.directory),
+            remedy="install it again; in an environment of Noodle: noodle env prune, noodle sync"
+            if step == "exec"
+            else "make the directory again, or start from another one",
         )
     return InternalError(f"the launcher of {program.name} failed at {step}", received=reason)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +29,16 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PackageIn
         monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
         monkeypatch.setenv("UV_NO_CONFIG", "1")
         yield index
+
+
+@pytest.fixture
+def small(index: PackageIndex) -> PackageIndex:
+    """An index with ``small`` in three versions, the last of which needs ``helper``."""
+    index.publish("helper", "2.1")
+    index.publish("small", "1.0")
+    index.publish("small", "1.2")
+    index.publish("small", "2.0", needs=["helper>=2"])
+    return index
 
 
 class Project:
@@ -60,6 +73,26 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
+def own_interpreter(root: Path, memory: Path) -> tuple[str, Path]:
+    """Copy an interpreter of another series to where pyenv would have it, so that it can vanish.
+
+    Returns:
+        Its series, and its folder.
+    """
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    usable = [one for one in Interpreters(BuildCache.at(memory / "c")).found() if not one.refusal()]
+    series = [one.series for one in usable]
+    for one in usable:
+        prefix = one.path.parent.parent
+        if one.series != running and series.count(one.series) == 1:
+            folder = root / "versions" / one.version
+            (folder / "bin").mkdir(parents=True)
+            shutil.copy(one.path, folder / "bin" / f"python{one.series}")
+            (folder / "lib").symlink_to(prefix / "lib")
+            return one.series, folder
+    pytest.skip("no other CPython on this machine")
+
+
 def run_in(environment: Environment, statement: str) -> str:
     """Run a statement by an environment's interpreter and return what it prints."""
     result = subprocess.run(
@@ -70,3 +103,36 @@ def run_in(environment: Environment, statement: str) -> str:
         timeout=60,
     )
     return result.stdout.strip()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without any interpreter, and a PATH without any."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("PYENV", "ASDF", "MISE", "MAMBA", "UV_", "XDG_", "CONDA")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return home
+
+
+def pretend(
+    folder: Path, version: str, *, implementation: str = "cpython", free_threaded: bool = False
+) -> Path:
+    """Make a program that answers as another interpreter would, and counts how often."""
+    folder.mkdir(parents=True, exist_ok=True)
+    series = ".".join(version.split(".")[:2])
+    program = folder / f"python{series}{'t' if free_threaded else ''}"
+    program.write_text(
+        textwrap.dedent(
+            f"""\
+            #!/bin/sh
+            echo asked >> '{folder}/asked'
+            printf '%s\\n' '{program}' '{version}' '{implementation}' {int(free_threaded)} ''
+            """
+        )
+    )
+    program.chmod(0o755)
+    return program

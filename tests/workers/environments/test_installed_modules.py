@@ -1,4 +1,4 @@
-"""Which modules the distributions of an environment bring, and how they are imported."""
+"""Which distributions and modules an environment turned out to hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.workers.environments.package_index import make_wheel
 
-from noodle.workers.environments import Environment
 from noodle.workers.environments.installed_modules import installed_modules, installed_versions
 
 
@@ -45,31 +44,3 @@ def test_the_modules(environment: Path) -> None:
         "plain": "stable",
         "space": "space-name",
     } == installed_modules(environment)
-
-
-@pytest.mark.parametrize(
-    ("location", "expected"),
-    [
-        ("sklearn", "sklearn"),
-        ("sklearn.svm", "sklearn.svm"),
-        ("scikit-learn", "sklearn"),
-        ("Single-Module", "single"),
-        ("stable", "plain"),
-        ("native", "_native"),
-        ("json", "json"),
-    ],
-)
-def test_a_distribution_is_imported_by_the_name_of_its_module(
-    environment: Path, location: str, expected: str
-) -> None:
-    found = Environment("k", "t", Path("p"), "3.9.18", modules=installed_modules(environment))
-    assert expected == found.import_name(location)
-
-
-def test_a_description_names_what_was_asked_for() -> None:
-    packages = dict.fromkeys("abcdef", "1.0")
-    found = Environment("0123456789", "t", Path("p"), "3.9.18", packages, wanted=("c", "a"))
-    assert (
-        "environment 01234567: Python 3.9.18 with c 1.0, a 1.0, 4 more packages"
-        == found.description
-    )

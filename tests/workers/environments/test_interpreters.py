@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import textwrap
+import time
 from pathlib import Path
 
 import pytest
+from tests.workers.environments.conftest import pretend
 
 from noodle.build_cache import BuildCache
+from noodle.deadlines import deadline
+from noodle.errors import DeadlineExceededError
 from noodle.workers.environments.interpreters import (
     Interpreter,
     Interpreters,
     running_interpreter,
     search_path,
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without any interpreter, and a PATH without any."""
-    home = tmp_path / "home"
-    home.mkdir()
-    for name in list(os.environ):
-        if name.startswith(("PYENV", "ASDF", "MISE", "MAMBA", "UV_", "XDG_", "CONDA")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return home
-
-
-def pretend(
-    folder: Path, version: str, *, implementation: str = "cpython", free_threaded: bool = False
-) -> Path:
-    """Make a program that answers as another interpreter would, and counts how often."""
-    folder.mkdir(parents=True, exist_ok=True)
-    series = ".".join(version.split(".")[:2])
-    program = folder / f"python{series}{'t' if free_threaded else ''}"
-    program.write_text(
-        textwrap.dedent(
-            f"""\
-            #!/bin/sh
-            echo asked >> '{folder}/asked'
-            printf '%s\\n' '{program}' '{version}' '{implementation}' {int(free_threaded)} ''
-            """
-        )
-    )
-    program.chmod(0o755)
-    return program
 
 
 def found(tmp_path: Path) -> dict[str, Interpreter]:
@@ -157,6 +126,20 @@ def test_a_program_that_does_not_answer_is_passed_over(
     program = pretend(folder, "3.70.1")
     program.write_text(f"#!/bin/sh\n{text}\n")
     assert not any("pyenv" in name for name in found(tmp_path))
+
+
+def test_one_that_hangs_does_not_outlast_the_deadline(home: Path, tmp_path: Path) -> None:
+    folder = home / ".pyenv" / "versions" / "it" / "bin"
+    program = pretend(folder, "3.70.1")
+    answering = program.read_text()
+    found(tmp_path)
+    program.write_text("#!/bin/sh\nexec sleep 100\n")
+    begin = time.monotonic()
+    with pytest.raises(DeadlineExceededError, match="versions of Python"), deadline(1.0):
+        found(tmp_path)
+    assert time.monotonic() - begin < 1.0 + 2
+    program.write_text(answering)
+    assert "3.70.1 (pyenv)" in found(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"format": 99}', "[]"])

@@ -9,12 +9,10 @@ import pytest
 
 import noodle
 from noodle.build_cache import BuildCache, user_cache_directory
-from noodle.installation.policy import InstallPolicy
 from noodle.libraries import library_of
 from noodle.lock_file import LockFile
 from noodle.runtime.engine import Engine, default_engine, use
 from noodle.settings import resolve
-from noodle.workers.environments import Environments, Requirements
 from noodle.workers.environments.interpreters import Interpreters
 
 
@@ -56,15 +54,3 @@ def test_the_specifications_numpy_runs_beside_another_one_and_they_exchange_arra
     table = LockFile(tmp_path / "noodle.lock").packages("pypi", "numpy==1.21.0 + scipy")
     assert table is not None
     assert {"version": "3.9"} == table["python"]
-
-
-@pytest.mark.slow
-def test_the_specifications_pytorch_is_resolved_and_locked(tmp_path: Path) -> None:
-    """Resolved only: its wheels are more than 800 MB."""
-    lock_file = LockFile(tmp_path / "noodle.lock")
-    requirements = Requirements.of("torch", "1.9.0", dependencies=["torch", "torchvision"])
-    environments = Environments(tmp_path / "cache", InstallPolicy("always"))
-    table = environments.lock(requirements, lock_file).packages
-    assert any(name.startswith("torchvision==0.10.") for name in table)
-    assert table["torch==1.9.0"]["sha256"]
-    assert table == environments.lock(requirements, lock_file).packages

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from noodle.errors import InstallationError, MissingPackageError, NoodleError, VersionError
+from noodle.errors import (
+    InstallationError,
+    MissingPackageError,
+    MissingToolError,
+    NoodleError,
+    VersionError,
+)
 from noodle.installation.tool import ToolRun
 from noodle.workers.environments.uv_failures import uv_error
 
 FOLDER = Path("/home/me/.cache/noodle/python/build-x")
 
 
-def error(words: str, status: int = 1) -> NoodleError:
-    return uv_error("numpy==1.21.0", ToolRun(status, "", words), FOLDER)
+def error(words: str, status: int = 1, *, offline: bool = False) -> NoodleError:
+    return uv_error("numpy==1.21.0", ToolRun(status, "", words), FOLDER, offline=offline)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,11 @@ def error(words: str, status: int = 1) -> NoodleError:
             InstallationError,
             "the disk is full",
         ),
+        (
+            "error: unexpected argument '--relocatable' found\n\n  tip: a similar argument",
+            MissingToolError,
+            "uv is too old",
+        ),
         ("error: something else", InstallationError, "numpy==1.21.0 cannot be installed"),
     ],
 )
@@ -76,6 +87,7 @@ def test_a_failure_has_its_own_error(words: str, kind: type[NoodleError], told: 
     assert kind is type(found)
     assert told in found.summary
     assert str(found.received).startswith("uv: ")
+    assert found.remedy
 
 
 def test_the_package_without_wheels_is_named_in_the_remedy() -> None:
@@ -83,6 +95,36 @@ def test_the_package_without_wheels_is_named_in_the_remedy() -> None:
         "error: No solution\n  cause: Because\n  docopt==0.6.2 has no usable\n  wheels and"
     )
     assert 'from_source=["docopt"]' in str(found.remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("pytset", "did you mean pytest?"),
+        ("opencv-pyton", "did you mean opencv-python?"),
+        ("qqqqqqqq", "check the name, and which index is used"),
+    ],
+)
+def test_a_name_that_the_index_does_not_have_may_be_a_slip(name: str, remedy: str) -> None:
+    words = (
+        f"error: No solution found\n  cause: Because {name} was not found in the package registry"
+    )
+    assert remedy == error(words).remedy
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "error: No solution found\n  cause: Because there is no version of numpy==99 and",
+        "error: No solution found\n  cause: Because a==1 has no usable wheels and your project",
+        "error: No solution found\n  cause: Because x was not found in the package registry",
+    ],
+)
+def test_what_is_missing_without_the_network_may_only_be_missing_in_the_cache(words: str) -> None:
+    found = error(words, offline=True)
+    assert InstallationError is type(found)
+    assert "without the network" in found.summary
+    assert "noodle sync, without --offline" == found.remedy
 
 
 def test_its_words_are_those_of_the_target() -> None:

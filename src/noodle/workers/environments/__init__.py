@@ -5,6 +5,7 @@
 :mod:`~.environment`         a complete one: its interpreter, its packages
 :mod:`~.requirements`        what an environment must have
 :mod:`~.interpreters`        the versions of Python that this machine has
+:mod:`~.interpreter_choice`  which of them may be used, or why none
 :mod:`~.resolution`          from requirements to exact versions with hashes
 :mod:`~.locked_packages`     a table of the lock file
 :mod:`~.installed_modules`   what an environment turned out to hold

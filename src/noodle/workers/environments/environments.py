@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from noodle.build_cache import digest
-from noodle.errors import MissingToolError, NoodleError, VersionError
+from noodle.errors import VersionError
 from noodle.installation.policy import InstallPolicy
 from noodle.installation.progress import announced
 from noodle.installation.store import PackageStore
@@ -28,16 +28,15 @@ from noodle.workers.environments.installed_modules import (
     installed_versions,
     site_packages,
 )
-from noodle.workers.environments.interpreters import OLDEST, Interpreter, Interpreters
+from noodle.workers.environments.interpreter_choice import (
+    InterpreterChoice,
+    first_of_each_series,
+)
+from noodle.workers.environments.interpreters import Interpreter
 from noodle.workers.environments.locked_packages import SECTION, LockedPackages
 from noodle.workers.environments.requirements import Requirements
 from noodle.workers.environments.resolution import resolve
-from noodle.workers.environments.uv import (
-    DOWNLOADS_VARIABLE,
-    Uv,
-    downloads_allowed,
-    find_uv,
-)
+from noodle.workers.environments.uv import Uv, find_uv
 
 __all__ = ["Environments"]
 
@@ -56,7 +55,7 @@ class Environments:
     def __init__(self, cache_directory: Path, policy: InstallPolicy) -> None:
         self._policy = policy
         self._store = PackageStore(cache_directory / "python")
-        self._interpreters = Interpreters(self._store.cache)
+        self._choice = InterpreterChoice(self._store.cache, offline=policy.offline)
 
     def provide(self, requirements: Requirements, lock_file: LockFile) -> Environment:
         """Return the environment of requirements, made now if it is not there.
@@ -87,7 +86,7 @@ class Environments:
             user=locked.user,
             count=len(locked.packages),
         )
-        notes = filter(None, [locked.note, self._store.note])
+        notes = filter(None, [locked.note, self._store.note, _other_series(locked, interpreter)])
         return Environment.of(stored, requirements, tuple(notes))
 
     def lock(self, requirements: Requirements, lock_file: LockFile) -> LockedPackages:
@@ -133,7 +132,8 @@ class Environments:
         locked = self.locked(requirements, lock_file)
         if locked is None:
             return None
-        for interpreter in _fitting(self._interpreters.found(), requirements.python, locked.series):
+        fitting = self._choice.found(requirements, locked.series)
+        for interpreter in fitting or self._choice.found(requirements):
             stored = self._store.find(_key(locked, interpreter))
             if stored is not None:
                 return Environment.of(stored, requirements)
@@ -144,11 +144,12 @@ class Environments:
     def _resolve(self, requirements: Requirements) -> Packages:
         """Return the lock for the first series of Python that has wheels of everything."""
         if not requirements.packages:
-            return {"python": {"version": self._first_of_series(requirements)[0].series}}
+            return {"python": {"version": self._choice.first_of_series(requirements)[0].series}}
         uv = find_uv(offline=self._policy.offline)
         refusals: list[tuple[str, VersionError]] = []
+        interpreters = self._choice.first_of_series(requirements)
         with announced(f"resolving {requirements}"):
-            for interpreter in self._first_of_series(requirements):
+            for interpreter in interpreters:
                 try:
                     return self._resolve_for(interpreter, uv, requirements)
                 except VersionError as error:
@@ -161,65 +162,38 @@ class Environments:
         with self._folder(requirements.title) as folder:
             return resolve(uv, requirements, interpreter, folder, requirements.title)
 
-    def _first_of_series(self, requirements: Requirements) -> list[Interpreter]:
-        series: dict[str, Interpreter] = {}
-        for interpreter in self._candidates(requirements, None):
-            series.setdefault(interpreter.series, interpreter)
-        if not series:
-            oldest = f">={OLDEST[0]}.{OLDEST[1]}"
-            raise self._no_interpreter(requirements, requirements.python or oldest)
-        return list(series.values())
-
     # --------------------------------------------------------------------------- interpreters
 
     def _interpreter(self, locked: LockedPackages) -> Interpreter:
-        found = self._candidates(locked.requirements, locked.series)
-        if found:
-            return found[0]
-        raise self._no_interpreter(locked.requirements, f"=={locked.series}.*")
+        """Return the interpreter to use: one of the locked series, else one that does as well."""
+        preferred = self._choice.preferred(locked.requirements, locked.series)
+        return preferred or self._substitute(locked)
 
-    def _candidates(self, requirements: Requirements, series: str | None) -> list[Interpreter]:
-        """Return the interpreters that may be used, the preferred first."""
-        wanted = f"=={series}.*" if series else requirements.python
-        fitting = _fitting(self._interpreters.found(), requirements.python, series)
-        if not fitting and downloads_allowed():
-            self._download(wanted)
-            fitting = _fitting(self._interpreters.found(), requirements.python, series)
-        return fitting or _fitting(self._found_by_uv(wanted), requirements.python, series)
+    def _substitute(self, locked: LockedPackages) -> Interpreter:
+        """Return an interpreter of another series on which exactly the locked files are enough."""
+        others = self._choice.found(locked.requirements)
+        for interpreter in others:
+            if self._store.find(_key(locked, interpreter)):
+                return interpreter
+        if others:
+            self._policy.require_installing(locked.requirements.title)
+        for interpreter in first_of_each_series(others):
+            if self._is_enough(locked, interpreter):
+                return interpreter
+        raise self._choice.error(locked.requirements, f"=={locked.series}.*")
 
-    def _download(self, wanted: str) -> None:
-        target = f"Python {_short(wanted)}"
-        with announced(f"downloading {target}"), self._folder(target) as folder:
-            uv = find_uv(offline=self._policy.offline)
-            uv.run(["python", "install", "--no-bin", _short(wanted)], folder=folder, target=target)
-
-    def _found_by_uv(self, wanted: str) -> list[Interpreter]:
-        """Return what uv finds beyond our own search."""
-        try:
-            uv = find_uv(offline=True)
-        except MissingToolError:
-            return []
-        command = ["python", "find", "--no-project", "--system", _short(wanted)]
-        path = uv.attempt(command, folder=Path("/"), target=f"Python {_short(wanted)}")
-        found = self._interpreters.at(path.strip(), "uv") if path else None
-        return [found] if found else []
-
-    def _no_interpreter(self, requirements: Requirements, wanted: str) -> NoodleError:
-        found = self._interpreters.found()
-        refused = [
-            f"{one}: {one.refusal()}"
-            for one in found
-            if one.refusal() and _satisfies(one, requirements.python, None)
-        ]
-        usable = [str(one) for one in found if not one.refusal()]
-        version = _short(wanted)
-        return MissingToolError(
-            f"there is no Python {version} for {requirements}",
-            expected=f"CPython {wanted} on PATH, or installed by pyenv, asdf, mise, conda or uv",
-            received="; ".join([f"found {', '.join(usable) or 'none'}", *refused]),
-            where=requirements.title,
-            remedy=f"uv python install {version}, or let it be downloaded: {DOWNLOADS_VARIABLE}=1",
-        )
+    def _is_enough(self, locked: LockedPackages, interpreter: Interpreter) -> bool:
+        """Return whether all locked files can be installed, and need nothing that is not locked."""
+        if not locked.packages:
+            return True
+        uv = find_uv(offline=self._policy.offline)
+        with self._folder(locked.requirements.title) as folder:
+            # Not with --dry-run, which takes a file whose hash is not among those that are locked.
+            command = [
+                *("pip", "install", "--python", interpreter.path),
+                *("--target", folder / "packages", *_locked_only(locked, folder)),
+            ]
+            return uv.attempt(command, folder=folder, target=locked.requirements.title) is not None
 
     # ----------------------------------------------------------------------------- installing
 
@@ -251,14 +225,10 @@ class Environments:
         }
 
     def _install_packages(self, uv: Uv, locked: LockedPackages, folder: Path) -> None:
-        requirements = folder.parent / "requirements.txt"
-        requirements.write_text(locked.text, encoding="utf-8")
-        built = [f"--no-binary={name}" for name in locked.requirements.from_source]
         uv.run(
             [
                 *("pip", "install", "--python", folder / "bin" / "python"),
-                *("--require-hashes", "--no-deps", "--only-binary=:all:", *built),
-                *("--compile-bytecode", "--requirements", requirements),
+                *("--no-deps", "--compile-bytecode", *_locked_only(locked, folder.parent)),
             ],
             folder=folder.parent,
             target=locked.requirements.title,
@@ -268,6 +238,16 @@ class Environments:
     def _folder(self, target: str) -> Iterator[Path]:
         with disk_errors(target), self._store.cache.private_folder() as folder:
             yield folder
+
+
+def _other_series(locked: LockedPackages, interpreter: Interpreter) -> str | None:
+    """Return what ``explain`` should tell where the interpreter is not of the locked series."""
+    if interpreter.series == locked.series:
+        return None
+    return (
+        f"locked for Python {locked.series}, which is not here: the same files are installed on "
+        f"Python {interpreter.series}"
+    )
 
 
 def _key(locked: LockedPackages, interpreter: Interpreter) -> str:
@@ -284,23 +264,15 @@ def _remove_start_code(folder: Path) -> None:
         path.unlink()
 
 
-def _short(specifier: str) -> str:
-    """Return a version of Python as uv takes it: ``3.9`` for ``==3.9.*``."""
-    return specifier.removeprefix("==").removesuffix(".*") or "3"
-
-
-def _fitting(found: Sequence[Interpreter], specifier: str, series: str | None) -> list[Interpreter]:
-    return [one for one in found if not one.refusal() and _satisfies(one, specifier, series)]
-
-
-def _satisfies(interpreter: Interpreter, specifier: str, series: str | None) -> bool:
-    from packaging.specifiers import SpecifierSet
-
-    if series is not None and interpreter.series != series:
-        return False
-    if not specifier:
-        return True
-    return SpecifierSet(specifier).contains(interpreter.version, prereleases=True)
+def _locked_only(locked: LockedPackages, folder: Path) -> list[str | Path]:
+    """Return the options that let uv install exactly the locked files, and build none unasked."""
+    requirements = folder / "requirements.txt"
+    requirements.write_text(locked.text, encoding="utf-8")
+    built = [f"--no-binary={name}" for name in locked.requirements.from_source]
+    return [
+        *("--require-hashes", "--only-binary=:all:", *built),
+        *("--requirements", requirements),
+    ]
 
 
 def _no_series(refusals: Sequence[tuple[str, VersionError]]) -> VersionError:

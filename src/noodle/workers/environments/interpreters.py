@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from noodle.build_cache import BuildCache
+from noodle.deadlines import remaining_seconds
+from noodle.errors import DeadlineExceededError
 
 __all__ = ["OLDEST", "Interpreter", "Interpreters", "running_interpreter", "search_path"]
 
@@ -143,7 +145,11 @@ class Interpreters:
         self._learned = False
 
     def found(self) -> list[Interpreter]:
-        """Return every interpreter: the running one, then the newest first, each file once."""
+        """Return every interpreter: the running one, then the newest first, each file once.
+
+        Raises:
+            DeadlineExceededError: One that is not known yet did not answer before the deadline.
+        """
         running = running_interpreter()
         known = {running.path: running}
         for path, source in _programs():
@@ -164,6 +170,9 @@ class Interpreters:
         Args:
             path: A program; one of a virtual environment stands for the interpreter behind it.
             source: Where it was found.
+
+        Raises:
+            DeadlineExceededError: It did not answer before the deadline.
         """
         try:
             facts = os.stat(path)
@@ -212,7 +221,12 @@ def _interpreter(answer: list[str] | None, source: str) -> Interpreter | None:
 
 
 def _ask(path: str | Path) -> list[str] | None:
-    """Return an interpreter's answers, or None where it gives none."""
+    """Return an interpreter's answers, or None where it gives none.
+
+    Raises:
+        DeadlineExceededError: It did not answer before the deadline.
+    """
+    left = remaining_seconds()
     try:
         result = subprocess.run(
             [path, "-I", "-S", "-c", _QUESTION],
@@ -220,13 +234,22 @@ def _ask(path: str | Path) -> list[str] | None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_QUESTION_SECONDS,
+            timeout=_QUESTION_SECONDS if left is None else min(_QUESTION_SECONDS, max(0.0, left)),
             check=False,
             encoding="utf-8",
             errors="surrogateescape",
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
+    except subprocess.TimeoutExpired:
+        if left is None or left >= _QUESTION_SECONDS:
+            return None
+        raise DeadlineExceededError(
+            "the versions of Python on this machine were not found before the deadline",
+            expected=f"an answer within {max(0.0, left):.3g} s",
+            received=f"none from {os.path.basename(path)}",
+            remedy="allow more time with noodle.deadline(seconds)",
+        ) from None
     answer = result.stdout.split("\n")[:-1]
     sound = result.returncode == 0 and len(answer) == 5 and os.path.isabs(answer[0])
     return answer if sound else None
@@ -279,6 +302,8 @@ def _conda_environments() -> list[str]:
 def _names(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
+            # A folder may have thousands of programs.
+            names = [entry.name for entry in entries if entry.name.startswith("python3.")]
     except OSError:
         return []
+    return sorted(name for name in names if _NAME.fullmatch(name))

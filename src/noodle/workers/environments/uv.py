@@ -73,7 +73,7 @@ class Uv:
         """
         run = self._run(arguments, folder, target)
         if run.status:
-            raise uv_error(target, run, folder)
+            raise uv_error(target, run, folder, offline=self._offline)
         return run.output
 
     def attempt(self, arguments: Sequence[str | Path], *, folder: Path, target: str) -> str | None:

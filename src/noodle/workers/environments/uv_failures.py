@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
-from noodle.errors import InstallationError, MissingPackageError, NoodleError, VersionError
+from noodle.distribution_names import DISTRIBUTION_NAMES, normalized_name
+from noodle.errors import (
+    InstallationError,
+    MissingPackageError,
+    MissingToolError,
+    NoodleError,
+    VersionError,
+)
 from noodle.installation.tool import FREE_SPACE, ToolRun
 
 __all__ = ["uv_error", "without_wheels"]
@@ -16,20 +25,27 @@ _NETWORK = re.compile(
 )
 
 
-def uv_error(target: str, run: ToolRun, folder: Path) -> NoodleError:
+def uv_error(target: str, run: ToolRun, folder: Path, *, offline: bool = False) -> NoodleError:
     """Return the error for a run of uv that failed.
 
     Args:
         target: What is being installed.
         run: The run.
         folder: Where it worked, which concerns nobody.
+        offline: Whether it did without the network, and so saw only a part of what there is.
     """
     told = _words(run).replace(f"{folder}/", "")
     unwrapped = " ".join(told.split())
     for pattern, make in _KINDS:
         if re.search(pattern, unwrapped):
-            return make(target, f"uv: {told}")
-    return InstallationError(f"{target} cannot be installed", received=f"uv: {told}", where=target)
+            unsure = offline and make in _OF_THE_INDEX
+            return (_offline_error if unsure else make)(target, f"uv: {told}")
+    return InstallationError(
+        f"{target} cannot be installed",
+        received=f"uv: {told}",
+        where=target,
+        remedy="do what uv says; if its cache is damaged: uv cache clean",
+    )
 
 
 def _words(run: ToolRun) -> str:
@@ -68,7 +84,7 @@ def _full_disk(target: str, told: str) -> NoodleError:
         f"{target} cannot be installed: the disk is full",
         received=told,
         where=target,
-        remedy=FREE_SPACE,
+        remedy=f"{FREE_SPACE}, and for uv's own cache in UV_CACHE_DIR",
     )
 
 
@@ -120,7 +136,23 @@ def _no_package(target: str, told: str) -> NoodleError:
         expected="a package of the index",
         received=told,
         where=target,
+        remedy=_other_name(told),
     )
+
+
+def _other_name(told: str) -> str:
+    """Return what to do about a name that the index does not have."""
+    missing = re.search(r"(?:Because|\band)\s+([\w.-]+)\s+was\s+not\s+found", told)
+    name = missing[1] if missing else ""
+    known = {*DISTRIBUTION_NAMES.values(), *_installed_names()} - {name}
+    similar = get_close_matches(name, sorted(known), 1, cutoff=0.8)
+    return f"did you mean {similar[0]}?" if similar else "check the name, and which index is used"
+
+
+def _installed_names() -> Iterator[str]:
+    from importlib import metadata
+
+    return (normalized_name(one.name) for one in metadata.distributions() if one.name)
 
 
 def _no_wheel(target: str, told: str) -> NoodleError:
@@ -154,10 +186,22 @@ def _contradiction(target: str, told: str) -> NoodleError:
         expected="requirements that published versions satisfy together",
         received=told,
         where=target,
+        remedy="ask for versions that exist and need nothing contradictory, or leave them open",
+    )
+
+
+def _old_uv(target: str, told: str) -> NoodleError:
+    return MissingToolError(
+        "uv is too old",
+        expected="uv 0.8 or later",
+        received=told,
+        where=target,
+        remedy="python -m pip install --upgrade uv",
     )
 
 
 _KINDS = (
+    (r"^(?:unexpected argument|unrecognized subcommand|invalid value) '", _old_uv),
     (r"network was disabled|Network connectivity is disabled|offline", _offline_error),
     (r"No space left on device|os error 28|os error 27|File too large|signal 25", _full_disk),
     (r"Hash mismatch", _other_content),
@@ -169,3 +213,6 @@ _KINDS = (
     (r"No solution found", _contradiction),
 )
 """What uv's words mean, the more special first."""
+
+_OF_THE_INDEX = (_no_package, _no_wheel, _contradiction)
+"""What can be said for sure only by somebody who sees the whole index."""
