@@ -205,9 +205,16 @@ static COLD int
 handle_rare(host_thread *thread, host_lane *lane, const noodle_record *record,
             const unsigned char *payload, host_call *own)
 {
-    for (host_call *call = thread->calls; call != NULL; call = call->outer)
+    const uint64_t now = record->kind == NOODLE_KIND_CALLBACK ? noodle_now() : 0;
+    /* Of what lay unread when its worker ended only answers matter; whoever reads it now waits for another. */
+    if (UNLIKELY(lane->link->has_ended))
+        return 0;
+    for (host_call *call = thread->calls; call != NULL; call = call->outer) {
         if (call->chain == record->chain_id)
             call->called_back = true;
+        if (call->begin_ns == 0)
+            call->begin_ns = now;
+    }
     (void)own;
     return host_serve_record(thread, lane, record, payload);
 }
@@ -349,7 +356,7 @@ check_on(host_thread *thread, host_call *call, noodle_status status)
                           errno);
     if (now - call->begin_ns >= STUCK_AFTER_NS)
         return host_raise(POLICY_STUCK, "OOKd", link, call->name,
-                          (unsigned long long)thread->chain, (double)(now - call->begin_ns) / 1e9);
+                          (unsigned long long)host_chain_here(thread), (double)(now - call->begin_ns) / 1e9);
     return 0;
 }
 
@@ -390,8 +397,10 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
     const uint64_t slice_ns = thread->is_main ? MAIN_SLICE_NS : OTHER_SLICE_NS;
     uint64_t spin_ns = call->lane->link->spin_ns;
     uint64_t check_ns, quick_ns;
-    call->begin_ns = noodle_now();
-    check_ns = call->begin_ns + slice_ns;
+    check_ns = noodle_now();
+    if (call->begin_ns == 0)
+        call->begin_ns = check_ns;
+    check_ns += slice_ns;
     quick_ns = noodle_spin_is_vain(call->lane->core) ? HELD_WAKE_NS : HELD_NS;
     while (!call->answered) {
         noodle_status status =
@@ -667,6 +676,7 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     host_call call;
     PyObject *result;
     host_thread *const thread = host_thread_here();
+    link->calls++;             /* first of all: from here on it is not idle */
     if (UNLIKELY(thread == NULL || host_deadline(thread, &call.deadline_ns) < 0))
         return NULL;
     host_lane *const lane = host_lane_here(thread, link, name);
@@ -682,7 +692,9 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     call.lane = lane;
     call.name = name;
     call.id = host_next_id();
-    call.chain = thread->chain != 0 ? thread->chain : call.id;
+    call.chain = host_chain_here(thread);
+    if (LIKELY(call.chain == 0))
+        call.chain = call.id;
     call.begin_ns = 0;
     call.answered = call.called_back = false;
     call.failure = NULL;
@@ -690,7 +702,6 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     thread->calls = &call;
     thread->depth++;
     lane->open++;
-    link->calls++;
     result = make_call(thread, &call, operation, id, args, count, keyword_names, pace);
     thread->calls = call.outer;
     /* While the lane is still in use: finalizers may call, too. */

@@ -41,6 +41,7 @@ host_message_init(host_message *message, Link *link)
         .write_array = host_write_array,
         .undefined = host_policy[POLICY_UNDEFINED],
         .keeps_python = link->is_python,
+        .refers_to_errors = !link->is_python,
     };
     message->heap = NULL;
     message->sendings = NULL;

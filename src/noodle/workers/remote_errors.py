@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from noodle import _host, errors
-from noodle.errors import RemoteCallError
+from noodle.errors import ArityError, RemoteCallError
 
-__all__ = ["RemoteFrame", "python_error_class", "remote_error", "returned"]
+__all__ = ["RemoteFrame", "arrived", "python_error_class", "remote_error", "returned"]
 
 RemoteFrame = tuple[str | None, int | None, int | None, str | None]
 """File, line, column and function of a call in the worker; None for what is unknown."""
@@ -20,12 +20,18 @@ _OWN = "noodle.errors."
 
 _CODES = {
     "NOODLE_DEADLINE": f"{_OWN}DeadlineExceededError",
+    "NOODLE_DEADLOCK": f"{_OWN}DeadlockError",
     "NOODLE_NAME": "AttributeError",
     "NOODLE_KEY": "KeyError",
     "NOODLE_INDEX": "IndexError",
+    "NOODLE_ARITY": f"{_OWN}ArityError",
+    "NOODLE_TOO_LONG": f"{_OWN}InputLimitError",
 }
 """What errors of the worker itself are, by their code: what ends because the deadline has passed,
-and what an object does not have."""
+what would wait for itself, and what an object does not have."""
+
+_WORDED = ("NOODLE_ARITY", "NOODLE_TOO_LONG")
+"""Codes of errors whose text is Noodle's own."""
 
 _EQUIVALENTS: dict[str, type[Exception]] = {
     "RangeError": ValueError,
@@ -38,12 +44,22 @@ _EQUIVALENTS: dict[str, type[Exception]] = {
 """Error types of other languages, by the builtin that a caller would catch."""
 
 
+def arrived(link: _host.Link, fields: tuple[Any, ...]) -> BaseException:
+    """Return the exception for an error that came from a worker.
+
+    An exception of this process that comes back is the one it was; ``remote_error`` has the rest.
+    """
+    language, extra = fields[0], fields[5]
+    original = extra.pop("original", None) if language == "python" else None
+    return original if isinstance(original, BaseException) else remote_error(link, fields)
+
+
 def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     """Return the exception for an error of a worker.
 
     It derives from :class:`RemoteCallError` and from the builtin of the same meaning, carries
-    ``language``, ``type_name``, ``message``, ``frames`` and ``extra``, and shows the remote frames
-    below its text.
+    ``language``, ``type_name``, ``message``, ``frames``, ``errors`` and ``extra``, and shows the
+    remote frames below its text.
 
     Args:
         link: Where it came from.
@@ -51,12 +67,14 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     """
     language, type_name, message, frames, cause, extra = fields
     kind, speaks_for_itself = _class_of(language, type_name, extra)
-    error = kind(message if speaks_for_itself else _text(type_name, message))
+    text = message if speaks_for_itself else _text(type_name, message)
+    error = kind(text, **_parts(extra)) if issubclass(kind, ArityError) else kind(text)
     error.language = language
     error.type_name = type_name
     error.message = message
     error.frames = tuple(_frame(entry) for entry in frames)
     error.extra = extra
+    error.errors = _taken_errors(extra)
     if error.frames:
         error.add_note(_shown(language, link.name, error.frames))
     for note in extra.get("notes", ()):
@@ -68,13 +86,29 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     return error
 
 
+def _taken_errors(extra: dict[str, Any]) -> tuple[BaseException, ...]:
+    """Take the errors that one has collected out of what else it carries."""
+    inner = extra.get("errors")
+    if not isinstance(inner, list) or not all(isinstance(error, BaseException) for error in inner):
+        return ()
+    del extra["errors"]
+    return tuple(inner)
+
+
+def _parts(extra: dict[str, Any]) -> dict[str, str]:
+    """Take the parts of a message of Noodle's own out of what else an error carries."""
+    names = ("expected", "received", "where", "remedy")
+    return {name: extra.pop(name) for name in names if isinstance(extra.get(name), str)}
+
+
 def _class_of(
     language: str, type_name: str, extra: Mapping[str, Any]
 ) -> tuple[type[RemoteCallError], bool]:
     """Return the class of an error, and whether that says of itself what type it was."""
-    known = _CODES.get(extra.get("code", ""))
+    code = extra.get("code")
+    known = _CODES.get(code) if isinstance(code, str) else None
     if known is not None:
-        return error_class(known), type_name.startswith(_OWN)
+        return error_class(known), type_name.startswith(_OWN) or code in _WORDED
     if language == "python" and not type_name.startswith(_OWN):
         return python_error_class(type_name, tuple(extra.get("bases", ()))), True
     return error_class(type_name), type_name.startswith(_OWN)
