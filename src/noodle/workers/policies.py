@@ -23,7 +23,7 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 from noodle.sizes import format_size
-from noodle.workers import deadlocks, references, registry, remote_errors, requests
+from noodle.workers import deadlocks, references, registry, remote_errors, requests, told_errors
 from noodle.workers.arrays import array_over
 
 if TYPE_CHECKING:
@@ -249,6 +249,7 @@ _host.install(
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,
+    describe=told_errors.describe,
     unreadable=unreadable,
     settle=settle,
     uncaught=uncaught,
