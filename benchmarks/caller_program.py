@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +22,8 @@ from struct import Struct
 from typing import Any
 
 import processors
+from python_sides import open_appose, open_execnet, open_noodle_isolated, open_rpyc
+from sides import AbsentError, Side, WrongError, side_of_noodle
 
 SCALARS = Path(__file__).with_name("scalars.cjs")
 
@@ -35,46 +36,11 @@ PAUSE_SECONDS = 0.004
 """Chosen: long after a worker that got no call has gone to sleep."""
 
 
-class AbsentError(Exception):
-    """The library is not here."""
-
-
-class WrongError(Exception):
-    """It did not do what it should."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """A library that is ready to be called.
-
-    Args:
-        add: The function.
-        process: The process that it runs in.
-        counted: Returns the calls that the library has counted, where it counts them.
-        asleep: Returns whether the other side sleeps, where that can be seen.
-    """
-
-    add: Callable[[float, float], Any]
-    process: int
-    counted: Callable[[], int] | None = None
-    asleep: Callable[[], bool] | None = None
-
-
 def open_noodle() -> Side:
     import noodle
-    from noodle import _host
-    from noodle.bridges.remote.functions import reference_of
 
     module = noodle.load(str(SCALARS))
-    module.add(*ARGUMENTS)
-    link = _host.facts(reference_of(noodle.raw(module.add)))[0]
-    assert link is not None
-    return Side(
-        module.add,
-        module.processId(),
-        counted=lambda: noodle.stats(module.add).calls,
-        asleep=lambda: link.state == "parked",
-    )
+    return side_of_noodle(module, module.processId())
 
 
 def open_jspybridge() -> Side:
@@ -150,6 +116,10 @@ def serve(connection: Connection) -> None:
 
 OPENERS = {
     "noodle": open_noodle,
+    "noodle, isolated Python": open_noodle_isolated,
+    "rpyc": open_rpyc,
+    "execnet": open_execnet,
+    "Appose": open_appose,
     "JSPyBridge": open_jspybridge,
     "mini-racer": open_mini_racer,
     "PythonMonkey": open_pythonmonkey,
@@ -183,7 +153,7 @@ def opened(library: str) -> Side:
     try:
         side = OPENERS[library]()
     except Exception as error:
-        if library == "noodle":
+        if library.startswith("noodle"):
             raise
         raise AbsentError(f"{type(error).__name__}: {error}") from error
     if (side.process == os.getpid()) != (library in IN_PROCESS):

@@ -22,6 +22,10 @@ PROGRAM = Path(__file__).with_name("caller_program.py")
 
 CALLS = {
     "noodle": 4000,
+    "noodle, isolated Python": 4000,
+    "rpyc": 100,
+    "execnet": 100,
+    "Appose": 10,
     "JSPyBridge": 100,
     "mini-racer": 100,
     "PythonMonkey": 4000,
@@ -60,7 +64,7 @@ class AbsentError(BenchmarkError):
 
 
 class Caller:
-    """An interpreter that calls ``add`` of scalars.cjs through one library.
+    """An interpreter that calls ``add`` of scalars.cjs or scalars.py through one library.
 
     Args:
         library: One of ``CALLS``.
@@ -129,7 +133,12 @@ def node_variables() -> dict[str, str]:
 
 @contextmanager
 def callers(libraries: Sequence[str], place: str = "") -> Iterator[dict[str, Caller]]:
-    """Start a process for each library that is there, ours always, and say which ones are not."""
+    """Start a process for each library that is there, and say which ones are not.
+
+    Args:
+        libraries: Ours, which must be there, then the others.
+        place: As ``Caller`` takes it.
+    """
     with ExitStack() as stack:
         started = {}
         for library in libraries:
@@ -140,7 +149,7 @@ def callers(libraries: Sequence[str], place: str = "") -> Iterator[dict[str, Cal
                 continue
             stack.callback(caller.end)
             started[library] = caller
-        if "noodle" not in started:
+        if libraries[0] not in started:
             raise BenchmarkError("noodle itself cannot be loaded")
         yield started
 

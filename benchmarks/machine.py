@@ -10,7 +10,16 @@ from pathlib import Path
 
 from noodle.bridges.javascript.node import find_node
 
-DISTRIBUTIONS = ("cffi", "numpy", "javascript", "mini-racer", "pythonmonkey")
+DISTRIBUTIONS = (
+    "cffi",
+    "numpy",
+    "javascript",
+    "mini-racer",
+    "pythonmonkey",
+    "rpyc",
+    "execnet",
+    "appose",
+)
 
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _CPU = Path("/proc/cpuinfo")

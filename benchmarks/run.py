@@ -28,6 +28,7 @@ NAMES = (
     "handle_calls",
     "native_calls",
     "worker_calls",
+    "python_workers",
     "shared_arrays",
     "async_calls",
     "worker_costs",

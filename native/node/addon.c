@@ -178,6 +178,16 @@ release(napi_env env, napi_callback_info info)
     return NULL;
 }
 
+/* blocked(): whether JavaScript waits for the host further out, so that its loop stands still */
+static napi_value
+blocked(napi_env env, napi_callback_info info)
+{
+    napi_value value;
+    (void)info;
+    napi_get_boolean(env, addon_is_blocked(), &value);
+    return value;
+}
+
 static void
 set_count(napi_value object, const char *name, uint64_t count)
 {
@@ -232,6 +242,8 @@ NAPI_MODULE_INIT()
     const napi_property_descriptor functions[] = {
         {"start", NULL, start, NULL, NULL, NULL, napi_default, NULL},
         {"request", NULL, addon_call_host, NULL, NULL, NULL, napi_default, NULL},
+        {"lastRequest", NULL, addon_last_request, NULL, NULL, NULL, napi_default, NULL},
+        {"abandon", NULL, addon_abandon, NULL, NULL, NULL, napi_default, NULL},
         {"answer", NULL, addon_answer, NULL, NULL, NULL, napi_default, NULL},
         {"fail", NULL, addon_fail, NULL, NULL, NULL, napi_default, NULL},
         {"add", NULL, addon_add, NULL, NULL, NULL, napi_default, NULL},
@@ -239,6 +251,7 @@ NAPI_MODULE_INIT()
         {"current", NULL, addon_current, NULL, NULL, NULL, napi_default, NULL},
         {"uncaught", NULL, addon_uncaught, NULL, NULL, NULL, napi_default, NULL},
         {"release", NULL, release, NULL, NULL, NULL, napi_default, NULL},
+        {"blocked", NULL, blocked, NULL, NULL, NULL, napi_default, NULL},
         {"relax", NULL, relax, NULL, NULL, NULL, napi_default, NULL},
         {"statistics", NULL, statistics, NULL, NULL, NULL, napi_default, NULL},
     };

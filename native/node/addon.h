@@ -146,16 +146,24 @@ void addon_return_loans(uint64_t segment, uint64_t times);
  * or NULL with an exception pending; not waiting, a promise. */
 napi_value addon_request(uint64_t operation, uint64_t id, const napi_value *arguments, size_t count,
                          bool wait);
+/* Whether JavaScript waits for an answer of the host, further out on the stack: its loop stands still. */
+bool addon_is_blocked(void);
 /* Takes a REPLY or ERROR of the host. */
 void addon_take_reply(const noodle_record *record, const unsigned char *payload, size_t length);
 
+/* Tells the host that what a call of its asked for is not wanted any more. */
+void addon_abandon_requests(uint64_t call);
+
 napi_value addon_call_host(napi_env env, napi_callback_info info);
+napi_value addon_abandon(napi_env env, napi_callback_info info);
+napi_value addon_last_request(napi_env env, napi_callback_info info);
 
 /* ----------------------------------------------------------------------------------- Objects */
 
 typedef struct addon_object {
     napi_ref value;            /* NULL: free */
     napi_ref receiver;         /* `this` of a method that was read as a property; or NULL */
+    napi_ref bound_function;   /* what it comes back as, once it has; or NULL */
     uint64_t id;
     uint32_t sent;
     uint32_t next_free;

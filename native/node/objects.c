@@ -82,7 +82,9 @@ free_place(addon_object *object)
     napi_delete_reference(addon.env, object->value);
     if (object->receiver != NULL)
         napi_delete_reference(addon.env, object->receiver);
-    object->value = object->receiver = NULL;
+    if (object->bound_function != NULL)
+        napi_delete_reference(addon.env, object->bound_function);
+    object->value = object->receiver = object->bound_function = NULL;
     live--;
     if (object->id >> PLACE_BITS < USES_MOST) {
         object->next_free = first_free;
@@ -207,26 +209,36 @@ addon_claim(void *context, napi_env env, napi_value value)
     return is;
 }
 
+/* A method that was read as a property comes back as Python knows it: bound, and the same each time. */
+static napi_value
+bound_method(addon_object *object)
+{
+    napi_value receiver, bind, bound = NULL;
+    const napi_value function = addon_object_value(object);
+    if (object->bound_function != NULL) {
+        napi_get_reference_value(addon.env, object->bound_function, &bound);
+        return bound;
+    }
+    if (napi_get_reference_value(addon.env, object->receiver, &receiver) != napi_ok
+        || napi_get_named_property(addon.env, function, "bind", &bind) != napi_ok
+        || napi_call_function(addon.env, function, bind, 1, &receiver, &bound) != napi_ok
+        || napi_create_reference(addon.env, bound, 1, &object->bound_function) != napi_ok)
+        return NULL;
+    return bound;
+}
+
 static napi_value
 read_own(const wire_reference *reference)
 {
-    const addon_object *const object = addon_find_object(reference->id);
-    napi_value value, receiver, bound;
+    addon_object *const object = addon_find_object(reference->id);
     if (reference->incarnation != addon.incarnation || object == NULL) {
         addon_throw("ReferenceError", "NOODLE_RELEASED",
                     "the object %llu was released, or belongs to a worker that has ended",
                     (unsigned long long)reference->id);
         return NULL;
     }
-    value = addon_object_value(object);
-    if (object->receiver == NULL || !object->bound)
-        return value;
-    /* A method that was read as a property comes back as Python knows it: bound. */
-    if (napi_get_reference_value(addon.env, object->receiver, &receiver) != napi_ok
-        || napi_get_named_property(addon.env, value, "bind", &bound) != napi_ok
-        || napi_call_function(addon.env, value, bound, 1, &receiver, &bound) != napi_ok)
-        return NULL;
-    return bound;
+    return object->receiver != NULL && object->bound ? bound_method(object)
+                                                     : addon_object_value(object);
 }
 
 napi_value

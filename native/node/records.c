@@ -58,6 +58,7 @@ cancel(uint64_t id)
     if (call->cancelled)
         return;
     call->cancelled = true;
+    addon_abandon_requests(id);
     if (call->watched) {
         argument = addon_number((double)id);
         if (addon_call_function(ADDON_CANCELLED, &argument, 1) == NULL)

@@ -13,9 +13,11 @@
 typedef struct request {
     struct request *next;
     uint64_t id;
+    uint64_t call;              /* of the host, that it belongs to; 0: none */
     napi_deferred promise;      /* NULL: JavaScript is blocked in it */
     bool answered;
     bool retired;               /* nobody waits for it any more */
+    bool abandoned;             /* the host was told to end it early */
     noodle_record record;       /* the answer */
     const unsigned char *bytes; /* of the answer: `copy`, or the buffer of this depth */
     size_t length;
@@ -24,6 +26,12 @@ typedef struct request {
 
 static request *open_requests[BUCKETS];
 static request *blocking;       /* the innermost one that JavaScript is blocked in */
+
+bool
+addon_is_blocked(void)
+{
+    return blocking != NULL;
+}
 
 static request **
 find(uint64_t id)
@@ -46,10 +54,11 @@ new_chain(void)
 
 /* Whose request it is: the running call's, or nobody's, which goes to the host's serving thread. */
 static addon_call
-context_of_request(void)
+context_of_request(uint64_t *call)
 {
     const addon_call *const current = addon_current_call();
     addon_call context = {.channel = &addon.core.channels[0]};
+    *call = current != NULL ? current->id : 0;
     if (current != NULL)
         context = *current;
     else
@@ -80,7 +89,7 @@ send_request(const addon_call *context, uint64_t operation, uint64_t id,
 }
 
 static request *
-open_request(const addon_call *context, napi_deferred promise)
+open_request(const addon_call *context, uint64_t call, napi_deferred promise)
 {
     request **const at = find(context->id);
     request *const opened = calloc(1, sizeof *opened);
@@ -89,6 +98,7 @@ open_request(const addon_call *context, napi_deferred promise)
         return NULL;
     }
     opened->id = context->id;
+    opened->call = call;
     opened->promise = promise;
     *at = opened;
     return opened;
@@ -104,6 +114,53 @@ close_request(uint64_t id)
     *at = closed->next;
     free(closed->copy);
     free(closed);
+}
+
+/* ------------------------------------------------------------------------------ Cancellation */
+
+/* On channel 0, whose thread of the host listens while others run what they were asked for. */
+static COLD void
+abandon(request *open)
+{
+    noodle_record record = {.kind = NOODLE_KIND_CANCEL, .call_id = open->id};
+    if (open->abandoned || open->answered || open->retired)
+        return;
+    open->abandoned = true;
+    addon_send(&addon.core.channels[0], &record, NULL, 0);
+}
+
+void
+addon_abandon_requests(uint64_t call)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        for (request *at = open_requests[i]; at != NULL; at = at->next)
+            if (at->call == call)
+                abandon(at);
+}
+
+/* abandon(number): nobody waits any more for the request of that number, which is answered all the same */
+napi_value
+addon_abandon(napi_env env, napi_callback_info info)
+{
+    napi_value argument;
+    size_t count = 1;
+    double id = 0;
+    request *open;
+    napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+    napi_get_value_double(env, argument, &id);
+    open = id > 0 ? *find((uint64_t)id) : NULL;
+    if (open != NULL)
+        abandon(open);
+    return NULL;
+}
+
+/* lastRequest() -> the number of the request that was made last */
+napi_value
+addon_last_request(napi_env env, napi_callback_info info)
+{
+    (void)env;
+    (void)info;
+    return addon_number((double)addon.request_count);
 }
 
 /* ----------------------------------------------------------------------------------- Answers */
@@ -181,14 +238,10 @@ take_all(uint64_t chain, const request *wanted)
 }
 
 static COLD void
-throw_overdue(const addon_call *context)
+throw_overdue(request *open)
 {
-    noodle_record record = {
-        .kind = NOODLE_KIND_CANCEL,
-        .call_id = context->id,
-        .chain_id = context->chain,
-    };
-    addon_send(context->channel, &record, NULL, 0);
+    abandon(open);
+    open->retired = true;
     addon_throw("TimeoutError", "NOODLE_DEADLINE",
                 "the deadline of the call passed while the host was asked for something");
 }
@@ -216,16 +269,15 @@ wait_for_answer(request *wanted, const addon_call *context)
     addon.counts.blocked_ns += noodle_now() - begin;
     if (wanted->answered)
         return true;
-    wanted->retired = true;
-    throw_overdue(context);
+    throw_overdue(wanted);
     return false;
 }
 
 static napi_value
-request_and_wait(const addon_call *context, uint64_t operation, uint64_t id,
+request_and_wait(const addon_call *context, uint64_t call, uint64_t operation, uint64_t id,
                  const napi_value *arguments, size_t count)
 {
-    request *const opened = open_request(context, NULL);
+    request *const opened = open_request(context, call, NULL);
     napi_value value;
     bool failed;
     if (opened == NULL)
@@ -247,14 +299,14 @@ request_and_wait(const addon_call *context, uint64_t operation, uint64_t id,
 }
 
 static napi_value
-request_later(const addon_call *context, uint64_t operation, uint64_t id,
+request_later(const addon_call *context, uint64_t call, uint64_t operation, uint64_t id,
               const napi_value *arguments, size_t count)
 {
     napi_deferred deferred;
     napi_value promise;
     if (napi_create_promise(addon.env, &deferred, &promise) != napi_ok)
         return NULL;
-    if (open_request(context, deferred) == NULL)
+    if (open_request(context, call, deferred) == NULL)
         return NULL;
     if (!send_request(context, operation, id, arguments, count, false)) {
         close_request(context->id);
@@ -266,13 +318,14 @@ request_later(const addon_call *context, uint64_t operation, uint64_t id,
 napi_value
 addon_request(uint64_t operation, uint64_t id, const napi_value *arguments, size_t count, bool wait)
 {
-    const addon_call context = context_of_request();
+    uint64_t call;
+    const addon_call context = context_of_request(&call);
     if (context.deadline_ns != 0 && noodle_now() >= context.deadline_ns) {
         addon_throw("TimeoutError", "NOODLE_DEADLINE", "the deadline of the call has passed");
         return NULL;
     }
-    return wait ? request_and_wait(&context, operation, id, arguments, count)
-                : request_later(&context, operation, id, arguments, count);
+    return wait ? request_and_wait(&context, call, operation, id, arguments, count)
+                : request_later(&context, call, operation, id, arguments, count);
 }
 
 /* request(wait, operation, id, ...arguments) -> result or promise */

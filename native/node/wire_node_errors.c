@@ -7,101 +7,8 @@
 
 /* Chosen: longer chains are loops of retries, and the first causes are the ones that explain. */
 #define CAUSES_MAX 32
-
-/* ----------------------------------------------------------------------------- V8's stack text */
-
-/* Take ":<number>" off the end of a location. Return -1 where there is none. */
-static int64_t
-take_number(slice *location)
-{
-    size_t at = location->length;
-    int64_t number = 0;
-    int64_t scale = 1;
-
-    while (at > 0 && location->bytes[at - 1] >= '0' && location->bytes[at - 1] <= '9' &&
-           scale <= 1000000000) {
-        number += scale * (location->bytes[--at] - '0');
-        scale *= 10;
-    }
-    if (at == location->length || at == 0 || location->bytes[at - 1] != ':')
-        return -1;
-    location->length = at - 1;
-    return number;
-}
-
-static bool
-drop_prefix(slice *text, const char *prefix)
-{
-    size_t length = strlen(prefix);
-
-    if (text->length < length || memcmp(text->bytes, prefix, length) != 0)
-        return false;
-    text->bytes += length;
-    text->length -= length;
-    return true;
-}
-
-/* Split "name (location)" at the parenthesis that the last one closes. */
-static bool
-split_function(slice line, frame *into, slice *location)
-{
-    size_t depth = 0;
-
-    if (line.length == 0 || line.bytes[line.length - 1] != ')')
-        return false;
-    for (size_t at = line.length; at-- > 1;) {
-        depth += line.bytes[at] == ')';
-        if (line.bytes[at] != '(' || --depth > 0)
-            continue;
-        if (line.bytes[at - 1] != ' ')
-            return false;
-        into->function = (slice){line.bytes, at - 1};
-        *location = (slice){line.bytes + at + 1, line.length - at - 2};
-        return true;
-    }
-    return false;
-}
-
-/* Read one line of a stack. Return false for lines of another form, which belong to the message. */
-static bool
-parse_frame(slice line, frame *into)
-{
-    slice location;
-
-    if (!drop_prefix(&line, "    at "))
-        return false;
-    drop_prefix(&line, "async ");
-    *into = (frame){.line = -1, .column = -1};
-    if (!split_function(line, into, &location))
-        location = line;
-    into->column = take_number(&location);
-    into->line = into->column >= 0 ? take_number(&location) : -1;
-    if (into->line < 0) {
-        into->line = into->column;
-        into->column = -1;
-    }
-    if (memchr(location.bytes, '%', location.length) == NULL)
-        drop_prefix(&location, "file://");
-    if (location.length > 0)
-        into->file = location;
-    return true;
-}
-
-/* Read the frames of a stack, innermost call first. */
-static size_t
-parse_stack(const char *stack, size_t length, frame *frames)
-{
-    size_t count = 0;
-
-    for (size_t at = 0; at < length && count < FRAMES_MAX;) {
-        const char *end = memchr(stack + at, '\n', length - at);
-        size_t stop = end != NULL ? (size_t)(end - stack) : length;
-        if (parse_frame((slice){stack + at, stop - at}, &frames[count]))
-            count++;
-        at = stop + 1;
-    }
-    return count;
-}
+/* Chosen: errors within others that go along, in one value. */
+#define ERRORS_MAX 256
 
 /* ------------------------------------------------------------------------------------- Writing */
 
@@ -214,7 +121,7 @@ write_stack(wire_node_encoder *to, napi_value error)
     frame *frames = calloc(FRAMES_MAX, sizeof *frames);
     if (text != NULL && frames != NULL &&
         napi_get_value_string_utf8(to->env, stack, text, length + 1, &length) == napi_ok)
-        write_frames(to, frames, parse_stack(text, length, frames));
+        write_frames(to, frames, wire_node_parse_stack(text, length, frames));
     else
         write_frames(to, NULL, 0);
     free(frames);
@@ -264,17 +171,87 @@ collect_extra(wire_node_encoder *to, napi_value error, napi_value collected, uin
     return 0;
 }
 
+static int write_error(wire_node_encoder *to, napi_value error, unsigned causes);
+
+static bool
+is_error(wire_node_encoder *to, napi_value value)
+{
+    bool is = false;
+    return napi_is_error(to->env, value, &is) == napi_ok && is;
+}
+
+/* The errors that an AggregateError has collected; NULL where there are none, or not only errors. */
+static napi_value
+inner_errors(wire_node_encoder *to, napi_value error, uint32_t *count)
+{
+    napi_value list = property_of(to, error, "errors", napi_object);
+    bool is = false;
+
+    if (list == NULL || napi_is_array(to->env, list, &is) != napi_ok || !is ||
+        napi_get_array_length(to->env, list, count) != napi_ok)
+        return NULL;
+    if (*count == 0 || *count > ERRORS_MAX || to->errors + *count > ERRORS_MAX)
+        return NULL;
+    for (uint32_t index = 0; index < *count; index++) {
+        napi_value item;
+        if (napi_get_element(to->env, list, index, &item) != napi_ok) {
+            napi_get_and_clear_last_exception(to->env, &item);
+            return NULL;
+        }
+        if (!is_error(to, item))
+            return NULL;
+    }
+    to->errors += *count;
+    return list;
+}
+
 static int
-write_extra(wire_node_encoder *to, napi_value error)
+write_inner_errors(wire_node_encoder *to, napi_value list, uint32_t count, unsigned causes)
+{
+    write_literal(to, "errors");
+    if (wire_enter_list(to->writer, count) > WIRE_FULL)
+        return -1;
+    for (uint32_t index = 0; index < count; index++) {
+        napi_value item;
+        TRY(to->env, napi_get_element(to->env, list, index, &item));
+        if (write_error(to, item, causes + 1) < 0)
+            return -1;
+    }
+    wire_leave(to->writer);
+    return 0;
+}
+
+/* What stands for the exception that the error was read from; NULL for JavaScript's own errors. */
+static napi_value
+original_of(wire_node_encoder *to, napi_value error)
+{
+    napi_value language = property_of(to, error, "language", napi_string);
+
+    if (language == NULL || !equals(to, language, "python"))
+        return NULL;
+    return property_of(to, error, "original", napi_object);
+}
+
+static int
+write_extra(wire_node_encoder *to, napi_value error, unsigned causes)
 {
     napi_value collected;
-    uint32_t count = 0;
+    uint32_t count = 0, inner = 0;
+    napi_value errors = causes < CAUSES_MAX ? inner_errors(to, error, &inner) : NULL;
+    napi_value original = original_of(to, error);
 
     TRY(to->env, napi_create_array(to->env, &collected));
     if (collect_extra(to, error, collected, &count) < 0)
         return -1;
-    if (wire_enter_map(to->writer, count) > WIRE_FULL)
+    if (wire_enter_map(to->writer, count + (errors != NULL) + (original != NULL)) > WIRE_FULL)
         return -1;
+    if (errors != NULL && write_inner_errors(to, errors, inner, causes) < 0)
+        return -1;
+    if (original != NULL) {
+        write_literal(to, "original");
+        if (wire_node_encode_reference(to, original) < 0)
+            return -1;
+    }
     for (uint32_t index = 0; index < 2 * count; index++) {
         napi_value part;
         TRY(to->env, napi_get_element(to->env, collected, index, &part));
@@ -285,18 +262,38 @@ write_extra(wire_node_encoder *to, napi_value error)
     return 0;
 }
 
-static int write_error(wire_node_encoder *to, napi_value error, unsigned causes);
+/* What was thrown, and is no error. */
+static int
+write_thrown_text(wire_node_encoder *to, napi_value text)
+{
+    size_t start;
+
+    if (wire_enter_extension(to->writer, WIRE_ERROR, &start) > WIRE_FULL ||
+        wire_enter_list(to->writer, 6) > WIRE_FULL)
+        return -1;
+    write_literal(to, "javascript");
+    write_literal(to, "ThrownValue");
+    if (wire_node_encode_string(to, text) < 0)
+        return -1;
+    write_frames(to, NULL, 0);
+    wire_write_nil(to->writer);
+    wire_enter_map(to->writer, 0);
+    wire_leave(to->writer);
+    wire_leave(to->writer);
+    wire_leave_extension(to->writer, start);
+    return 0;
+}
 
 static int
 write_cause(wire_node_encoder *to, napi_value error, unsigned causes)
 {
     napi_value cause = property_of(to, error, "cause", napi_object);
-    bool is = false;
+    napi_value text = cause == NULL ? property_of(to, error, "cause", napi_string) : NULL;
 
-    if (cause != NULL)
-        TRY(to->env, napi_is_error(to->env, cause, &is));
-    if (is && causes < CAUSES_MAX)
+    if (cause != NULL && causes < CAUSES_MAX && is_error(to, cause))
         return write_error(to, cause, causes + 1);
+    if (text != NULL)
+        return write_thrown_text(to, text);
     wire_write_nil(to->writer);
     return 0;
 }
@@ -312,7 +309,7 @@ write_error(wire_node_encoder *to, napi_value error, unsigned causes)
     if (write_string_property(to, error, "language", "javascript") < 0 ||
         write_type(to, error) < 0 || write_string_property(to, error, "message", "") < 0 ||
         write_stack(to, error) < 0 || write_cause(to, error, causes) < 0 ||
-        write_extra(to, error) < 0)
+        write_extra(to, error, causes) < 0)
         return -1;
     wire_leave(to->writer);
     wire_leave_extension(to->writer, start);

@@ -160,7 +160,14 @@ read_cause(const wire_node_decoder *from, wire_reader *reader, napi_value error)
     return cause != NULL ? define(from, error, "cause", cause) : -1;
 }
 
-/* Read what else belongs to the error, and set it as properties. */
+static bool
+is_text(const wire_token *token, const char *text)
+{
+    return token->length == strlen(text) && memcmp(token->bytes, text, token->length) == 0;
+}
+
+/* Read what else belongs to the error, and set it as properties: as in JavaScript's own errors, other
+ * errors and the original are none that a loop over them shows. */
 static int
 read_extra(const wire_node_decoder *from, wire_reader *reader, napi_value error)
 {
@@ -173,10 +180,12 @@ read_extra(const wire_node_decoder *from, wire_reader *reader, napi_value error)
         wire_token key_token;
         if (wire_read(&ahead, &key_token) != WIRE_OK || key_token.kind != WIRE_TEXT)
             return -1;
+        const bool hidden = is_text(&key_token, "errors") || is_text(&key_token, "original");
         napi_value key = wire_node_decode(from, reader);
         napi_value value = key != NULL ? wire_node_decode(from, reader) : NULL;
-        if (value == NULL || wire_node_define(from->env, error, key, value,
-                                              napi_writable | napi_enumerable | napi_configurable) < 0)
+        if (value == NULL ||
+            wire_node_define(from->env, error, key, value,
+                             napi_writable | napi_configurable | (hidden ? 0 : napi_enumerable)) < 0)
             return -1;
     }
     wire_ascend(reader);

@@ -19,4 +19,7 @@ typedef struct {
     int64_t column;
 } frame;
 
+/* Read at most FRAMES_MAX frames of a stack's text, innermost call first. Return how many there are. */
+size_t wire_node_parse_stack(const char *stack, size_t length, frame *frames);
+
 #endif

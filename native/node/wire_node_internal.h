@@ -39,6 +39,7 @@ typedef struct {
     const wire_node_hooks *hooks;
     napi_ref deepest;
     unsigned levels;
+    unsigned errors; /* that were written within others, as a bound for those that contain each other */
     bool cyclic;
 } wire_node_encoder;
 

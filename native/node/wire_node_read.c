@@ -3,6 +3,7 @@
 #include "wire_node_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,21 +77,38 @@ make_date(napi_env env, const wire_token *token)
 
 /* ---------------------------------------------------------------------------------------- Text */
 
+/* V8 gives no reason where it makes no string. */
+static COLD napi_value
+refuse_text(napi_env env, size_t length)
+{
+    char text[128];
+    bool pending = true;
+
+    napi_is_exception_pending(env, &pending);
+    snprintf(text, sizeof text, "a text of %zu bytes is longer than a string of JavaScript can be",
+             length);
+    if (!pending)
+        napi_throw_range_error(env, "NOODLE_TOO_LONG", text);
+    return NULL;
+}
+
 napi_value
 wire_node_make_text(napi_env env, const uint8_t *bytes, size_t length)
 {
     napi_value value;
+    napi_status made;
 
     switch (wire_text_form_of(bytes, length)) {
     case WIRE_TEXT_ASCII:
-        TRY_VALUE(env, napi_create_string_latin1(env, (const char *)bytes, length, &value));
-        return value;
+        made = napi_create_string_latin1(env, (const char *)bytes, length, &value);
+        break;
     case WIRE_TEXT_UTF8:
-        TRY_VALUE(env, napi_create_string_utf8(env, (const char *)bytes, length, &value));
-        return value;
+        made = napi_create_string_utf8(env, (const char *)bytes, length, &value);
+        break;
     default:
         return wire_node_throw(env, WIRE_BAD_TEXT);
     }
+    return made == napi_ok ? value : refuse_text(env, length);
 }
 
 static COLD napi_value
@@ -107,8 +125,7 @@ make_text16(napi_env env, const wire_token *token)
     memcpy(units, token->bytes, token->length);
     napi_status made = napi_create_string_utf16(env, units, token->length / 2, &value);
     free(units);
-    TRY_VALUE(env, made);
-    return value;
+    return made == napi_ok ? value : refuse_text(env, token->length);
 }
 
 /* V8 reads the bytes more than once, so nobody else may be able to change them. */

@@ -661,8 +661,16 @@ handle_copy(PyObject *self, PyObject *Py_UNUSED(memo))
     return Py_NewRef(self);
 }
 
+/* Called for each base of a class statement that is no class. */
+static PyObject *
+handle_mro_entries(PyObject *self, PyObject *Py_UNUSED(bases))
+{
+    return PyObject_CallMethod(((Handle *)self)->binding, "refuse_subclass", NULL);
+}
+
 static PyMethodDef handle_methods[] = {
     {"__dir__", handle_dir, METH_NOARGS, NULL},
+    {"__mro_entries__", handle_mro_entries, METH_O, NULL},
     {"__copy__", handle_copy, METH_NOARGS, NULL},
     {"__deepcopy__", handle_copy, METH_O, NULL},
     {NULL, NULL, 0, NULL},
@@ -818,8 +826,8 @@ module_exec(PyObject *module)
     static const char *const generic[] = {
         "__call__", "__class__", "__copy__", "__deepcopy__", "__delattr__", "__dir__", "__eq__",
         "__format__", "__ge__", "__get__", "__getattribute__", "__getstate__", "__gt__", "__hash__",
-        "__init__", "__le__", "__lt__", "__ne__", "__new__", "__reduce__", "__reduce_ex__",
-        "__repr__", "__setattr__", "__sizeof__", "__str__", "__subclasshook__", NULL};
+        "__init__", "__le__", "__lt__", "__mro_entries__", "__ne__", "__new__", "__reduce__",
+        "__reduce_ex__", "__repr__", "__setattr__", "__sizeof__", "__str__", "__subclasshook__", NULL};
     if (handle_type != NULL) {
         PyErr_SetString(PyExc_ImportError, "noodle._handle can be loaded once in a process");
         return -1;

@@ -18,8 +18,11 @@ static const char *const policy_names[POLICY_COUNT] = {
     [POLICY_DESCRIBE] = "describe",
     [POLICY_UNREADABLE] = "unreadable",
     [POLICY_SETTLE] = "settle",
+    [POLICY_CANCEL] = "cancel",
     [POLICY_UNCAUGHT] = "uncaught",
     [POLICY_REFERENCE_TYPES] = "reference_types",
+    [POLICY_MOST_ARGUMENTS] = "most_arguments",
+    [POLICY_NOTE_CALLBACK] = "note_callback",
     [POLICY_UNDEFINED] = "undefined",
     [POLICY_DEADLINE_SCOPE] = "deadline_scope",
     [POLICY_REMAINING_SECONDS] = "remaining_seconds",
@@ -90,11 +93,11 @@ module_exec(PyObject *module)
     }
     if (host_engine == NULL)
         host_engine = Py_NewRef(Py_None);
-    if (host_threads_init(module) < 0 || host_memory_init(module) < 0
+    if (host_threads_init() < 0 || host_chains_init(module) < 0 || host_memory_init(module) < 0
         || host_exporter_init(module) < 0 || host_loans_init(module) < 0
-        || host_links_init(module) < 0 || host_references_init(module) < 0
-        || host_functions_init(module) < 0 || host_batches_init(module) < 0
-        || host_processes_init(module) < 0
+        || host_links_init(module) < 0 || host_exports_init(module) < 0
+        || host_references_init(module) < 0 || host_functions_init(module) < 0
+        || host_batches_init(module) < 0 || host_processes_init(module) < 0
         || host_loops_init(module) < 0)
         return -1;
     if (PyModule_AddIntConstant(module, "PROTOCOL_VERSION", NOODLE_PROTOCOL_VERSION) < 0

@@ -53,9 +53,12 @@ enum host_policy {
     POLICY_RETURNED,           /* (link, error, failure) -> failure if the error is that, else error */
     POLICY_DESCRIBE,           /* (link, exception, with cause) -> fields of an ERROR */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
-    POLICY_SETTLE,             /* (awaitable) -> result */
+    POLICY_SETTLE,             /* (link, call id, awaitable) -> result */
+    POLICY_CANCEL,             /* (link, call id): nobody waits for that callback any more */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */
+    POLICY_MOST_ARGUMENTS,     /* (callable) -> how many a callback takes by position, or None */
+    POLICY_NOTE_CALLBACK,      /* (link, callable, arguments, exception): says what was called */
     POLICY_UNDEFINED,          /* the object that stands for JavaScript's undefined */
     POLICY_DEADLINE_SCOPE,     /* a ContextVar, None while no deadline was set */
     POLICY_REMAINING_SECONDS,  /* () -> float or None */
@@ -118,6 +121,7 @@ typedef struct Link {
     bool has_ended;                /* its process has; the core goes with the last lane */
     bool is_python;                /* what only Python has goes by value */
     bool dedicated;                /* each channel but the first has a thread of the worker */
+    bool retires;                  /* functions are to be found in another worker from now on */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
     host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
@@ -132,7 +136,7 @@ typedef struct Link {
     PyObject *unsettled;           /* ids of calls that nobody waits for, and that run no code */
     host_serving *serving;
     PyObject *exports;             /* id -> Export */
-    PyObject *exports_by_object;   /* address -> Export, which keeps the object alive */
+    PyObject *exports_by_object;   /* address, or two of a bound method -> Export, which keeps it alive */
     PyObject *proxies;             /* id -> address of the live Reference */
     PyObject *loans;               /* segment -> Loan */
     PyObject *own_segments;        /* of the worker, received and not named yet: number -> Loan */
@@ -226,7 +230,7 @@ struct host_call {
     uint64_t id;
     uint64_t chain;
     uint64_t deadline_ns;
-    uint64_t begin_ns;          /* set once the wait is a long one; else 0 */
+    uint64_t begin_ns;          /* set once the wait is a long one, or before a callback; else 0 */
     uint64_t sent_until;        /* the ring's head behind its request */
     bool answered;
     bool called_back;
@@ -273,8 +277,36 @@ bool host_lane_forget(host_lane *lane, uint64_t call_id);
 
 /* Gives back the lanes of threads that have ended. */
 void host_reap_threads(void);
-int host_threads_init(PyObject *module);
+int host_threads_init(void);
 uint64_t host_next_id(void);
+
+/* ------------------------------------------------------------------------------------- Chains */
+
+/* Whether contexts may hold chains: from the first callback on. */
+extern bool host_chains_are_carried;
+
+uint64_t host_carried_chain(const host_thread *thread);
+
+/* The chain that the running code belongs to; 0: none.  The thread may be NULL. */
+static inline uint64_t
+host_chain_here(const host_thread *thread)
+{
+    if (LIKELY(!host_chains_are_carried))
+        return thread != NULL ? thread->chain : 0;
+    return host_carried_chain(thread);
+}
+
+/* The context of a callback carries its chain between these two, which pair on one thread and in one
+ * context.  `shares`: a callback within another one of its chain ends with that.  `ends`: it has ended;
+ * else whoever has `scope->chain` ends it. */
+typedef struct host_chain_scope {
+    PyObject *token;
+    PyObject *chain;           /* NULL: the context had it already */
+} host_chain_scope;
+
+int host_chain_enter(host_chain_scope *scope, uint64_t id, bool shares);
+void host_chain_leave(host_chain_scope *scope, bool ends);
+int host_chains_init(PyObject *module);
 
 /* ----------------------------------------------------------------------------------- Messages */
 
@@ -349,8 +381,6 @@ typedef struct host_pace {
 
 int host_write_request(host_message *message, int operation, uint64_t id, PyObject *const *args,
                        Py_ssize_t count, PyObject *keyword_names);
-/* Reads the answer to a call that nobody waits for any more, for the references in it. */
-int host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload);
 /* Tells the worker that nobody waits for a call; until it answers, its id stays on the lane.  After the
  * deadline and the grace it costs the worker its life, unless the worker says that the call only waits. */
 void host_retire(host_lane *lane, uint64_t call_id, uint64_t chain_id, uint64_t deadline_ns);
@@ -394,6 +424,13 @@ bool host_prefer_lane(host_lane *lane);
 bool host_is_awaitable(PyObject *result);
 /* Does what a request [operation, id, argument...] asks. */
 PyObject *host_perform(Link *link, PyObject *request);
+/* Calls a function with the arguments of a request.  NULL with an exception, which says what was called
+ * if that took other arguments. */
+PyObject *host_call_back(Link *link, PyObject *callable, PyObject *request);
+/* Adds to the exception that is set which callback was called, and with what. */
+void host_note_callback(Link *link, PyObject *callable, PyObject *request);
+/* The same where the request is a call of a chain that began in the worker. */
+void host_note_unexpected(Link *link, PyObject *request, uint64_t chain);
 /* Answers a request with a result, or with the exception that is set.  Returns as above. */
 int host_answer(host_thread *thread, host_lane *lane, const noodle_record *request,
                 PyObject *result);
@@ -409,6 +446,7 @@ typedef struct Reference {
     uint64_t id;
     uint64_t incarnation;
     uint32_t sent;
+    uint32_t found;          /* so many sendings were to somebody who can ask for the object again */
     uint8_t kind;
     PyObject *name;
     host_pace pace;
@@ -421,10 +459,19 @@ extern PyTypeObject *host_by_reference_type;
 
 int host_write_reference(void *context, wire_writer *writer, PyObject *object);
 PyObject *host_read_reference(void *context, const wire_reference *reference);
+/* Counts one sending of an object, which has an id from then on.  Returns 0, or -1 with an exception. */
+int host_export_send(Link *link, PyObject *object, uint64_t *id);
+/* How many objects of the worker are held here by somebody who cannot ask for them again. */
+Py_ssize_t host_count_held(const Link *link);
 PyObject *host_export_object(Link *link, uint64_t id);   /* borrowed; NULL: unknown */
 int host_export_release(Link *link, uint64_t id, uint32_t sent);
 void host_export_undo(Link *link, uint64_t id);
 extern PyObject *host_engine;
+
+/* Dicts by number.  What is read is borrowed, or NULL without an exception. */
+PyObject *host_number_get(PyObject *dict, uint64_t number);
+int host_number_set(PyObject *dict, uint64_t number, PyObject *value);
+void host_number_delete(PyObject *dict, uint64_t number);
 
 /* The reference that a RemoteFunction goes to: borrowed, or NULL before its first call. */
 /* The reference of a RemoteFunction in one of its workers, found out now if need be.  NULL: it is in none
@@ -432,6 +479,7 @@ extern PyObject *host_engine;
 PyObject *host_function_reference_in(PyObject *function, const Link *link);
 
 int host_links_init(PyObject *module);
+int host_exports_init(PyObject *module);
 int host_references_init(PyObject *module);
 int host_functions_init(PyObject *module);
 int host_batches_init(PyObject *module);
@@ -489,6 +537,9 @@ int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *r
 void host_loop_unpark(host_thread *thread);
 void host_loop_park(host_thread *thread);
 void host_loop_forget(struct LoopChannel *channel);
+/* Takes a lane in no use from a loop that was closed: the link's serving thread reads it from now on, and
+ * the grace of its retired calls begins anew.  Runs Python code. */
+void host_loop_leave_if_closed(host_lane *lane);
 /* Whether calls wait for space in its ring. */
 bool host_loop_has_unsent(const struct LoopChannel *channel);
 int host_loops_init(PyObject *module);

@@ -88,12 +88,23 @@ find_call(host_thread *thread, const host_lane *lane, uint64_t id)
     return NULL;
 }
 
+/* The end of a worker concerns whoever waits for it, and not a call to another worker that has looked at
+ * its lane.  The lane may go. */
 static COLD int
-broke_protocol(Link *link, const char *reason)
+raise_end(Link *link, const host_call *own)
+{
+    if (own == NULL || own->lane->link == link)
+        return host_raise(POLICY_CRASHED, "OO", link, own == NULL ? Py_None : own->name);
+    host_drop_dead_lanes(own->lane->owner, own->lane);
+    return 0;
+}
+
+static COLD int
+broke_protocol(Link *link, const host_call *own, const char *reason)
 {
     PyErr_Clear();
     host_link_condemn(link, reason);
-    return host_raise(POLICY_CRASHED, "OO", link, Py_None);
+    return raise_end(link, own);
 }
 
 /* ----------------------------------------------------------------------------- Retired calls */
@@ -127,12 +138,17 @@ host_call_is_pending(host_lane *lane, uint64_t call_id)
     return added;
 }
 
-COLD int
-host_drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload)
+/* Reads the answer to a call that nobody waits for any more, for the references in it. */
+static COLD int
+drop_late(host_lane *lane, const noodle_record *record, const unsigned char *payload,
+          const host_call *own)
 {
     PyObject *type, *value, *traceback;
-    if (!host_lane_forget(lane, record->call_id) && !forget_unsettled(lane, record->call_id))
-        return broke_protocol(lane->link, "it answered a call that was not made");
+    if (!host_lane_forget(lane, record->call_id) && !forget_unsettled(lane, record->call_id)) {
+        if (lane->link->has_ended)
+            return 0;   /* what is unsettled was forgotten with the worker, before its last answers */
+        return broke_protocol(lane->link, own, "it answered a call that was not made");
+    }
     lane->link->late_replies++;
     lane->link->in_flight--;
     PyErr_Fetch(&type, &value, &traceback);
@@ -171,7 +187,7 @@ answered(host_thread *thread, host_lane *lane, const noodle_record *record,
     if (UNLIKELY(own == NULL || own->id != record->call_id || own->lane != lane || own->answered)) {
         call = find_call(thread, lane, record->call_id);
         if (call == NULL)
-            return host_drop_late(lane, record, payload);
+            return drop_late(lane, record, payload, own);
     }
     if (call == own && payload == own->small)
         call->payload = own->small;
@@ -189,9 +205,16 @@ static COLD int
 handle_rare(host_thread *thread, host_lane *lane, const noodle_record *record,
             const unsigned char *payload, host_call *own)
 {
-    for (host_call *call = thread->calls; call != NULL; call = call->outer)
+    const uint64_t now = record->kind == NOODLE_KIND_CALLBACK ? noodle_now() : 0;
+    /* Of what lay unread when its worker ended only answers matter; whoever reads it now waits for another. */
+    if (UNLIKELY(lane->link->has_ended))
+        return 0;
+    for (host_call *call = thread->calls; call != NULL; call = call->outer) {
         if (call->chain == record->chain_id)
             call->called_back = true;
+        if (call->begin_ns == 0)
+            call->begin_ns = now;
+    }
     (void)own;
     return host_serve_record(thread, lane, record, payload);
 }
@@ -216,9 +239,20 @@ take_large(host_thread *thread, host_lane *lane, noodle_record *record, host_cal
     }
     result = noodle_channel_take(lane->core, record, buffer, record->length) == NOODLE_OK
                  ? handle(thread, lane, record, buffer, own)
-                 : broke_protocol(lane->link, "a record changed while it was taken");
+                 : broke_protocol(lane->link, own, "a record changed while it was taken");
     free(buffer);
     return result < 0 ? -1 : 1;
+}
+
+/* A record could not be handled.  If that ended its worker, a call to another one goes on. */
+static COLD int
+failed(const host_lane *lane, const host_call *own)
+{
+    if (own == NULL || own->lane->link == lane->link || !link_is_dead(lane->link)
+        || !PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    return raise_end(lane->link, own);
 }
 
 int
@@ -231,15 +265,15 @@ host_take(host_thread *thread, host_lane *lane, host_call *own)
     const noodle_status status =
         noodle_channel_take(lane->core, &record, buffer, HOST_SMALL_BYTES);
     if (LIKELY(status == NOODLE_OK))
-        return handle(thread, lane, &record, buffer, own) < 0 ? -1 : 1;
+        return LIKELY(handle(thread, lane, &record, buffer, own) >= 0) ? 1 : failed(lane, own);
     if (status == NOODLE_EMPTY)
         return 0;
     if (status == NOODLE_TOO_SMALL)
         return take_large(thread, lane, &record, own);
     /* A sandboxed worker's events report an error when it ends. */
     if (lane->link->broken == NULL && host_link_has_ended(lane->link))
-        return 0;
-    return broke_protocol(lane->link, "a record or cursor of its ring cannot be");
+        return own == NULL ? 0 : raise_end(lane->link, own);
+    return broke_protocol(lane->link, own, "a record or cursor of its ring cannot be");
 }
 
 host_lane *
@@ -322,7 +356,7 @@ check_on(host_thread *thread, host_call *call, noodle_status status)
                           errno);
     if (now - call->begin_ns >= STUCK_AFTER_NS)
         return host_raise(POLICY_STUCK, "OOKd", link, call->name,
-                          (unsigned long long)thread->chain, (double)(now - call->begin_ns) / 1e9);
+                          (unsigned long long)host_chain_here(thread), (double)(now - call->begin_ns) / 1e9);
     return 0;
 }
 
@@ -363,8 +397,10 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
     const uint64_t slice_ns = thread->is_main ? MAIN_SLICE_NS : OTHER_SLICE_NS;
     uint64_t spin_ns = call->lane->link->spin_ns;
     uint64_t check_ns, quick_ns;
-    call->begin_ns = noodle_now();
-    check_ns = call->begin_ns + slice_ns;
+    check_ns = noodle_now();
+    if (call->begin_ns == 0)
+        call->begin_ns = check_ns;
+    check_ns += slice_ns;
     quick_ns = noodle_spin_is_vain(call->lane->core) ? HELD_WAKE_NS : HELD_NS;
     while (!call->answered) {
         noodle_status status =
@@ -641,6 +677,7 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     host_call call;
     PyObject *result;
     host_thread *const thread = host_thread_here();
+    link->calls++;             /* first of all: from here on it is not idle */
     if (UNLIKELY(thread == NULL || host_deadline(thread, &call.deadline_ns) < 0))
         return NULL;
     host_lane *const lane = host_lane_here(thread, link, name);
@@ -656,7 +693,9 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     call.lane = lane;
     call.name = name;
     call.id = host_next_id();
-    call.chain = thread->chain != 0 ? thread->chain : call.id;
+    call.chain = host_chain_here(thread);
+    if (LIKELY(call.chain == 0))
+        call.chain = call.id;
     call.begin_ns = 0;
     call.answered = call.called_back = false;
     call.failure = NULL;
@@ -664,7 +703,6 @@ host_call_worker(Link *link, int operation, uint64_t id, PyObject *name, PyObjec
     thread->calls = &call;
     thread->depth++;
     lane->open++;
-    link->calls++;
     result = make_call(thread, &call, operation, id, args, count, keyword_names, pace);
     thread->calls = call.outer;
     /* While the lane is still in use: finalizers may call, too. */

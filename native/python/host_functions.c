@@ -21,7 +21,8 @@ typedef struct {
 static inline bool
 is_usable(const Reference *reference)
 {
-    return reference != NULL && reference->link != NULL && !link_is_dead(reference->link);
+    return reference != NULL && reference->link != NULL && !link_is_dead(reference->link)
+           && !reference->link->retires;
 }
 
 static COLD Reference *
@@ -60,7 +61,7 @@ waits_for(const Reference *reference, uint64_t chain)
 static COLD Py_ssize_t
 least_busy(RemoteFunction *self)
 {
-    const uint64_t chain = host_this_thread != NULL ? host_this_thread->chain : 0;
+    const uint64_t chain = host_chain_here(host_this_thread);
     Py_ssize_t best = self->last;
     uint32_t fewest = UINT32_MAX;
     for (Py_ssize_t i = 0; i < self->count; i++) {

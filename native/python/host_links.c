@@ -423,21 +423,37 @@ is_overdue(const host_lane *lane, const host_retired *retired, uint64_t now)
            && (!noodle_channel_ready(lane->core) || now - retired->kill_at_ns > FLOOD_NS);
 }
 
+/* Is there something on the lane of an event loop that does not turn?  It may say that the call waits. */
+static bool
+is_left_unread(const host_lane *lane)
+{
+    return lane->loop_channel != NULL && lane->owner->depth == 0 && noodle_channel_ready(lane->core);
+}
+
 /* A call whose code still runs when its deadline, or the interrupt, and the grace have passed costs the
  * worker its life. */
 static void
 kill_overdue(Link *self)
 {
     const uint64_t now = noodle_now();
+    host_lane *unread = NULL;
     extend_grace(self, now);
-    for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
-        for (uint32_t i = 0; i < lane->retired_count; i++)
-            if (is_overdue(lane, &lane->retired[i], now)) {
-                host_link_condemn(self, lane->retired[i].begins_at == 0
-                                            ? "a call did not end within the grace after its deadline"
-                                            : "a call did not end within the grace after an interrupt");
-                return;
+    for (host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
+        for (uint32_t i = 0; i < lane->retired_count; i++) {
+            const host_retired *const retired = &lane->retired[i];
+            if (!is_overdue(lane, retired, now))
+                continue;
+            if (is_left_unread(lane)) {
+                unread = lane;
+                break;
             }
+            host_link_condemn(self, retired->begins_at == 0
+                                        ? "a call did not end within the grace after its deadline"
+                                        : "a call did not end within the grace after an interrupt");
+            return;
+        }
+    if (unread != NULL)
+        host_loop_leave_if_closed(unread);
 }
 
 static void
@@ -612,6 +628,12 @@ link_statistics(PyObject *object, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+link_held(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromSsize_t(host_count_held((Link *)object));
+}
+
+static PyObject *
 link_get_beat(PyObject *object, void *Py_UNUSED(closure))
 {
     const noodle_link *const core = ((Link *)object)->core;
@@ -677,6 +699,8 @@ static PyMethodDef link_methods[] = {
      "waits()\n--\n\nReturn the calls that threads wait for, as (chain, name, seconds)."},
     {"served", link_served, METH_NOARGS,
      "served()\n--\n\nReturn the callbacks that run here, as (chain, seconds, whether the worker is blocked)."},
+    {"held", link_held, METH_NOARGS,
+     "held()\n--\n\nReturn how many of its objects are held by who cannot ask for them again."},
     {"statistics", link_statistics, METH_NOARGS, "statistics()\n--\n\nReturn the counters by name."},
     {NULL, NULL, 0, NULL},
 };
@@ -701,6 +725,8 @@ static PyMemberDef link_members[] = {
     {"trusted", T_BOOL, offsetof(Link, trusted), READONLY, "Whether results may share memory."},
     {"is_python", T_BOOL, offsetof(Link, is_python), 0,
      "Whether the worker is Python, too: then tuples, slices and the like go by value."},
+    {"retires", T_BOOL, offsetof(Link, retires), 0,
+     "Whether its functions are to be found in another worker from now on."},
     {"reference_types", T_OBJECT, offsetof(Link, reference_types), 0,
      "The classes of its proxies by kind, or None for the usual ones."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Link, weak_references), READONLY, NULL},

@@ -14,7 +14,7 @@
 
 static PyTypeObject *loop_channel_type;
 static PyObject *name_set_result, *name_set_exception, *name_done, *name_call_id, *name_function;
-static PyObject *name_call_soon;
+static PyObject *name_call_soon, *name_chain, *name_is_closed;
 
 /* A request for which the ring had no space. */
 typedef struct unsent {
@@ -163,6 +163,17 @@ let_channel_go(LoopChannel *channel)
     PyErr_Restore(type, value, traceback);
 }
 
+/* Awaits what a callback gave, in a task of the loop that carries its chain. */
+static PyObject *
+answer_later(host_lane *lane, const noodle_record *record, PyObject *awaitable,
+             const host_chain_scope *scope)
+{
+    return PyObject_CallMethod((PyObject *)lane->loop_channel, "answer_later", "OKKOO", awaitable,
+                               (unsigned long long)record->call_id,
+                               (unsigned long long)record->chain_id, scope->chain,
+                               record->flags & NOODLE_BLOCKING ? Py_True : Py_False);
+}
+
 int
 host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *record,
                 const unsigned char *payload)
@@ -171,8 +182,10 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
     const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
     PyObject *request, *result = NULL;
     host_serving serving;
+    host_chain_scope scope;
     const bool took_calls = host_prefer_lane(lane);
     LoopChannel *const channel = (LoopChannel *)Py_XNewRef((PyObject *)lane->loop_channel);
+    bool later = false;
     int status = 0;
     lane->open++;
     host_serving_begin(&serving, link, record);
@@ -182,24 +195,19 @@ host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *recor
     thread->depth++;
     if (thread->depth > HOST_DEPTH_MAX) {
         host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
-    } else {
+    } else if (host_chain_enter(&scope, record->chain_id, false) == 0) {
         request = host_read(link, record->flags, payload, record->length);
         result = request != NULL ? host_perform(link, request) : NULL;
         Py_XDECREF(request);
+        later = result != NULL && lane->loop_channel != NULL && host_is_awaitable(result);
+        if (later)
+            Py_SETREF(result, answer_later(lane, record, result, &scope));
+        host_chain_leave(&scope, !later || result == NULL);
     }
     if (thread->parked)
         host_loop_unpark(thread);
-    if (result != NULL && lane->loop_channel != NULL && host_is_awaitable(result)) {
-        PyObject *later = PyObject_CallMethod((PyObject *)lane->loop_channel, "answer_later", "OKKO",
-                                              result, (unsigned long long)record->call_id,
-                                              (unsigned long long)record->chain_id,
-                                              serving.blocks ? (PyObject *)link : Py_None);
-        if (later == NULL)
-            status = host_answer(thread, lane, record, NULL);
-        Py_XDECREF(later);
-    } else {
+    if (!later || result == NULL)
         status = host_answer(thread, lane, record, result);
-    }
     Py_XDECREF(result);
     lane->open--;
     lane->takes_calls = took_calls;
@@ -272,12 +280,22 @@ send_or_keep(LoopChannel *self, host_message *message, noodle_record *record)
     return host_raise(POLICY_CRASHED, "OO", lane->link, Py_None);
 }
 
+static COLD int
+set_chain(PyObject *future, uint64_t chain)
+{
+    PyObject *number = PyLong_FromUnsignedLongLong(chain);
+    const int result = number != NULL ? PyObject_SetAttr(future, name_chain, number) : -1;
+    Py_XDECREF(number);
+    return result;
+}
+
 static PyObject *
-new_future(LoopChannel *self, uint64_t id, PyObject *name)
+new_future(LoopChannel *self, uint64_t id, uint64_t chain, PyObject *name)
 {
     PyObject *future = PyObject_CallOneArg(self->future, (PyObject *)self);
     PyObject *key = future != NULL ? PyLong_FromUnsignedLongLong(id) : NULL;
     if (key == NULL || PyObject_SetAttr(future, name_call_id, key) < 0
+        || (chain != 0 && set_chain(future, chain) < 0)
         || PyObject_SetAttr(future, name_function, name) < 0
         || PyDict_SetItem(self->lane->futures, key, future) < 0)
         Py_CLEAR(future);
@@ -286,7 +304,7 @@ new_future(LoopChannel *self, uint64_t id, PyObject *name)
 }
 
 static int
-send_call(LoopChannel *self, const Reference *reference, int operation, uint64_t id,
+send_call(LoopChannel *self, const Reference *reference, int operation, uint64_t id, uint64_t chain,
           PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     host_thread *const thread = self->lane->owner;
@@ -294,7 +312,7 @@ send_call(LoopChannel *self, const Reference *reference, int operation, uint64_t
     noodle_record record = {
         .kind = NOODLE_KIND_CALL,
         .call_id = id,
-        .chain_id = thread->chain != 0 ? thread->chain : id,
+        .chain_id = chain != 0 ? chain : id,
     };
     int result;
     if (host_deadline(thread, &record.deadline_ns) < 0)
@@ -336,11 +354,12 @@ loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *n
     }
     if (UNLIKELY(atomic_load_explicit(&link->releases, memory_order_relaxed) != NULL))
         host_send_releases(self->lane);
-    if (send_call(self, reference, operation, id, args + 2, count - 2, names) < 0)
+    const uint64_t chain = host_chain_here(self->lane->owner);
+    link->calls++;             /* first of all: from here on it is not idle */
+    if (send_call(self, reference, operation, id, chain, args + 2, count - 2, names) < 0)
         return NULL;
-    link->calls++;
     link->in_flight++;
-    PyObject *future = new_future(self, id, reference->name);
+    PyObject *future = new_future(self, id, chain, reference->name);
     if (future == NULL && self->lane != NULL)
         host_retire(self->lane, id, id, 0);
     return future;
@@ -506,6 +525,33 @@ host_loop_forget(LoopChannel *channel)
     if (lane->futures != NULL)
         retire_futures(channel, lane);
     drop_unsent(channel);
+}
+
+static bool
+is_closed(PyObject *loop)
+{
+    PyObject *closed = PyObject_CallMethodNoArgs(loop, name_is_closed);
+    const bool result = closed == Py_True;
+    if (closed == NULL)
+        PyErr_Clear();
+    Py_XDECREF(closed);
+    return result;
+}
+
+void
+host_loop_leave_if_closed(host_lane *lane)
+{
+    LoopChannel *const channel = (LoopChannel *)Py_NewRef((PyObject *)lane->loop_channel);
+    const Link *const link = lane->link;
+    if (is_closed(channel->loop) && channel->lane == lane && lane->open == 0
+        && lane->owner->depth == 0) {
+        const uint64_t kill_at_ns = noodle_now() + link->grace_ns;
+        for (uint32_t i = 0; i < lane->retired_count; i++)
+            if (lane->retired[i].kill_at_ns != 0)
+                lane->retired[i].kill_at_ns = kill_at_ns;
+        host_lane_drop(lane);
+    }
+    Py_DECREF(channel);
 }
 
 static PyObject *
@@ -674,6 +720,8 @@ host_loops_init(PyObject *module)
     name_done = PyUnicode_InternFromString("done");
     name_call_id = PyUnicode_InternFromString("call_id");
     name_function = PyUnicode_InternFromString("function");
+    name_is_closed = PyUnicode_InternFromString("is_closed");
+    name_chain = PyUnicode_InternFromString("chain");
     name_call_soon = PyUnicode_InternFromString("call_soon");
     loop_channel_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
     if (name_call_soon == NULL || loop_channel_type == NULL)

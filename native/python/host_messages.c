@@ -68,6 +68,7 @@ host_message_init(host_message *message, Link *link)
         .write_error = write_error,
         .undefined = host_policy[POLICY_UNDEFINED],
         .keeps_python = link->is_python,
+        .refers_to_errors = !link->is_python,
     };
     message->heap = NULL;
     message->sendings = NULL;

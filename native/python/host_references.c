@@ -1,141 +1,13 @@
-/* References: objects of the host that a worker may use, and objects of a worker that stand here. */
+/* References: how objects are written and read, and objects of a worker that stand here. */
 #include "host.h"
 
 #include <stdlib.h>
 
 PyTypeObject *host_reference_type;
 PyTypeObject *host_by_reference_type;
-PyObject *host_engine;
 
-static PyTypeObject *export_type;
-
-/* ------------------------------------------------------------------------------------ Exports
- * An export keeps an object of the host alive until the worker has released every sending. */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *object;
-    uint64_t id;
-    uint32_t sent;
-} Export;
-
-static void
-export_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    Py_XDECREF(((Export *)self)->object);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyType_Slot export_slots[] = {
-    {Py_tp_dealloc, export_dealloc},
-    {0, NULL},
-};
-
-static PyType_Spec export_spec = {
-    .name = "noodle._host.Export",
-    .basicsize = sizeof(Export),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = export_slots,
-};
-
-/* Returns a borrowed value, or NULL without an exception. */
-static PyObject *
-get_by_number(PyObject *dict, uint64_t number)
-{
-    PyObject *key = PyLong_FromUnsignedLongLong(number);
-    PyObject *value = key != NULL ? PyDict_GetItemWithError(dict, key) : NULL;
-    Py_XDECREF(key);
-    PyErr_Clear();
-    return value;
-}
-
-static int
-set_by_number(PyObject *dict, uint64_t number, PyObject *value)
-{
-    PyObject *key = PyLong_FromUnsignedLongLong(number);
-    const int result = key != NULL ? PyDict_SetItem(dict, key, value) : -1;
-    Py_XDECREF(key);
-    return result;
-}
-
-static void
-delete_by_number(PyObject *dict, uint64_t number)
-{
-    PyObject *key = PyLong_FromUnsignedLongLong(number);
-    if (key == NULL || PyDict_DelItem(dict, key) < 0)
-        PyErr_Clear();
-    Py_XDECREF(key);
-}
-
-static Export *
-export(Link *link, PyObject *object)
-{
-    Export *entry = (Export *)get_by_number(link->exports_by_object, (uintptr_t)object);
-    if (entry != NULL)
-        return entry;
-    entry = PyObject_New(Export, export_type);
-    if (entry == NULL)
-        return NULL;
-    entry->object = Py_NewRef(object);
-    entry->id = host_next_id();
-    entry->sent = 0;
-    bool added = true;
-    if (set_by_number(link->exports, entry->id, (PyObject *)entry) < 0
-        || set_by_number(link->exports_by_object, (uintptr_t)object, (PyObject *)entry) < 0)
-        added = false;
-    if (!added) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        delete_by_number(link->exports, entry->id);
-        PyErr_Restore(type, value, traceback);
-    }
-    Py_DECREF(entry);
-    return added ? entry : NULL;
-}
-
-PyObject *
-host_export_object(Link *link, uint64_t id)
-{
-    if (id == 0)
-        return host_engine;
-    Export *entry = (Export *)get_by_number(link->exports, id);
-    return entry != NULL ? entry->object : NULL;
-}
-
-static void
-drop_export(Link *link, Export *entry)
-{
-    const uint64_t id = entry->id;
-    Py_INCREF(entry);
-    delete_by_number(link->exports_by_object, (uintptr_t)entry->object);
-    delete_by_number(link->exports, id);
-    Py_DECREF(entry);
-}
-
-int
-host_export_release(Link *link, uint64_t id, uint32_t sent)
-{
-    Export *entry = (Export *)get_by_number(link->exports, id);
-    if (entry == NULL || sent > entry->sent) {
-        PyErr_Format(PyExc_ValueError, "object %llu was not sent %u times", (unsigned long long)id,
-                     sent);
-        return -1;
-    }
-    entry->sent -= sent;
-    if (entry->sent == 0)
-        drop_export(link, entry);
-    return 0;
-}
-
-void
-host_export_undo(Link *link, uint64_t id)
-{
-    Export *entry = (Export *)get_by_number(link->exports, id);
-    if (entry != NULL && --entry->sent == 0)
-        drop_export(link, entry);
-}
+/* Types whose objects may stand for a RemoteFunction, and what says for which; NULL until they are set. */
+static PyObject *stand_in_types, *stand_in_function;
 
 /* ------------------------------------------------------------------------------------ Writing */
 
@@ -216,19 +88,18 @@ write_own(host_message *message, wire_writer *writer, const Reference *object)
 static int
 write_export(host_message *message, wire_writer *writer, PyObject *object)
 {
-    Export *entry = export(message->link, object);
-    if (entry == NULL)
+    uint64_t id;
+    if (host_export_send(message->link, object, &id) < 0)
         return -1;
-    entry->sent++;
-    if (host_message_note(message, entry->id, true) < 0) {
-        host_export_undo(message->link, entry->id);
+    if (host_message_note(message, id, true) < 0) {
+        host_export_undo(message->link, id);
         return -1;
     }
     wire_reference reference = {
         .owner = WIRE_OWNER_HOST,
         .kind = kind_of(object),
         .sent = 1,
-        .id = entry->id,
+        .id = id,
         .incarnation = 1,
     };
     return write_named(writer, &reference, object);
@@ -254,6 +125,18 @@ write_any(host_message *message, wire_writer *writer, PyObject *object)
     return write_export(message, writer, object);
 }
 
+/* What an object stands for here, such as the handle of a worker's function for that function: a new
+ * reference, or NULL with an exception. */
+static PyObject *
+behind(PyObject *object)
+{
+    const Py_ssize_t count = stand_in_types != NULL ? PyTuple_GET_SIZE(stand_in_types) : 0;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (PyObject_TypeCheck(object, (PyTypeObject *)PyTuple_GET_ITEM(stand_in_types, i)))
+            return PyObject_CallOneArg(stand_in_function, object);
+    return Py_NewRef(object);
+}
+
 int
 host_write_reference(void *context, wire_writer *writer, PyObject *object)
 {
@@ -262,11 +145,12 @@ host_write_reference(void *context, wire_writer *writer, PyObject *object)
     /* One that was released exports no buffer any more. */
     if (Py_TYPE(object) == host_array_type && host_array_check(object) < 0)
         return -1;
-    if (PyObject_TypeCheck(object, host_function_type)) {
-        resolved = host_function_reference_in(object, message->link);
-        if (resolved == NULL && PyErr_Occurred())
-            return -1;
-    }
+    PyObject *const function = behind(object);
+    if (function != NULL && PyObject_TypeCheck(function, host_function_type))
+        resolved = host_function_reference_in(function, message->link);
+    Py_XDECREF(function);
+    if (resolved == NULL && PyErr_Occurred())
+        return -1;
     const int written = write_any(message, writer, resolved != NULL ? resolved : object);
     Py_XDECREF(resolved);
     return written;
@@ -283,9 +167,9 @@ let_go(Reference *self)
     if (link == NULL)
         return;
     self->link = NULL;
-    PyObject *known = get_by_number(link->proxies, self->id);
+    PyObject *known = host_number_get(link->proxies, self->id);
     if (known != NULL && PyLong_AsVoidPtr(known) == (void *)self)
-        delete_by_number(link->proxies, self->id);
+        host_number_delete(link->proxies, self->id);
     entry = self->id == 0 ? NULL : malloc(sizeof *entry);
     if (entry != NULL && !link_is_dead(link)
         && link->generation == noodle_process_generation()) {
@@ -388,13 +272,25 @@ static PyType_Spec reference_spec = {
 static PyObject *
 known_proxy(Link *link, const wire_reference *reference)
 {
-    PyObject *address = get_by_number(link->proxies, reference->id);
+    PyObject *address = host_number_get(link->proxies, reference->id);
     Reference *known = address != NULL ? PyLong_AsVoidPtr(address) : NULL;
     /* With a count of 0 it is on its way out, and what it releases is older than this sending. */
     if (known == NULL || Py_REFCNT(known) == 0)
         return NULL;
     known->sent += reference->sent;
     return Py_NewRef((PyObject *)known);
+}
+
+Py_ssize_t
+host_count_held(const Link *link)
+{
+    PyObject *key, *address;
+    Py_ssize_t position = 0, held = 0;
+    while (PyDict_Next(link->proxies, &position, &key, &address)) {
+        const Reference *const proxy = PyLong_AsVoidPtr(address);
+        held += proxy != NULL && proxy->sent > proxy->found;
+    }
+    return held;
 }
 
 static PyObject *
@@ -411,7 +307,7 @@ new_proxy_of(PyTypeObject *type, Link *link, const wire_reference *reference)
     proxy->name = PyUnicode_DecodeUTF8(reference->name, (Py_ssize_t)reference->name_length, "replace");
     PyObject *address = PyLong_FromVoidPtr(proxy);
     if (proxy->name == NULL || address == NULL
-        || set_by_number(link->proxies, proxy->id, address) < 0)
+        || host_number_set(link->proxies, proxy->id, address) < 0)
         Py_CLEAR(proxy);
     else
         proxy->link = (Link *)Py_NewRef((PyObject *)link);
@@ -519,9 +415,11 @@ module_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
     PyObject *result;
     if (link == NULL)
         return NULL;
+    /* What is asked of a module is about one of its members, which is what the program knows. */
+    const bool names = self->kind == WIRE_KIND_MODULE && count > 2 && PyUnicode_Check(args[2]);
     Py_INCREF(link);
-    result = host_call_worker(link, operation, self->id, self->name, args + 2, count - 2, NULL,
-                              &self->pace);
+    result = host_call_worker(link, operation, self->id, names ? args[2] : self->name, args + 2,
+                              count - 2, NULL, &self->pace);
     Py_DECREF(link);
     return result;
 }
@@ -535,6 +433,16 @@ module_facts(PyObject *Py_UNUSED(module), PyObject *object)
     return Py_BuildValue("(OKiOI)", self->link != NULL ? (PyObject *)self->link : Py_None,
                          (unsigned long long)self->id, self->kind, self->name,
                          (unsigned int)self->sent);
+}
+
+static PyObject *
+module_note_found(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Reference *const self = as_reference(object);
+    if (self == NULL)
+        return NULL;
+    self->found++;
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -571,11 +479,42 @@ module_set_engine(PyObject *Py_UNUSED(module), PyObject *engine)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+module_set_stand_ins(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *types, *function;
+    if (!PyArg_ParseTuple(args, "O!O:set_stand_ins", &PyTuple_Type, &types, &function))
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(types); i++)
+        if (!PyType_Check(PyTuple_GET_ITEM(types, i)))
+            return PyErr_Format(PyExc_TypeError, "expected types");
+    Py_XSETREF(stand_in_types, Py_NewRef(types));
+    Py_XSETREF(stand_in_function, Py_NewRef(function));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+module_rename(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *object, *name;
+    if (!PyArg_ParseTuple(args, "O!U:rename", host_reference_type, &object, &name))
+        return NULL;
+    Py_SETREF(((Reference *)object)->name, Py_NewRef(name));
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef reference_functions[] = {
+    {"set_stand_ins", module_set_stand_ins, METH_VARARGS,
+     "set_stand_ins(types, function)\n--\n\nSay what of these types is sent as another object: what "
+     "function(object) returns."},
+    {"rename", module_rename, METH_VARARGS,
+     "rename(reference, name)\n--\n\nSet what a worker's object is called in messages."},
     {"request", (PyCFunction)(void (*)(void))module_request, METH_FASTCALL,
      "request(reference, operation, *arguments)\n--\n\nAsk something of a worker's object."},
     {"facts", module_facts, METH_O,
      "facts(reference)\n--\n\nReturn (link or None when released, id, kind, name, sendings)."},
+    {"note_found", module_note_found, METH_O,
+     "note_found(reference)\n--\n\nNote that its last sending was to somebody who can ask for it again."},
     {"release", module_release, METH_O,
      "release(reference)\n--\n\nLet a worker's object go; doing it twice is harmless."},
     {"root", module_root, METH_O, "root(link)\n--\n\nReturn the reference of the worker itself."},
@@ -587,11 +526,10 @@ static PyMethodDef reference_functions[] = {
 int
 host_references_init(PyObject *module)
 {
-    export_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &export_spec, NULL);
     host_reference_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &reference_spec, NULL);
     host_by_reference_type =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &by_reference_spec, NULL);
-    if (export_type == NULL || host_reference_type == NULL || host_by_reference_type == NULL
+    if (host_reference_type == NULL || host_by_reference_type == NULL
         || PyModule_AddObjectRef(module, "Reference", (PyObject *)host_reference_type) < 0
         || PyModule_AddObjectRef(module, "ByReference", (PyObject *)host_by_reference_type) < 0)
         return -1;

@@ -112,21 +112,6 @@ perform_segment(Link *link, PyObject *request)
 }
 
 static PyObject *
-perform_call(PyObject *object, PyObject *request)
-{
-    const Py_ssize_t count = PyList_GET_SIZE(request) - 2;
-    PyObject *args = PyTuple_New(count);
-    PyObject *result = NULL;
-    if (args == NULL)
-        return NULL;
-    for (Py_ssize_t i = 0; i < count; i++)
-        PyTuple_SET_ITEM(args, i, Py_NewRef(PyList_GET_ITEM(request, i + 2)));
-    result = PyObject_Call(object, args, NULL);
-    Py_DECREF(args);
-    return result;
-}
-
-static PyObject *
 perform_other(Link *link, long operation, PyObject *object, PyObject *request)
 {
     PyObject *args = PyList_GetSlice(request, 2, PyList_GET_SIZE(request));
@@ -145,13 +130,12 @@ host_is_awaitable(PyObject *result)
 }
 
 static PyObject *
-settled(PyObject *result)
+settled(Link *link, const noodle_record *record, PyObject *result)
 {
     if (result == NULL || !host_is_awaitable(result))
         return result;
-    PyObject *value = PyObject_CallOneArg(host_policy[POLICY_SETTLE], result);
-    Py_DECREF(result);
-    return value;
+    return PyObject_CallFunction(host_policy[POLICY_SETTLE], "OKN", (PyObject *)link,
+                                 (unsigned long long)record->call_id, result);
 }
 
 PyObject *
@@ -174,7 +158,7 @@ host_perform(Link *link, PyObject *request)
         return NULL;
     }
     Py_INCREF(object);
-    PyObject *result = operation == NOODLE_OP_CALL ? perform_call(object, request)
+    PyObject *result = operation == NOODLE_OP_CALL ? host_call_back(link, object, request)
                                                    : perform_other(link, operation, object, request);
     Py_DECREF(object);
     return result;
@@ -184,7 +168,9 @@ static PyObject *
 perform_record(Link *link, const noodle_record *record, const unsigned char *payload)
 {
     PyObject *request = host_read(link, record->flags, payload, record->length);
-    PyObject *result = request != NULL ? host_perform(link, request) : NULL;
+    PyObject *result = request != NULL ? settled(link, record, host_perform(link, request)) : NULL;
+    if (UNLIKELY(result == NULL) && request != NULL)
+        host_note_unexpected(link, request, record->chain_id);
     Py_XDECREF(request);
     return result;
 }
@@ -231,6 +217,7 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     Link *const link = lane->link;
     const uint64_t chain = thread->chain, deadline_ns = thread->deadline_ns;
     host_serving serving;
+    host_chain_scope scope;
     const bool took_calls = host_prefer_lane(lane);
     PyObject *result = NULL;
     host_serving_begin(&serving, link, record);
@@ -239,10 +226,12 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
         thread->deadline_ns = record->deadline_ns;
     thread->depth++;
     lane->open++;
-    if (thread->depth > HOST_DEPTH_MAX)
+    if (thread->depth > HOST_DEPTH_MAX) {
         host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
-    else
-        result = settled(perform_record(link, record, payload));
+    } else if (host_chain_enter(&scope, record->chain_id, true) == 0) {
+        result = perform_record(link, record, payload);
+        host_chain_leave(&scope, true);
+    }
     /* The callback may have run an event loop of its own: the waiter is this wait's again. */
     if (UNLIKELY(thread->parked))
         host_loop_unpark(thread);
@@ -393,6 +382,20 @@ serve_notice(host_lane *lane, const noodle_record *record, const unsigned char *
     return result;
 }
 
+/* Of a callback.  A synchronous one cannot be stopped; its answer goes nowhere. */
+static COLD void
+cancel(Link *link, const noodle_record *record)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done = PyObject_CallFunction(host_policy[POLICY_CANCEL], "OK", (PyObject *)link,
+                                           (unsigned long long)record->call_id);
+    if (done == NULL)
+        PyErr_WriteUnraisable((PyObject *)link);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+}
+
 int
 host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *record,
                   const unsigned char *payload)
@@ -405,7 +408,7 @@ host_serve_record(host_thread *thread, host_lane *lane, const noodle_record *rec
             return host_loop_serve(thread, lane, record, payload);
         return serve_callback(thread, lane, record, payload);
     case NOODLE_KIND_CANCEL:
-        /* A synchronous callback cannot be stopped; its answer goes nowhere. */
+        cancel(lane->link, record);
         return 0;
     case NOODLE_KIND_RELEASE:
     case NOODLE_KIND_CONTROL:

@@ -262,7 +262,8 @@ await_turn(host_thread *thread, Link *link, PyObject *name, host_turn *turn, uin
         return host_raise(POLICY_CRASHED, "OO", link, name);
     if (deadline_ns != 0 && now >= deadline_ns)
         return host_raise(POLICY_OVERDUE, "OOd", link, name, (double)(now - begin_ns) / 1e9);
-    return host_raise(POLICY_STUCK, "OOKd", link, name, (unsigned long long)thread->chain,
+    return host_raise(POLICY_STUCK, "OOKd", link, name,
+                      (unsigned long long)host_chain_here(thread),
                       (double)(now - begin_ns) / 1e9);
 }
 
@@ -360,37 +361,10 @@ host_lane_open(host_thread *thread, Link *link, PyObject *name)
     return host_lane_new(thread, link, core);
 }
 
-/* ----------------------------------------------------------------------------------- Analysis */
-
-static PyObject *
-module_current_chain(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
-{
-    const host_thread *thread = host_this_thread;
-    return PyLong_FromUnsignedLongLong(thread == NULL ? 0 : thread->chain);
-}
-
-static PyObject *
-module_enter_chain(PyObject *Py_UNUSED(module), PyObject *number)
-{
-    const unsigned long long chain = PyLong_AsUnsignedLongLong(number);
-    host_thread *thread = host_thread_here();
-    if (thread == NULL || (chain == (unsigned long long)-1 && PyErr_Occurred()))
-        return NULL;
-    const uint64_t before = thread->chain;
-    thread->chain = chain;
-    return PyLong_FromUnsignedLongLong(before);
-}
-
-static PyMethodDef thread_methods[] = {
-    {"current_chain", module_current_chain, METH_NOARGS,
-     "current_chain()\n--\n\nReturn the chain of calls that this thread works for, or 0."},
-    {"enter_chain", module_enter_chain, METH_O,
-     "enter_chain(chain)\n--\n\nMake this thread work for a chain; return the one before."},
-    {NULL, NULL, 0, NULL},
-};
+/* -------------------------------------------------------------------------------------- Start */
 
 int
-host_threads_init(PyObject *module)
+host_threads_init(void)
 {
     PyObject *threading = PyImport_ImportModule("threading");
     PyObject *main = threading ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
@@ -407,5 +381,5 @@ host_threads_init(PyObject *module)
         PyErr_SetString(PyExc_OSError, "no key for threads is left");
         return -1;
     }
-    return PyModule_AddFunctions(module, thread_methods);
+    return 0;
 }

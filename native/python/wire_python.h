@@ -92,6 +92,8 @@ typedef struct wire_python_hooks {
      * line, column, function], what this hook returned for the cause or None, dict. */
     PyObject *(*read_error)(void *context, PyObject *fields);
     PyObject *undefined;
+    /* Exceptions are written with a reference of themselves, so that one that comes back is the same. */
+    bool refers_to_errors;
     /* The peer is Python, too: what only Python has goes by value, and is taken. */
     bool keeps_python;
 } wire_python_hooks;

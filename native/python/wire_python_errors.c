@@ -6,6 +6,8 @@
 
 /* Chosen: longer chains are loops of retries, and the first causes are the ones that explain. */
 #define CAUSES_MAX 32
+/* Chosen: errors within others that go along, in one value. */
+#define ERRORS_MAX 256
 
 /* ------------------------------------------------------------------------------------ Writing */
 
@@ -118,31 +120,83 @@ cause_of(PyObject *exception)
     return NULL;
 }
 
-/* Write the notes that were added to an exception; whatever else hangs on it stays here. */
-static void
-encode_notes(wire_python_encoder *to, PyObject *exception)
-{
-    PyObject *notes = PyObject_GetAttrString(exception, "__notes__");
-    Py_ssize_t count = notes != NULL && PyList_Check(notes) ? LIST_SIZE(notes) : 0;
+static int encode_error(wire_python_encoder *to, PyObject *exception, unsigned causes);
 
-    PyErr_Clear();
-    wire_enter_map(to->writer, count > 0);
-    if (count > 0) {
-        encode_ascii(to, "notes");
-        wire_enter_list(to->writer, (size_t)count);
-        for (Py_ssize_t index = 0; index < count; index++) {
-            PyObject *note = LIST_ITEM(notes, index);
-            if (!PyUnicode_Check(note) || wire_python_encode_text(to, note) < 0)
-                encode_ascii(to, "");
-            PyErr_Clear();
-        }
-        wire_leave(to->writer);
+/* Write the notes that were added to an exception. */
+static void
+encode_notes(wire_python_encoder *to, PyObject *notes)
+{
+    const Py_ssize_t count = LIST_SIZE(notes);
+
+    encode_ascii(to, "notes");
+    wire_enter_list(to->writer, (size_t)count);
+    for (Py_ssize_t index = 0; index < count; index++) {
+        PyObject *note = LIST_ITEM(notes, index);
+        if (!PyUnicode_Check(note) || wire_python_encode_text(to, note) < 0)
+            encode_ascii(to, "");
+        PyErr_Clear();
     }
     wire_leave(to->writer);
-    Py_XDECREF(notes);
 }
 
-static int encode_error(wire_python_encoder *to, PyObject *exception, unsigned causes);
+/* Return the exceptions of a group as a tuple, a new reference; NULL for what has none. */
+static PyObject *
+inner_errors(wire_python_encoder *to, PyObject *exception)
+{
+    PyObject *inner = PyObject_GetAttrString(exception, "exceptions");
+    bool fits = inner != NULL && PyTuple_Check(inner) && TUPLE_SIZE(inner) > 0 &&
+                to->errors + TUPLE_SIZE(inner) <= ERRORS_MAX;
+
+    PyErr_Clear();
+    for (Py_ssize_t index = 0; fits && index < TUPLE_SIZE(inner); index++)
+        fits = wire_python_is(TUPLE_ITEM(inner, index), PyExc_BaseException);
+    if (!fits)
+        Py_CLEAR(inner);
+    else
+        to->errors += (unsigned)TUPLE_SIZE(inner);
+    return inner;
+}
+
+static int
+encode_inner_errors(wire_python_encoder *to, PyObject *inner, unsigned causes)
+{
+    const Py_ssize_t count = TUPLE_SIZE(inner);
+
+    encode_ascii(to, "errors");
+    wire_enter_list(to->writer, (size_t)count);
+    for (Py_ssize_t index = 0; index < count; index++)
+        if (encode_error(to, TUPLE_ITEM(inner, index), causes + 1) < 0)
+            return -1;
+    wire_leave(to->writer);
+    return 0;
+}
+
+/* Write what else belongs to an exception: notes, the exceptions of a group, a reference of itself. */
+static int
+encode_extra(wire_python_encoder *to, PyObject *exception, unsigned causes)
+{
+    PyObject *notes = PyObject_GetAttrString(exception, "__notes__");
+    PyErr_Clear();
+    PyObject *inner = causes < CAUSES_MAX ? inner_errors(to, exception) : NULL;
+    const bool refers = to->hooks->refers_to_errors;
+    int result = 0;
+
+    if (notes != NULL && (!PyList_Check(notes) || LIST_SIZE(notes) == 0))
+        Py_CLEAR(notes);
+    wire_enter_map(to->writer, (size_t)(notes != NULL) + (inner != NULL) + refers);
+    if (notes != NULL)
+        encode_notes(to, notes);
+    if (inner != NULL)
+        result = encode_inner_errors(to, inner, causes);
+    if (refers && result == 0) {
+        encode_ascii(to, "original");
+        result = wire_python_encode_reference(to, exception);
+    }
+    wire_leave(to->writer);
+    Py_XDECREF(inner);
+    Py_XDECREF(notes);
+    return result;
+}
 
 static int
 encode_error_fields(wire_python_encoder *to, PyObject *exception, unsigned causes)
@@ -176,7 +230,8 @@ encode_error_fields(wire_python_encoder *to, PyObject *exception, unsigned cause
         if (result < 0)
             return -1;
     }
-    encode_notes(to, exception);
+    if (encode_extra(to, exception, causes) < 0)
+        return -1;
     wire_leave(to->writer);
     wire_leave_extension(to->writer, start);
     return 0;

@@ -54,6 +54,7 @@ typedef struct {
     const wire_python_hooks *hooks;
     PyObject *deepest; /* compared only, while the containers around it are alive */
     unsigned levels;
+    unsigned errors; /* that were written within others, as a bound for those that contain each other */
     bool cyclic;
     char path[160];
 } wire_python_encoder;

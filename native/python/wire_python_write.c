@@ -442,6 +442,7 @@ wire_encode_object(wire_writer *writer, PyObject *object, const wire_python_hook
     to.hooks = hooks != NULL ? hooks : &wire_python_no_hooks;
     to.deepest = NULL;
     to.levels = 0;
+    to.errors = 0;
     to.cyclic = false;
     to.path[0] = '\0';
     if (UNLIKELY(encode(&to, object) < 0 || writer->status > WIRE_FULL))

@@ -224,6 +224,7 @@ uint32_t worker_open_calls(void);
 PyObject *worker_answer(PyObject *module, PyObject *arguments);
 PyObject *worker_fail(PyObject *module, PyObject *arguments);
 PyObject *worker_uncaught(PyObject *module, PyObject *exception);
+PyObject *worker_pending(PyObject *module, PyObject *number);
 PyObject *worker_interrupted(PyObject *module, PyObject *arguments);
 
 /* ---------------------------------------------------------------------------------- Messages */
@@ -282,6 +283,7 @@ bool worker_requests_hold_errands(uint64_t count);
 
 PyObject *worker_request_now(PyObject *module, PyObject *arguments);
 PyObject *worker_request_later(PyObject *module, PyObject *arguments);
+PyObject *worker_abandon(PyObject *module, PyObject *number);
 
 /* ----------------------------------------------------------------------------------- Objects */
 

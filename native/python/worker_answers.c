@@ -214,6 +214,27 @@ worker_uncaught(PyObject *Py_UNUSED(module), PyObject *exception)
     Py_RETURN_NONE;
 }
 
+/* pending(call id): a call that was cancelled waits for something, and runs no code meanwhile */
+PyObject *
+worker_pending(PyObject *Py_UNUSED(module), PyObject *number)
+{
+    const uint64_t id = PyLong_AsUnsignedLongLong(number);
+    const worker_call *const call = PyErr_Occurred() || worker_is_forked() ? NULL : *find_open(id);
+    worker_message message;
+    if (PyErr_Occurred())
+        return NULL;
+    if (call == NULL)
+        Py_RETURN_NONE;
+    const worker_call none = {.lane = call->lane};
+    worker_message_begin(&message, call->lane);
+    wire_enter_list(&message.writer, 2);
+    wire_write_int(&message.writer, NOODLE_SUBJECT_PENDING);
+    wire_write_uint(&message.writer, id);
+    wire_leave(&message.writer);
+    worker_message_send(&message, &none, NOODLE_KIND_CONTROL);
+    Py_RETURN_NONE;
+}
+
 /* ------------------------------------------------------------------------------ Cancellation */
 
 static void

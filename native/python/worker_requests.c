@@ -276,7 +276,7 @@ retire(request *opened)
     };
     request **const at = find(opened->id);
     request *const kept = malloc(sizeof *kept);
-    worker_send(opened->lane, &record, "", 0);
+    worker_send(&worker.lanes[0], &record, "", 0);   /* whose thread of the host is not busy with it */
     if (kept == NULL) {
         *at = opened->next;
         return;
@@ -462,7 +462,7 @@ worker_request_now(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
-/* request_later(future, id, operation, *arguments): the future gets the answer */
+/* request_later(future, id, operation, *arguments) -> number: the future gets the answer */
 PyObject *
 worker_request_later(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
@@ -472,11 +472,13 @@ worker_request_later(PyObject *Py_UNUSED(module), PyObject *arguments)
     if (!take_arguments(arguments, 1, &id, &operation, &values, &count))
         return NULL;
     request *const opened = calloc(1, sizeof *opened);
+    uint64_t number = 0;
     int result = -1;
     if (opened == NULL) {
         PyErr_NoMemory();
     } else {
         open_request(opened);
+        number = opened->id;
         opened->call = NULL;
         opened->future = PyTuple_GetItem(arguments, 0);
         Py_INCREF(opened->future);
@@ -489,7 +491,19 @@ worker_request_later(PyObject *Py_UNUSED(module), PyObject *arguments)
         }
     }
     free(values);
-    if (result < 0)
+    return result < 0 ? NULL : PyLong_FromUnsignedLongLong(number);
+}
+
+/* abandon(number) */
+PyObject *
+worker_abandon(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    const uint64_t number = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred())
         return NULL;
+    if (!worker_is_forked() && *find(number) != NULL) {
+        noodle_record record = {.kind = NOODLE_KIND_CANCEL, .call_id = number};
+        worker_send(&worker.lanes[0], &record, "", 0);
+    }
     Py_RETURN_NONE;
 }

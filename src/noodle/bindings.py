@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from noodle import _handle
 from noodle._handle import Handle
@@ -133,6 +133,18 @@ class Binding:
             UsageError: No such call can be made; the error is the one that the call would raise.
         """
         return self._valid_plan(args, kwargs)
+
+    def refuse_subclass(self) -> NoReturn:
+        """Raise the error for a class statement that derives from the handle."""
+        from noodle.workers.references import no_subclass
+
+        if self._origin.placement == "isolated":
+            raise no_subclass(self._name)
+        raise ArgumentTypeError(
+            f"{self._name} is a function, and cannot have a subclass",
+            expected="a class",
+            received=f"the function {self._name} of {self._origin.library}",
+        )
 
     def options(self, **options: Any) -> Handle:
         """Return another handle of the same function, for which these options hold.

@@ -150,7 +150,9 @@ def check_deadline(function: object = None) -> None:
 
 
 def _overdue(scope: _Scope, function: object) -> DeadlineExceededError:
-    name = getattr(function, "__name__", "the call")
+    name = getattr(function, "__qualname__", "<locals>")
+    if "<locals>" in name:
+        name = getattr(function, "__name__", "the call")
     return DeadlineExceededError(
         f"{name} did not finish before its deadline",
         expected=f"at most {scope.seconds:g} s",

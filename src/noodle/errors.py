@@ -390,13 +390,15 @@ class RemoteCallError(ForeignError):
     """A foreign function raised an error; its class also derives from the builtin of that meaning.
 
     ``language``, ``type_name`` and ``message`` say what was raised; ``frames`` has file, line,
-    column and function of each call, the outermost first; ``extra`` anything else it carried.
+    column and function of each call, the outermost first; ``errors`` the errors that it collected,
+    as an ``AggregateError`` does; ``extra`` anything else it carried.
     """
 
     language: str = ""
     type_name: str = ""
     message: str = ""
     frames: tuple[tuple[str | None, int | None, int | None, str | None], ...] = ()
+    errors: tuple[BaseException, ...] = ()
     extra: Mapping[str, object] = MappingProxyType({})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -61,7 +62,22 @@ def test_the_same_script_installs_where_it_is_asked_for_and_says_so(
     environment["NOODLE_INSTALL"] = "always"
     ended = script(folder, environment)
     assert (0, "it is tiny\n") == (ended.returncode, ended.stdout)
-    assert "noodle: installing npm:tiny@1 (1 package)\n" in ended.stderr
+    told = ["noodle: resolving npm:tiny@1", "noodle: installing npm:tiny@1 (1 package)"]
+    assert told == ended.stderr.splitlines()
+
+
+def test_a_terminal_shows_that_something_moves_while_it_installs(
+    folder: Path,
+    environment: dict[str, str],
+) -> None:
+    (folder / "script.py").write_text(SCRIPT)
+    session = TerminalSession([sys.executable, "script.py"], folder, environment)
+    try:
+        session.expect("it is tiny")
+        assert re.search("[\u2800-\u28ff] installing npm:tiny@1", session.text)
+        assert "\x1b[2K" in session.shown  # the line of the moving sign is cleared
+    finally:
+        session.close()
 
 
 def test_the_same_script_installs_on_a_terminal_and_says_so(

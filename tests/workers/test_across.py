@@ -21,7 +21,8 @@ from tests.workers.pythons import SAMPLES, require_python
 
 import noodle
 from noodle import _host
-from noodle.bridges.remote.functions import unwrapped
+from noodle._handle import Handle, binding
+from noodle.bridges.remote.functions import reference_of
 from noodle.errors import (
     DeadlineExceededError,
     ReferenceReleasedError,
@@ -81,7 +82,8 @@ def within_time() -> Iterator[None]:
 
 def worker_for(module: ModuleType) -> Worker:
     """The worker that runs a module."""
-    link = _host.facts(unwrapped(getattr(module, "call", None) or module.sum))[0]
+    function: Handle = getattr(module, "call", None) or module.sum
+    link = _host.facts(reference_of(binding(function).function.raw))[0]
     assert link is not None
     worker = worker_of(link)
     assert worker is not None

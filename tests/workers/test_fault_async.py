@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.workers.faults import LIMIT, REPETITIONS, Faults, load_faults
+from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
 
 import noodle
 from noodle.errors import DeadlineExceededError, DeadlockError, WorkerCrashedError
@@ -63,18 +63,24 @@ def test_a_deadline_ends_what_is_awaited(faults: Faults) -> None:
         asyncio.run(main())
 
 
-def test_an_asynchronous_callback_that_blocks_its_worker_cannot_call_it(faults: Faults) -> None:
+def test_an_asynchronous_callback_that_blocks_its_worker_calls_what_needs_no_loop_there(
+    faults: Faults,
+) -> None:
     async def add() -> int:
-        total: int = await faults.add.aio(1, 2)
+        total: int = await faults.add.aio(1, 2) + faults.add(1, 2)
         return total
+
+    async def sleep() -> None:
+        await faults.sleep.aio(1)
 
     async def main(call: Any, callback: Any) -> object:
         return await call(callback)
 
-    assert 3 == asyncio.run(main(faults.call.aio, add))
-    assert 3 == asyncio.run(main(faults.callUnblocked.aio, lambda: add()))
-    with pytest.raises(DeadlockError, match="stands still until it has ended"):
-        asyncio.run(main(faults.call.aio, lambda: add()))
+    assert 6 == asyncio.run(main(faults.call.aio, add))
+    assert 6 == asyncio.run(main(faults.callUnblocked.aio, lambda: add()))
+    assert 6 == asyncio.run(main(faults.call.aio, lambda: add()))
+    with pytest.raises(DeadlockError, match="stands still until the callback"):
+        asyncio.run(main(faults.call.aio, lambda: sleep()))
     with pytest.raises(DeadlockError, match="stands still until the callback"):
         asyncio.run(main(faults.call.aio, lambda: faults.sleep(1)))
     assert 3 == faults.add(1, 2)
@@ -136,3 +142,43 @@ def test_promises_of_tasks_that_are_cancelled_cost_the_worker_nothing(faults: Fa
     while time.monotonic() < end:
         assert 3 == faults.add(1, 2)
     assert worker is faults.pool.worker()
+
+
+def test_a_promise_that_waits_costs_nothing_while_the_host_does_something_else(
+    faults: Faults,
+) -> None:
+    """What the worker says of it lies unread: the loop was closed, or does not turn."""
+    process = faults.pid()
+
+    async def give_up(block: float) -> None:
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
+            await faults.never.aio()
+        threading.Event().wait(block)
+
+    for block in (0, 2.5):
+        asyncio.run(give_up(block))
+        threading.Event().wait(2.5 - block)  # the grace, and then the time to read what came
+        assert process == faults.pid()
+
+
+def test_the_last_answers_of_a_worker_that_has_ended_fail_no_call_to_another(
+    faults: Faults,
+) -> None:
+    """They lie on the channel of a loop that was closed, which belongs to this thread."""
+    link, limit = faults.pool.worker().link, time.monotonic() + LIMIT
+
+    async def main() -> None:
+        task = asyncio.ensure_future(faults.waitForGate.aio(7))
+        assert 3 == await faults.add.aio(1, 2)
+        task.cancel()
+        while link.statistics()["unsettled"] < 1:
+            assert time.monotonic() < limit
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    for elsewhere in (faults.openGate, faults.pool.stop):
+        with in_thread(elsewhere) as failures:
+            pass
+        assert [] == failures
+    with load_faults() as others:
+        assert 3 == others.add(1, 2)

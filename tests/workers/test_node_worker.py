@@ -73,10 +73,18 @@ class TestCalls:
         numbers = list(range(300))
         assert sum(numbers) == evaluate("(...all) => all.reduce((a, b) => a + b)", *numbers)
 
-    def test_named_arguments_come_last_as_options(self, driver: Driver, module: LoadModule) -> None:
-        function = driver.get(module("export const f = (a, options) => [a, options]"), "f")
-        answer = driver.request(Operation.CALL_NAMED, function, {"deep": True}, 1)
-        assert [1, {"deep": True}] == answer
+    def test_named_arguments_take_their_places(self, driver: Driver, module: LoadModule) -> None:
+        function = driver.get(module("export const f = (a, b = 2, c = 3) => [a, b, c]"), "f")
+        assert [1, 2, True] == driver.request(Operation.CALL_NAMED, function, {"c": True}, 1)
+        error = failure(lambda: driver.request(Operation.CALL_NAMED, function, {"deep": 1}, 1))
+        assert ("NOODLE_ARITY", "f has no deep") == (error.extra["code"], error.message)
+
+    def test_named_arguments_construct(self, driver: Driver, module: LoadModule) -> None:
+        source = "export class P { constructor(x, y) { this.sum = x + y } }"
+        made = driver.request(
+            Operation.CALL_NAMED, driver.get(module(source), "P"), {"y": 2, "x": 1}
+        )
+        assert 3 == driver.get(made, "sum")
 
     def test_a_batch(self, driver: Driver, module: LoadModule) -> None:
         function = driver.get(module("export const f = (a, b) => a * b"), "f")

@@ -316,11 +316,11 @@ def test_the_same_object_is_the_same_proxy(worker: PythonWorker, point: Any):
 
 def test_released_objects_are_let_go(worker: PythonWorker):
     make = worker.function(SAMPLE + "Point")
-    before = worker.statistics()["objects"]
     points = [make(number) for number in range(100)]
-    assert before + 100 <= worker.statistics()["objects"]
+    held = worker.statistics()["objects"]
+    assert held >= len(points)
     del points
-    assert reaches_at_most(before + 10, lambda: worker.statistics()["objects"])
+    assert reaches_at_most(held - 90, lambda: worker.statistics()["objects"])
 
 
 def reaches_at_most(limit: int, count: Any) -> bool:
@@ -629,14 +629,22 @@ def test_other_threads_of_the_worker_go_on_beside_hot_calls(worker: PythonWorker
 # ---------------------------------------------------------------------------------- Cancellation
 
 
+def is_cancelled(function: Any, cancelled: Any) -> bool:
+    """Whether a function that has begun notes its deadline; on a busy machine it begins late."""
+    for seconds in (0.2, 5.0):
+        with pytest.raises(DeadlineExceededError), noodle.deadline(seconds):
+            function(60.0)
+        if reaches(1, lambda: len(cancelled())):
+            return True
+    return False
+
+
 @pytest.mark.parametrize("name", ["spin", "sleep_or_note"])
 def test_a_call_of_the_main_thread_is_interrupted(version_worker: PythonWorker, name: str):
     worker = version_worker
     function, cancelled = worker.function(SAMPLE + name), worker.function(SAMPLE + "cancelled")
     cancelled()
-    with pytest.raises(DeadlineExceededError), noodle.deadline(0.2):
-        function(60.0)
-    assert reaches(1, lambda: len(cancelled()))
+    assert is_cancelled(function, cancelled)
     assert ["Cancelled"] == cancelled()
     assert 5.0 == worker.function("math.hypot")(3, 4)
     assert worker.pool.worker().alive
@@ -655,14 +663,12 @@ def test_a_call_of_another_thread_is_interrupted(version_worker: PythonWorker):
     cancelled()
 
     def spin() -> None:
-        with pytest.raises(DeadlineExceededError), noodle.deadline(0.2):
-            worker.function(SAMPLE + "spin")(60.0)
+        assert is_cancelled(worker.function(SAMPLE + "spin"), cancelled)
         for _ in range(100):
             assert 5.0 == worker.function("math.hypot")(3, 4)
 
     with ThreadPoolExecutor(1) as executor:
-        executor.submit(spin).result(30)
-    assert reaches(1, lambda: len(cancelled()))
+        executor.submit(spin).result(60)
 
 
 def test_an_interrupt_that_comes_too_late_harms_no_later_call(version_worker: PythonWorker):

@@ -17,6 +17,9 @@
  *                    ERROR, which the caller drops, after releasing the references in it.  A worker that
  *                    cannot end it at once, but runs none of its code, says so with CONTROL [PENDING, id]
  *                    on the same channel: then the call does not cost it its life.
+ *                    The host cancels on the channel of the call; a worker on channel 0, whose thread
+ *                    listens while others are busy with what is cancelled.  It may come there before
+ *                    its CALLBACK does on another channel, or after the answer.
  *   RELEASE          The payload is a list of [id, sent]: the peer has let go of `sent` sendings of these
  *                    objects of the receiver, which keeps an object until all of them are.  Not answered.
  *   CONTROL          The payload is a list [subject, detail...] (enum noodle_subject).  Not answered.

@@ -44,7 +44,9 @@
  *                   A callback is a REFERENCE of kind FUNCTION.
  *   ERROR       7   One list of 6: language, type, message (texts), frames (a list of lists
  *                   [file, line, column, function]; each nil when unknown; outermost call first),
- *                   cause (an ERROR or nil), extra (a map of anything else).
+ *                   cause (an ERROR or nil), extra (a map of anything else; of these keys: notes, a
+ *                   list of texts; errors, a list of ERRORs that it has collected, at most 256 in a
+ *                   value; original, a REFERENCE of the exception on its owner's side).
  *   LOCAL_TIME  8   i64 seconds, u32 nanoseconds: a date and time of day without a zone, counted as if
  *                   it stood in UTC.  JavaScript has no such type and refuses it.
  *   PYTHON      9   One list [kind, item...], see wire_python_kind: what only Python has.  It is written

@@ -110,6 +110,8 @@ def load_isolated(request: LoadRequest, environment: Environment | None = None) 
     module = RemoteModule(pool, _specifier(request, place), str(Path(request.directory).absolute()))
     _check_interpreter(pool, request)
     reference = _import(module, request, place)
+    if options.prewarm:
+        module.warm()
     name = _host.request(reference, Operation.GET, "__name__")
     if not isinstance(name, str):
         raise unreadable(f"the name of {request.location}")
@@ -141,12 +143,16 @@ def _pool_for(place: Environment, options: PythonOptions) -> Pool:
     key = (
         place.key,
         search_path,
-        options.workers,
         options.environment,
         options.memory,
         options.shared_memory,
     )
-    return _pools.pool_for(key, partial(_program, place, search_path, options), options.workers)
+    return _pools.pool_for(
+        key,
+        partial(_program, place, search_path, options),
+        options.workers,
+        options.idle_seconds,
+    )
 
 
 def _program(place: Environment, search_path: tuple[str, ...], options: PythonOptions) -> Program:

@@ -12,7 +12,17 @@ from noodle.bridges.remote import options as shared
 
 __all__ = ["WORKER_OPTIONS", "PythonOptions"]
 
-WORKER_OPTIONS = frozenset({"workers", "environment", "interpreter", "memory", "shared_memory"})
+WORKER_OPTIONS = frozenset(
+    {
+        "environment",
+        "idle_seconds",
+        "interpreter",
+        "memory",
+        "prewarm",
+        "shared_memory",
+        "workers",
+    }
+)
 """Those that only a library in workers has."""
 
 LEAST_MEMORY = 64 * 10**6
@@ -25,6 +35,8 @@ class PythonOptions:
 
     Args:
         workers: How many Python processes share its calls.
+        prewarm: Whether all of them are started, and import the library, before the load returns.
+        idle_seconds: A process without calls for so long is ended; None keeps it.
         environment: Variables of the workers beside the usual ones, as sorted pairs.
         interpreter: The absolute path of another Python, whose packages are used as they are; None
             for the one that is running.
@@ -39,6 +51,8 @@ class PythonOptions:
     """
 
     workers: int = 1
+    prewarm: bool = False
+    idle_seconds: float | None = None
     environment: tuple[tuple[str, str], ...] = ()
     interpreter: str | None = None
     memory: int | None = None
@@ -84,6 +98,8 @@ def _memory(name: str, value: Any) -> int | None:
 
 _CHECKS: Mapping[str, Any] = {
     "workers": shared.count,
+    "prewarm": shared.flag,
+    "idle_seconds": shared.seconds,
     "environment": shared.variables,
     "interpreter": _interpreter,
     "memory": _memory,

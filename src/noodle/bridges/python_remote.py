@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from noodle import _host
-from noodle._handle import Handle
 from noodle.bridges.python_descriptions import Declared, read_declared, read_names
-from noodle.bridges.remote.functions import RawFunction, WorkerFunction, unwrapped
+from noodle.bridges.remote.functions import RawFunction, WorkerFunction
 from noodle.bridges.remote.library import RemoteLibrary
 from noodle.calls import BoundFunction, Call, Function, Submodule, require_rows
 from noodle.errors import WorkerCrashedError
 from noodle.prototypes import Parameter, Prototype
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
+from noodle.workers.references import no_subclass
 from noodle.workers.remote_errors import python_error_class
 
 __all__ = ["RemoteClass", "RemotePythonFunction", "RemotePythonLibrary"]
@@ -102,9 +102,6 @@ class RemotePythonFunction(WorkerFunction):
 
     def bind(self, call: Call) -> BoundFunction:
         """Return what calls the function in a worker, whatever the signature."""
-        types = (*call.signature.positional, *(kind for _, kind in call.signature.keywords))
-        if Handle in types:
-            return BoundFunction(_unwrapping(self._call), self._placed)
         return BoundFunction(self._call, self._placed, generic=not call.signature.keywords)
 
     def _placed(
@@ -114,15 +111,6 @@ class RemotePythonFunction(WorkerFunction):
         if isinstance(error, WorkerCrashedError) and str(error.where).startswith("process "):
             error.where = f"{self._place}, {error.where}"
         return error
-
-
-def _unwrapping(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(
-            *map(unwrapped, args), **{name: unwrapped(value) for name, value in kwargs.items()}
-        )
-
-    return call
 
 
 class _Batched(Function):
@@ -151,14 +139,15 @@ class _Batched(Function):
         require_rows(name, rows)
         if any(isinstance(row, Mapping) for row in rows):
             return [self._call_row(row) for row in rows]
-        return call_rows(self._function._remote, rows, self._rows, (Handle,))
+        return call_rows(self._function._remote, rows, _lists, ())
 
     def _call_row(self, row: Sequence[Any] | Mapping[str, Any]) -> Any:
-        call = _unwrapping(self._function._remote)
+        call = self._function._remote
         return call(**row) if isinstance(row, Mapping) else call(*row)
 
-    def _rows(self, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]]:
-        return [[unwrapped(value) for value in row] for row in rows]
+
+def _lists(rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]]:
+    return [list(row) for row in rows]
 
 
 class RemoteClass(_host.RemoteFunction):
@@ -193,12 +182,6 @@ class RemoteClass(_host.RemoteFunction):
 
     def __repr__(self) -> str:
         return f"<class '{self.__module__}.{self.__qualname__}' in workers>"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Construct an instance."""
-        return super().__call__(
-            *map(unwrapped, args), **{name: unwrapped(value) for name, value in kwargs.items()}
-        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -238,4 +221,4 @@ class RemoteClass(_host.RemoteFunction):
         return None
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> NoReturn:
-        raise TypeError(f"{self!r} cannot have subclasses in this process")
+        raise no_subclass(self.__qualname__)

@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from noodle import _host
 from noodle._host import Array
 from noodle.errors import ArgumentTypeError, MissingPackageError
+from noodle.values import describe
 
 if TYPE_CHECKING:
     import numpy
@@ -160,7 +162,7 @@ def _dtype_text(dtype: int, item_size: int, unit: int, unit_count: int) -> str:
 
 def _allocated(shape: int | Sequence[int], dtype: Any, *, zeroed: bool) -> Any:
     numpy = _find_numpy()
-    lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+    lengths = _lengths(shape)
     if numpy is None:
         return _allocated_without_numpy(lengths, dtype, zeroed)
     kind = numpy.dtype(dtype)
@@ -174,6 +176,19 @@ def _allocated(shape: int | Sequence[int], dtype: Any, *, zeroed: bool) -> Any:
     if size < _host.SEGMENT_LEAST:
         return (numpy.zeros if zeroed else numpy.empty)(lengths, kind)
     return numpy.ndarray(lengths, kind, _host.allocate(size, zeroed))
+
+
+def _lengths(shape: Any) -> tuple[int, ...]:
+    """Return the lengths of a shape as plain integers, NumPy's among them."""
+    try:
+        whole = hasattr(shape, "__index__") and not getattr(shape, "shape", ())
+        return (index(shape),) if whole else tuple(map(index, shape))
+    except TypeError:
+        raise ArgumentTypeError(
+            "this is no shape of an array",
+            expected="a whole number, or several",
+            received=describe(shape),
+        ) from None
 
 
 _NAMES = {bool: "|b1", int: "<i8", float: "<f8", complex: "<c16"}

@@ -43,6 +43,9 @@ def stuck(
     if not blocking:
         return None
     if chain in blocking:
+        held_up = _held_up_since(link, chain, seconds)
+        if held_up is not None:
+            return _blocked(link, function, held_up)
         return _unsettled(link, function, seconds) if blocking == {chain} else None
     cycle = _cycle(link, chain) if chain else None
     if cycle is not None:
@@ -52,15 +55,39 @@ def stuck(
             where=f"worker {link.name}",
             remedy="do not call back into a worker from a callback of another one that it called",
         )
-    if seconds >= reentry_timeout:
-        return WorkerBlockedError(
-            f"{function or 'a call'} waits for {link.name}, which waits for a callback",
-            expected="a worker that can take calls",
-            received=f"blocked in a callback of another chain for {seconds:.1f} s",
-            where=f"worker {link.name}",
-            remedy="make that callback asynchronous, or give the library more workers",
-        )
-    return None
+    return _blocked(link, function, seconds)
+
+
+def _blocked(link: _host.Link, function: str | None, seconds: float) -> WorkerBlockedError | None:
+    """Return the error for a call that waits until a worker goes on, once it has waited enough."""
+    if seconds < reentry_timeout:
+        return None
+    return WorkerBlockedError(
+        f"{function or 'a call'} waits for {link.name}, which waits for a callback",
+        expected="a worker that can take calls",
+        received=f"blocked in a callback of another call for {seconds:.1f} s",
+        where=f"worker {link.name}",
+        remedy="make that callback asynchronous, or give the library more workers; where the "
+        "callback itself waits for this call, run that in the callback's context: "
+        "executor.submit(contextvars.copy_context().run, function)",
+    )
+
+
+def _held_up_since(link: _host.Link, chain: int, seconds: float) -> float | None:
+    """Return for how long a call has been held up by a callback of its own chain, or None.
+
+    The callback came after the call, for another thread to which the chain was carried along; the
+    call goes on when it has ended.
+
+    Args:
+        link: The worker that is waited for.
+        chain: The chain of both.
+        seconds: How long the call has waited.
+    """
+    now = time.monotonic()
+    served = [since for at, since, blocks in link.served() if blocks and at == chain]
+    later = [now - since for at, since in _asynchronous.get(link, ()) if at == chain]
+    return max((since for since in served + later if since < seconds), default=None)
 
 
 def _unsettled(link: _host.Link, function: str | None, seconds: float) -> DeadlockError | None:

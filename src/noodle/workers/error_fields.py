@@ -65,7 +65,7 @@ class ErrorFields:
     bases: tuple[str, ...]
     notes: tuple[str, ...]
     attributes: Mapping[str, Any]
-    extra: Mapping[str, Any]
+    extra: dict[str, Any]
 
 
 def read_fields(fields: tuple[Any, ...]) -> ErrorFields:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping
-from contextvars import ContextVar, copy_context
+from contextvars import Context
 from typing import Any
 
 from noodle import _host
-from noodle.errors import DeadlockError, ReferenceReleasedError
-from noodle.workers import deadlocks, registry
+from noodle.errors import ReferenceReleasedError
+from noodle.workers import callback_tasks, deadlocks, registry
 from noodle.workers.operations import Operation
 
 __all__ = ["CallFuture", "call", "channel_for", "fail_channels", "request"]
@@ -24,7 +24,7 @@ class CallFuture(asyncio.Future[Any]):
     call_id: int
     function: str
     chain: int
-    """The chain of nested calls that it belongs to; set where it is not the first of its own."""
+    """The chain of nested calls that it belongs to; set where a callback has made it."""
     since: float
     """When it was first seen to wait, on the clock of ``time.monotonic``; set by then."""
 
@@ -53,7 +53,8 @@ class LoopChannel(_host.LoopChannel):
         awaitable: Awaitable[Any],
         call_id: int,
         chain_id: int,
-        blocked: _host.Link | None,
+        chain: _host.Chain,
+        blocks: bool,
     ) -> None:
         """Await what an asynchronous callback gave in a task of the loop, and answer when it ends.
 
@@ -61,22 +62,23 @@ class LoopChannel(_host.LoopChannel):
             awaitable: A coroutine, a future, or whatever else can be awaited.
             call_id: What to answer.
             chain_id: The chain that it belongs to.
-            blocked: The link of the worker if it stands still until then, and serves no other call.
+            chain: What carries that in the running context; it ends with the task.
+            blocks: Whether the worker stands still until then, and serves no other chain.
         """
-        context = copy_context()
-        context.run(_chain.set, chain_id)
-        if blocked is not None:
-            context.run(_blocked.set, (*_blocked.get(), blocked))
-        run = self._run(awaitable, call_id, chain_id)
-        task = self.loop.create_task(run, context=context)
+        task = self.loop.create_task(self._run(awaitable, call_id, chain_id))
         _callbacks.add(task)
         task.add_done_callback(_callbacks.discard)
-        if blocked is not None:
-            task.add_done_callback(deadlocks.callback_begins(blocked, chain_id))
+        task.add_done_callback(lambda _: chain.end())
+        if blocks:
+            task.add_done_callback(deadlocks.callback_begins(self.link, chain_id))
 
     async def _run(self, awaitable: Awaitable[Any], call_id: int, chain_id: int) -> None:
         try:
-            result = await awaitable
+            with callback_tasks.cancellable(self.link, call_id, awaitable):
+                result = await awaitable
+        except asyncio.CancelledError:
+            self.answer(call_id, chain_id, None, callback_tasks.cancelled())
+            raise
         except BaseException as error:
             self.answer(call_id, chain_id, None, error)
             if not isinstance(error, Exception):
@@ -104,12 +106,6 @@ class LoopChannel(_host.LoopChannel):
         self.close()
 
 
-_blocked: ContextVar[tuple[_host.Link, ...]] = ContextVar("noodle_blocked", default=())
-"""The workers that stand still until the asynchronous callback that runs here has ended."""
-
-_chain: ContextVar[int] = ContextVar("noodle_chain", default=0)
-"""The chain of calls of the asynchronous callback that runs here; 0 outside of one."""
-
 _callbacks: set[asyncio.Task[None]] = set()
 """Asynchronous callbacks that run: a loop itself holds its tasks only weakly."""
 
@@ -129,16 +125,8 @@ def channel_for(link: _host.Link) -> LoopChannel:
     Raises:
         RuntimeError: No event loop is running.
         WorkerCrashedError: The worker has ended.
-        DeadlockError: The worker waits for the callback that asks.
     """
     loop = asyncio.get_running_loop()
-    if link in _blocked.get():
-        raise DeadlockError(
-            f"an asynchronous callback calls {link.name}, which stands still until it has ended",
-            where=f"worker {link.name}",
-            remedy="define the callback with `async def`, so that the worker awaits it, or let "
-            "JavaScript call it as f.async(…)",
-        )
     channels = _channels.get(loop)
     if channels is None:
         _forget_closed_loops()
@@ -147,7 +135,8 @@ def channel_for(link: _host.Link) -> LoopChannel:
     if channel is None or channel.descriptor < 0:
         channel = channels[link] = LoopChannel(link, loop, CallFuture)
         channel.link = link
-        loop.add_reader(channel.descriptor, channel.drain)
+        # Callbacks that come this way belong to the chain and deadline of none who calls now.
+        Context().run(loop.add_reader, channel.descriptor, channel.drain)
     return channel
 
 
@@ -170,7 +159,8 @@ def request(
     link = _host.facts(reference)[0]
     if link is None:
         raise ReferenceReleasedError("an object of a worker was released before it was used")
-    return _in_chain(channel_for(link), reference, operation, arguments, {})
+    future: asyncio.Future[Any] = channel_for(link).call(reference, operation, *arguments)
+    return future
 
 
 def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs: Any) -> Any:
@@ -191,7 +181,7 @@ def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs:
     if link is None:
         raise ReferenceReleasedError("an object of a worker was released before it was called")
     operation = Operation.NEW if kind == 4 else Operation.CALL
-    return _in_chain(channel_for(link), reference, operation, args, kwargs)
+    return channel_for(link).call(reference, operation, *args, **kwargs)
 
 
 def _found_at_once(function: _host.RemoteFunction) -> _host.Reference | None:
@@ -200,27 +190,6 @@ def _found_at_once(function: _host.RemoteFunction) -> _host.Reference | None:
     if known is None and getattr(function.resolve, "is_at_hand", bool)():
         return function.reference()
     return known
-
-
-def _in_chain(
-    channel: LoopChannel,
-    reference: _host.Reference,
-    operation: int,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> asyncio.Future[Any]:
-    """Make a call for the chain that the running task belongs to, if it is a callback's."""
-    chain = _chain.get()
-    if chain == 0:
-        future: asyncio.Future[Any] = channel.call(reference, operation, *args, **kwargs)
-        return future
-    before = _host.enter_chain(chain)
-    try:
-        nested: CallFuture = channel.call(reference, operation, *args, **kwargs)
-    finally:
-        _host.enter_chain(before)
-    nested.chain = chain
-    return nested
 
 
 class _DelayedCall(asyncio.Future[Any]):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from contextlib import suppress
+from contextvars import copy_context
 
 from noodle import _host
+from noodle.errors import NoodleError
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
 from noodle.workers.worker import Worker
@@ -41,8 +45,28 @@ class RemoteModule:
             known = _host.request(
                 worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
             )
+            _host.note_found(known)
             self._imported[worker] = known
         return known
+
+    def warm(self) -> None:
+        """Start every worker and import the module there, all at once; wait until that is done.
+
+        A failure is left to the call that needs that worker.
+        """
+
+        def run(index: int) -> None:
+            with suppress(NoodleError):
+                self.reference(index)
+
+        threads = [
+            threading.Thread(target=copy_context().run, args=(run, index))
+            for index in range(self.pool.size)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def member(self, path: str, index: int = 0) -> object:
         """Return a member of the module by its dotted name, as one of the workers has it."""
@@ -93,6 +117,8 @@ class Resolver:
             raise TypeError(
                 f"{self._path} of {self._module.specifier} is no function but {found!r}"
             )
+        _host.rename(found, self._path)  # in messages, as the program calls it
+        _host.note_found(found)
         return found
 
     def is_at_hand(self) -> bool:

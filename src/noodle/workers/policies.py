@@ -7,10 +7,11 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from noodle import _host
-from noodle.deadlines import remaining_seconds, scope_variable
+from noodle.deadlines import finish_in_time, remaining_seconds, scope_variable
 from noodle.errors import (
     CallDepthError,
     DeadlineExceededError,
@@ -23,7 +24,16 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 from noodle.sizes import format_size
-from noodle.workers import deadlocks, references, registry, remote_errors, requests, told_errors
+from noodle.workers import (
+    callback_tasks,
+    callbacks,
+    deadlocks,
+    references,
+    registry,
+    remote_errors,
+    requests,
+    told_errors,
+)
 from noodle.workers.arrays import array_over
 
 if TYPE_CHECKING:
@@ -210,16 +220,25 @@ class _Loops(threading.local):
 _loops = _Loops()
 
 
-def settle(awaitable: Any) -> Any:
+def settle(link: _host.Link, call_id: int, awaitable: Any) -> Any:
     """Run what an asynchronous callback gave to its end, on a thread that runs no event loop.
+
+    Args:
+        link: The worker that asked for it.
+        call_id: The number by which the worker can cancel it.
+        awaitable: A coroutine, a future, or whatever else can be awaited.
 
     Raises:
         UsageError: The thread runs one: it is blocked by the call that the callback is part of.
+        CancelledError: Nobody waits for it any more. It is one of ``concurrent.futures``, which is
+            no reason for this thread to end.
+        DeadlineExceededError: It did not end before the deadline of the call.
     """
     import asyncio
 
     async def run() -> Any:
-        return await awaitable
+        with callback_tasks.cancellable(link, call_id, awaitable):
+            return await finish_in_time(awaitable)
 
     with suppress(RuntimeError):  # there is none, as there should be
         asyncio.get_running_loop()
@@ -233,7 +252,10 @@ def settle(awaitable: Any) -> Any:
     if _loops.runner is None:
         _loops.runner = asyncio.Runner()
         weakref.finalize(threading.current_thread(), _loops.runner.close)
-    return _loops.runner.run(run())
+    try:
+        return _loops.runner.run(run(), context=copy_context())
+    except asyncio.CancelledError:
+        raise callback_tasks.cancelled() from None
 
 
 _host.install(
@@ -245,15 +267,18 @@ _host.install(
     too_deep=too_deep,
     released=released,
     stuck=deadlocks.stuck,
-    remote_error=remote_errors.remote_error,
+    remote_error=remote_errors.arrived,
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,
     describe=told_errors.describe,
     unreadable=unreadable,
     settle=settle,
+    cancel=callback_tasks.cancel,
     uncaught=uncaught,
     reference_types=references.TYPES,
+    most_arguments=callbacks.most_arguments,
+    note_callback=callbacks.note_callback,
     undefined=references.undefined,
     deadline_scope=scope_variable(),
     remaining_seconds=remaining_seconds,

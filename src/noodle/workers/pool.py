@@ -54,7 +54,8 @@ class Pool:
         program: What they run.
         size: How many there are at most; each is started when it is first needed.
         restart: What happens after a crash.
-        idle_seconds: A worker without calls for so long is ended; None keeps it.
+        idle_seconds: A worker without calls for so long is ended, unless an object of it is held
+            here; None keeps it.
     """
 
     def __init__(
@@ -109,8 +110,8 @@ class Pool:
 
     def workers(self) -> list[Worker]:
         """Return the workers that run."""
-        found = [place.current for place in self._places]
-        return [worker for worker in found if worker is not None and worker.alive]
+        found = [worker for place in self._places for worker in place.workers()]
+        return [worker for worker in found if worker.alive]
 
     def close(self) -> None:
         """End all workers, for good."""
@@ -134,7 +135,13 @@ class _Place:
         self._restart = restart
         self._crashes: deque[float] = deque(maxlen=restart.crashes)
         self._quarantined_until = 0.0
+        self._retiring: weakref.WeakSet[Worker] = weakref.WeakSet()
         self._lock = threading.Lock()
+
+    def workers(self) -> list[Worker]:
+        """Return the worker, and those before it that retire."""
+        current = self.current
+        return [*self._retiring, *([current] if current is not None else [])]
 
     def worker(self) -> Worker:
         current = self.current
@@ -162,6 +169,9 @@ class _Place:
 
     def _account(self, worker: Worker) -> None:
         self.current = None
+        if worker.alive and worker.link.retires:
+            self._retiring.add(worker)
+            return
         worker.join()
         if not worker.is_stopping:
             self._note_crash()
@@ -229,7 +239,7 @@ class _Place:
 
 
 def _is_usable(worker: Worker) -> bool:
-    return worker.alive and not worker.is_stopping
+    return worker.alive and not worker.is_stopping and not worker.link.retires
 
 
 def _ignore_failure(start: object) -> None:

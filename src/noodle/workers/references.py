@@ -11,13 +11,13 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from noodle import _host
 from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrashedError
 from noodle.workers.operations import Operation
 
-__all__ = ["TYPES", "Proxy", "copy", "ref", "release", "scope", "undefined"]
+__all__ = ["TYPES", "Proxy", "copy", "no_subclass", "ref", "release", "scope", "undefined"]
 
 
 class _Undefined:
@@ -42,6 +42,9 @@ class Proxy(_host.Reference):
 
     def __init_subclass__(cls) -> None:
         cls.__new__ = _refuse_new  # type: ignore[method-assign, assignment]
+
+    def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
+        raise no_subclass(_host.facts(self)[3])
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -96,6 +99,17 @@ class Proxy(_host.Reference):
         traceback: TracebackType | None,
     ) -> None:
         release(self)
+
+
+def no_subclass(name: str) -> ArgumentTypeError:
+    """Return the error for a class statement that derives from a class of a worker."""
+    return ArgumentTypeError(
+        f"{name} is in a worker, and cannot have a subclass in this process",
+        expected="a class of this process",
+        received=name,
+        remedy=f"derive from {name} in a file of its own language and load that, or keep an object "
+        "of it in an attribute",
+    )
 
 
 def _refuse_new(cls: type[Proxy], *args: Any, **kwargs: Any) -> Any:

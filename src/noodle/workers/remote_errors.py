@@ -7,24 +7,30 @@ from functools import lru_cache
 from typing import Any
 
 from noodle import _host, errors
-from noodle.errors import RemoteCallError
-from noodle.foreign_frames import read_frames, with_frames
+from noodle.errors import ArityError, RemoteCallError
+from noodle.foreign_frames import ForeignFrame, read_frames, with_frames
 from noodle.workers.error_fields import ErrorFields, read_fields, settable
 from noodle.workers.told_errors import identity_of, told_frames
 
-__all__ = ["python_error_class", "remote_error", "returned"]
+__all__ = ["arrived", "python_error_class", "remote_error", "returned"]
 
 _OWN = "noodle.errors."
 """The module of what Noodle itself raised in a callback, and comes back through a worker."""
 
 _CODES = {
     "NOODLE_DEADLINE": f"{_OWN}DeadlineExceededError",
+    "NOODLE_DEADLOCK": f"{_OWN}DeadlockError",
     "NOODLE_NAME": "AttributeError",
     "NOODLE_KEY": "KeyError",
     "NOODLE_INDEX": "IndexError",
+    "NOODLE_ARITY": f"{_OWN}ArityError",
+    "NOODLE_TOO_LONG": f"{_OWN}InputLimitError",
 }
 """What errors of the worker itself are, by their code: what ends because the deadline has passed,
-and what an object does not have."""
+what would wait for itself, and what an object does not have."""
+
+_WORDED = ("NOODLE_ARITY", "NOODLE_TOO_LONG")
+"""Codes of errors whose text is Noodle's own."""
 
 _EQUIVALENTS: dict[str, type[Exception]] = {
     "RangeError": ValueError,
@@ -37,20 +43,35 @@ _EQUIVALENTS: dict[str, type[Exception]] = {
 """Error types of other languages, by the builtin that a caller would catch."""
 
 
+def arrived(link: _host.Link, fields: tuple[Any, ...]) -> BaseException:
+    """Return the exception for an error that came from a worker.
+
+    An exception of this process that comes back is the one it was, its traceback led by the calls
+    in the worker; ``remote_error`` has the rest.
+    """
+    language, extra = fields[0], fields[5]
+    original = extra.pop("original", None) if language == "python" else None
+    if not isinstance(original, BaseException):
+        return remote_error(link, fields)
+    return _led(link, original, read_frames(fields[3]))
+
+
 def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     """Return the exception for an error of a worker.
 
     It derives from :class:`RemoteCallError` and from the builtin of the same meaning, carries
-    ``language``, ``type_name``, ``message``, ``frames`` and ``extra``, and its traceback goes on
-    with the calls over there.
+    ``language``, ``type_name``, ``message``, ``frames``, ``errors`` and ``extra``, and its
+    traceback goes on with the calls over there.
 
     Args:
         link: Where it came from.
         fields: Language, type, message, frames, cause, extra, as the wire format has them.
     """
+    inner = _taken_errors(fields[5])
     told = read_fields(fields)
     kind, speaks_for_itself = _class_of(told)
-    error = kind(told.message if speaks_for_itself else _text(told.type_name, told.message))
+    text = told.message if speaks_for_itself else _text(told.type_name, told.message)
+    error = kind(text, **_parts(told.extra)) if issubclass(kind, ArityError) else kind(text)
     for name, value in told.attributes.items():
         if settable(error, name, value):
             setattr(error, name, value)
@@ -59,6 +80,7 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     error.message = told.message
     error.frames = told.frames
     error.extra = told.extra
+    error.errors = inner
     error.__traceback__ = with_frames(told.frames, None, shows_lines=link.trusted)
     for note in told.notes:
         error.add_note(note)
@@ -67,11 +89,26 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     return error
 
 
+def _taken_errors(extra: dict[str, Any]) -> tuple[BaseException, ...]:
+    """Take the errors that one has collected out of what else it carries."""
+    inner = extra.get("errors")
+    if not isinstance(inner, list) or not all(isinstance(error, BaseException) for error in inner):
+        return ()
+    del extra["errors"]
+    return tuple(inner)
+
+
+def _parts(extra: dict[str, Any]) -> dict[str, str]:
+    """Take the parts of a message of Noodle's own out of what else an error carries."""
+    names = ("expected", "received", "where", "remedy")
+    return {name: extra.pop(name) for name in names if isinstance(extra.get(name), str)}
+
+
 def _class_of(told: ErrorFields) -> tuple[type[RemoteCallError], bool]:
     """Return the class of an error, and whether that says of itself what type it was."""
     known = _CODES.get(told.code)
     if known is not None:
-        return error_class(known), told.type_name.startswith(_OWN)
+        return error_class(known), told.type_name.startswith(_OWN) or told.code in _WORDED
     if told.language == "python" and not told.type_name.startswith(_OWN):
         return python_error_class(told.type_name, told.bases), True
     return error_class(told.type_name), told.type_name.startswith(_OWN)
@@ -93,11 +130,20 @@ def returned(link: _host.Link, error: BaseException, failure: BaseException) -> 
         ``failure`` itself when the worker let it through, its traceback led by the calls in the
         worker; else ``error``.
     """
-    if not isinstance(error, RemoteCallError) or identity_of(error) != identity_of(failure):
+    if not isinstance(error, RemoteCallError) or error is failure:
         return error
-    count = len(error.frames) - len(read_frames(told_frames(failure)))
+    if identity_of(error) != identity_of(failure):
+        return error
+    return _led(link, failure, error.frames)
+
+
+def _led(
+    link: _host.Link, failure: BaseException, frames: tuple[ForeignFrame, ...]
+) -> BaseException:
+    """Put the calls in a worker before those that an exception had when the worker was told."""
+    count = len(frames) - len(read_frames(told_frames(failure)))
     failure.__traceback__ = with_frames(
-        error.frames[: max(0, count)], failure.__traceback__, shows_lines=link.trusted
+        frames[: max(0, count)], failure.__traceback__, shows_lines=link.trusted
     )
     return failure
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from noodle import _host
 from noodle.errors import InternalError
+from noodle.workers import attributes, javascript_members
 from noodle.workers.operations import Operation
 
 __all__ = ["perform"]
@@ -28,7 +29,8 @@ def perform(link: _host.Link, operation: int, target: Any, arguments: list[Any])
     Raises:
         InternalError: Objects of this side do not have that operation.
     """
-    action = _ACTIONS.get(operation)
+    action = None if link.is_python else javascript_members.ACTIONS.get(operation)
+    action = action or _ACTIONS.get(operation)
     if action is None:
         raise InternalError(
             "a worker asked for an operation that this side does not have",
@@ -43,34 +45,7 @@ def _call_named(target: Any, named: dict[str, Any], *arguments: Any) -> Any:
 
 
 def _method(target: Any, name: str, *arguments: Any) -> Any:
-    return _public(target, name)(*arguments)
-
-
-def _public(target: Any, name: str) -> Any:
-    """Return an attribute; the interpreter's own stay on this side."""
-    if name.startswith("_"):
-        raise AttributeError(f"{name!r} is not public")
-    return getattr(target, name)
-
-
-def _set(target: Any, name: str, value: Any) -> None:
-    if name.startswith("_"):
-        raise AttributeError(f"{name!r} is not public")
-    setattr(target, name, value)
-
-
-def _delete(target: Any, name: str) -> None:
-    if name.startswith("_"):
-        raise AttributeError(f"{name!r} is not public")
-    delattr(target, name)
-
-
-def _has(target: Any, name: str) -> bool:
-    return not name.startswith("_") and hasattr(target, name)
-
-
-def _names(target: Any) -> list[str]:
-    return [name for name in dir(target) if not name.startswith("_")]
+    return attributes.get(target, name)(*arguments)
 
 
 def _item(target: Any, key: Any) -> Any:
@@ -109,11 +84,11 @@ _ACTIONS: dict[int, Callable[..., Any]] = {
     Operation.CALL_NAMED: _call_named,
     Operation.METHOD: _method,
     Operation.NEW: lambda target, *arguments: target(*arguments),
-    Operation.GET: _public,
-    Operation.SET: _set,
-    Operation.DELETE: _delete,
-    Operation.HAS: _has,
-    Operation.NAMES: _names,
+    Operation.GET: attributes.get,
+    Operation.SET: attributes.set_value,
+    Operation.DELETE: attributes.delete,
+    Operation.HAS: attributes.has,
+    Operation.NAMES: attributes.names,
     Operation.ITEM: _item,
     Operation.SET_ITEM: _set_item,
     Operation.LENGTH: len,

@@ -18,6 +18,9 @@ from noodle.workers.error_fields import is_plain, plain_values
 
 __all__ = ["cause_of", "describe", "identity_of", "told_frames"]
 
+ERRORS_MAX = 32
+"""Chosen: of a larger group only its text is told."""
+
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -65,8 +68,20 @@ def describe(link: _host.Link, error: BaseException, with_cause: bool) -> list[A
     shown = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
     if shown:
         extra["notes"] = shown
+    inner = _inner(error) if with_cause else []
+    if inner:
+        extra["errors"] = inner
+    if not link.is_python:
+        extra["original"] = _host.ByReference(error)
     frames = [list(frame) for frame in told_frames(error)]
     return [language, type_name, message, frames, cause_of(error) if with_cause else None, extra]
+
+
+def _inner(error: BaseException) -> list[BaseException]:
+    """Return what an error has collected, as a group of exceptions does."""
+    inner = getattr(error, "exceptions", ()) or getattr(error, "errors", ())
+    fits = isinstance(inner, tuple) and 0 < len(inner) <= ERRORS_MAX
+    return list(inner) if fits and all(isinstance(e, BaseException) for e in inner) else []
 
 
 def _of_python(error: BaseException) -> Mapping[str, Any]:

@@ -205,8 +205,16 @@ class Worker:
         self._moved = (signs[0] != self._signs[0], signs[1] != self._signs[1])
         self._signs = signs
         deadlocks.check_awaited(self.link)
-        idle = self.idle_seconds
-        if idle is not None and self.link.idle_seconds >= idle and not self.is_stopping:
+        if self.idle_seconds is not None and not self.is_stopping:
+            self._retire_if_idle(self.idle_seconds)
+
+    def _retire_if_idle(self, seconds: float) -> None:
+        """End in two steps, so that a call that is on its way here is still served."""
+        if self.link.idle_seconds < seconds or self.link.held():
+            return
+        if not self.link.retires:
+            self.link.retires = True
+        else:
             self.is_stopping = True
             self.link.stop()
 

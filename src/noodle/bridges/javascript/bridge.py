@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from noodle.calls import LoadedLibrary, LoadRequest, Preparation
 from noodle.errors import (
     DeadlineExceededError,
+    DeadlockError,
     LibraryLoadError,
     MissingToolError,
     RemoteCallError,
@@ -91,6 +92,8 @@ class JavaScriptBridge:
             VersionError: The package has no version that was asked for.
             InstallationError: It cannot be downloaded or installed.
             LibraryLoadError: Importing it raised.
+            DeadlockError: It is loaded within a callback for which the worker stands still, and
+                importing it takes the worker's event loop.
             WorkerCrashedError: Its worker ended while it was imported.
             DeadlineExceededError: It was not installed and imported before the deadline.
             MissingToolError: Node.js or npm is not installed.
@@ -115,6 +118,8 @@ class JavaScriptBridge:
         found = _find(request, options, runtime)
         module = RemoteModule(pool_for(runtime, options), found.specifier, str(found.directory))
         _import(module, request)
+        if options.prewarm:
+            module.warm()
         return JavaScriptLibrary(
             module,
             request.library,
@@ -158,13 +163,32 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+_REMEDIES = {
+    "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX": "Node.js only strips types, and enums, namespaces and "
+    "parameter properties are code: compile the file, or load it with "
+    'environment={"NODE_OPTIONS": "--experimental-transform-types"}',
+}
+"""What to do, by Node.js's code of the error."""
+
+
 def _import(module: Any, request: LoadRequest) -> None:
     """Import the module in the first worker, so that a module that fails does so now."""
     try:
         module.reference()
+    except DeadlockError as error:
+        raise DeadlockError(
+            f"{request.location} cannot be imported now: that needs the event loop of its worker, "
+            "which stands still until the callback that loads it returns",
+            expected="a module that can be imported at once",
+            received="one with a top-level await, or that is being imported already",
+            where=request.location,
+            remedy="load it before the call, or make the callback an async function",
+        ) from error
     except RemoteCallError as error:
         raise LibraryLoadError(
-            f"importing {request.location} failed: {error}", where=request.location
+            f"importing {request.location} failed: {error}",
+            where=request.location,
+            remedy=_REMEDIES.get(str(error.extra.get("code"))),
         ) from error
     except WorkerCrashedError as error:
         error.add_note(f"while {request.location} was imported")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import update_wrapper
-from inspect import CO_VARARGS, iscoroutinefunction
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
-from types import FunctionType
 from typing import Any
 
 from noodle import _host
-from noodle._handle import Handle
-from noodle.bridges.remote.functions import RawFunction, WorkerFunction, unwrapped
+from noodle.bridges.remote.functions import RawFunction, WorkerFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArityError, RemoteCallError
 from noodle.prototypes import Parameter, Prototype
@@ -57,15 +53,11 @@ class JavaScriptFunction(WorkerFunction):
             ArityError: A keyword is none of its parameters.
         """
         signature = call.signature
-        types = (*signature.positional, *(kind for _, kind in signature.keywords))
-        function = self._call
-        if not _ADAPTED.isdisjoint(types):
-            function = _adapting(function)
-        if signature.keywords:
-            names = [name for name, _ in signature.keywords]
-            order = _order(self._prototype, len(signature.positional), names)
-            return BoundFunction(_by_position(function, order), _with_advice)
-        return BoundFunction(function, _with_advice, generic=function is self._call)
+        if not signature.keywords:
+            return BoundFunction(self._call, _with_advice, generic=True)
+        names = [name for name, _ in signature.keywords]
+        order = _order(self._prototype, len(signature.positional), names)
+        return BoundFunction(_by_position(self._call, order), _with_advice)
 
 
 class _Batched(Function):
@@ -90,7 +82,7 @@ class _Batched(Function):
     def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
         from noodle.workers.batches import call_rows
 
-        return call_rows(self._function._remote, rows, self._rows, tuple(_ADAPTED))
+        return call_rows(self._function._remote, rows, self._rows, ())
 
     def _rows(self, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]]:
         require_rows(self._function.prototype.name, rows)
@@ -98,11 +90,11 @@ class _Batched(Function):
 
     def _row(self, row: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
         if not isinstance(row, Mapping):
-            return [_adapted(value) for value in row]
+            return list(row)
         from noodle.workers.references import undefined
 
         order = _order(self._function.prototype, 0, list(row))
-        return [undefined if name is None else _adapted(row[name]) for name in order]
+        return [undefined if name is None else row[name] for name in order]
 
 
 class _RawJavaScript(RawFunction):
@@ -168,6 +160,9 @@ def _order(prototype: Prototype, positional: int, names: Sequence[str]) -> tuple
                 expected=f"keywords among {', '.join(free)}" if free else "no keywords",
                 received=name,
                 where=prototype.name,
+                remedy=None
+                if taken
+                else "options of JavaScript are one object: pass them as a dict",
             )
     last = max(free.index(name) for name in names)
     return tuple(name if name in names else None for name in free[: last + 1])
@@ -180,57 +175,6 @@ def _by_position(function: Callable[..., Any], order: tuple[str | None, ...]) ->
         return function(*args, *(undefined if name is None else kwargs[name] for name in order))
 
     return call
-
-
-_ADAPTED = frozenset({Handle, FunctionType})
-"""The types of arguments that arrive as something else."""
-
-
-def _adapting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let functions arrive as JavaScript expects them; see ``_adapted``."""
-
-    def call(*args: Any) -> Any:
-        return function(*map(_adapted, args))
-
-    return call
-
-
-def _adapted(value: Any) -> Any:
-    """Return what an argument arrives as.
-
-    The handle of a JavaScript function arrives as that function, not as a callback; a Python
-    function as a callback that drops the arguments it has no parameters for, as in JavaScript.
-    """
-    return _callback(value) if type(value) is FunctionType else unwrapped(value)
-
-
-def _callback(function: FunctionType) -> Callable[..., Any]:
-    """Return the callback of a function, the same one each time, so that it can be removed again.
-
-    The function itself keeps it, and both end together.
-    """
-    known: Callable[..., Any] | None = function.__dict__.get(_CALLBACK)
-    if known is not None:
-        return known
-    if function.__code__.co_flags & CO_VARARGS:
-        return function
-    made = update_wrapper(_dropping(function), function)
-    kept: Callable[..., Any] = function.__dict__.setdefault(_CALLBACK, made)
-    return kept
-
-
-def _dropping(function: FunctionType) -> Callable[..., Any]:
-    most = function.__code__.co_argcount
-    if not iscoroutinefunction(function):
-        return lambda *args: function(*args[:most])
-
-    async def later(*args: Any) -> Any:
-        return await function(*args[:most])
-
-    return later
-
-
-_CALLBACK = "__noodle_callback__"
 
 
 def _with_advice(

@@ -23,6 +23,8 @@ class JavaScriptOptions:
 
     Args:
         workers: How many Node processes share its calls.
+        prewarm: Whether all of them are started, and import the module, before the load returns.
+        idle_seconds: A process without calls for so long is ended; None keeps it.
         int64: What arrays of 64-bit integers become: ``bigint``, or ``number`` with a check of the
             range.
         readonly: What read-only arrays become: ``copy``, or ``map`` for the same memory, where an
@@ -38,6 +40,8 @@ class JavaScriptOptions:
     """
 
     workers: int = 1
+    prewarm: bool = False
+    idle_seconds: float | None = None
     int64: str = "bigint"
     readonly: str = "copy"
     allow_scripts: tuple[str, ...] = ()
@@ -84,6 +88,8 @@ def _memory(name: str, value: Any) -> int | None:
 
 _CHECKS: Mapping[str, Any] = {
     "workers": shared.count,
+    "prewarm": shared.flag,
+    "idle_seconds": shared.seconds,
     "int64": _int64,
     "readonly": _readonly,
     "allow_scripts": _scripts,

@@ -38,14 +38,15 @@ def pool_for(runtime: NodeRuntime, options: JavaScriptOptions) -> Pool:
     """
     key = (
         runtime.node,
-        options.workers,
         options.int64,
         options.readonly,
         options.environment,
         options.memory,
         options.shared_memory,
     )
-    return _pools.pool_for(key, partial(_program, runtime, options), options.workers)
+    return _pools.pool_for(
+        key, partial(_program, runtime, options), options.workers, options.idle_seconds
+    )
 
 
 def _program(runtime: NodeRuntime, options: JavaScriptOptions) -> Program:

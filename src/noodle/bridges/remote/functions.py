@@ -13,7 +13,7 @@ from noodle._handle import Handle
 from noodle.calls import Function
 from noodle.prototypes import Prototype
 
-__all__ = ["RawFunction", "WorkerFunction", "reference_of", "unwrapped"]
+__all__ = ["RawFunction", "WorkerFunction", "reference_of"]
 
 
 class WorkerFunction(Function):
@@ -74,7 +74,8 @@ class RawFunction:
         documentation: str | None,
         signature: Signature | None,
     ) -> None:
-        self.__name__ = self.__qualname__ = name
+        self.__name__ = name
+        self.__qualname__ = remote.__name__
         self.__doc__ = documentation
         if signature is not None:
             self.__signature__ = signature
@@ -101,9 +102,11 @@ def reference_of(function: RawFunction) -> _host.Reference:
     return function._remote.reference()
 
 
-def unwrapped(value: Any) -> Any:
-    """Return what an argument arrives as: the handle of a worker's function as that function."""
-    if type(value) is not Handle:
-        return value
-    raw = _handle.binding(value).function.raw
-    return reference_of(raw) if isinstance(raw, RawFunction) else value
+def _behind(value: Handle | RawFunction) -> object:
+    """Return the worker's function that a handle stands for; any other handle is itself."""
+    raw = value if isinstance(value, RawFunction) else _handle.binding(value).function.raw
+    return raw._remote if isinstance(raw, RawFunction) else value
+
+
+# In its own worker a function arrives as itself; in another one it is a callback.
+_host.set_stand_ins((Handle, RawFunction), _behind)

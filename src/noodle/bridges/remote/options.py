@@ -17,6 +17,7 @@ __all__ = [
     "flag",
     "install",
     "read",
+    "seconds",
     "size",
     "texts",
     "variables",
@@ -25,6 +26,9 @@ __all__ = [
 
 MOST_WORKERS = 64
 """Chosen: more than a machine has cores for."""
+
+MOST_SECONDS = 1e9
+"""Chosen: thirty years, which is for ever."""
 
 
 def read(
@@ -65,6 +69,15 @@ def count(name: str, value: Any) -> int:
     if type(value) is int and 1 <= value <= MOST_WORKERS:
         return value
     raise wrong(name, value, f"a whole number from 1 to {MOST_WORKERS}")
+
+
+def seconds(name: str, value: Any) -> float | None:
+    """Check a time, which is not 0."""
+    if value is None:
+        return None
+    if type(value) in (int, float) and 0 < value <= MOST_SECONDS:
+        return float(value)
+    raise wrong(name, value, "a number of seconds above 0")
 
 
 def variables(name: str, value: Any) -> tuple[tuple[str, str], ...]:

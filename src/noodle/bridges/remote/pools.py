@@ -24,18 +24,26 @@ class SharedPools:
         self._lock = threading.Lock()
         _all.add(self)
 
-    def pool_for(self, key: Hashable, program: Callable[[], Program], workers: int) -> Pool:
+    def pool_for(
+        self,
+        key: Hashable,
+        program: Callable[[], Program],
+        workers: int,
+        idle_seconds: float | None = None,
+    ) -> Pool:
         """Return the pool for a key, whose workers are started when they are first needed.
 
         Args:
             key: What is equal for libraries that share workers.
             program: Makes what they run.
             workers: How many there are at most.
+            idle_seconds: A worker without calls for so long is ended; None keeps it.
         """
         with self._lock:
-            if key not in self._pools:
-                self._pools[key] = Pool(program(), workers)
-            return self._pools[key]
+            whole = (key, workers, idle_seconds)
+            if whole not in self._pools:
+                self._pools[whole] = Pool(program(), workers, idle_seconds=idle_seconds)
+            return self._pools[whole]
 
     def drop(self, pool: Pool) -> None:
         """Forget a pool, which is then closed."""

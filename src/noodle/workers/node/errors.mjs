@@ -105,9 +105,21 @@ export function reportable(thrown) {
   return error;
 }
 
-// An error that nothing handles is told to the host; then Node.js does what it always does.
+// The codec sets `language` so that no program's own property can be taken for it.
+function isOfHost(error) {
+  if (!types.isNativeError(error)) return false;
+  const language = Object.getOwnPropertyDescriptor(error, "language");
+  return language?.value === "python" && !language.enumerable;
+}
+
+// An error that nothing handles is told to the host; then Node.js does what it always does, and ends.
+// An error of the host's own is no fault of the program: it goes on, as if there were a listener.
 export function watchUncaught() {
   process.on("uncaughtExceptionMonitor", (error) => {
-    if (process.listenerCount("uncaughtException") === 0) addon.uncaught(error);
+    if (process.listenerCount("uncaughtException") > 0) return;
+    addon.uncaught(error);
+    if (isOfHost(error) && !process.hasUncaughtExceptionCaptureCallback()) {
+      process.once("uncaughtException", () => {});
+    }
   });
 }

@@ -133,13 +133,22 @@ export function next(iterator, most) {
 
 // A generator whose last reference of the host is gone ends, as it would in Python: its `finally` runs.
 export function letGo(iterator) {
-  if (types.isGeneratorObject(iterator)) close(iterator).catch(() => {});
+  if (types.isGeneratorObject(iterator)) closeQuietly(iterator);
 }
 
-// Ends an iterator early, or whatever else can be closed.
-export async function close(object) {
+async function closeQuietly(iterator) {
+  try {
+    await close(iterator);
+  } catch {
+    // Nobody is left who could be told.
+  }
+}
+
+// Ends an iterator early, or whatever else can be closed. Returns null, or a promise of it where that
+// takes time.
+export function close(object) {
   const closing = ["return", Symbol.asyncDispose, Symbol.dispose, "close", "destroy"];
   const name = closing.find((key) => key !== undefined && typeof object?.[key] === "function");
-  if (name !== undefined) await object[name]();
-  return null;
+  const ended = name === undefined ? undefined : object[name]();
+  return typeof ended?.then === "function" ? Promise.resolve(ended).then(() => null) : null;
 }

@@ -6,7 +6,7 @@ import { batch } from "./batches.mjs";
 import * as iterators from "./iterators.mjs";
 import { collectAll } from "./memory.mjs";
 import { load } from "./modules.mjs";
-import { parametersOf } from "./parameters.mjs";
+import { parametersOf, placed } from "./parameters.mjs";
 import { KIND, KIND_NAMES, OP } from "./protocol.mjs";
 import { kindOf, Member, Module, proxyCount } from "./references.mjs";
 
@@ -95,6 +95,13 @@ function call(object, receiver, args) {
   const fn = target(object);
   if (typeof fn !== "function") throw new TypeError(`${describeShortly(object)} is no function`);
   return Reflect.apply(fn, receiver, args);
+}
+
+function callNamed(object, receiver, named, args) {
+  const fn = target(object);
+  if (typeof fn !== "function") throw new TypeError(`${describeShortly(object)} is no function`);
+  const all = placed(fn, args, named);
+  return kindOf(fn) === KIND.CLASS ? Reflect.construct(fn, all) : Reflect.apply(fn, receiver, all);
 }
 
 function callMethod(object, name, args) {
@@ -210,9 +217,7 @@ function statistics() {
 
 const operations = {
   [OP.CALL]: (object, receiver, ...args) => call(object, receiver, args),
-  // JavaScript has no keyword arguments; an object of options in the last place is what stands for them.
-  [OP.CALL_NAMED]: (object, receiver, options, ...args) =>
-    call(object, receiver, [...args, options]),
+  [OP.CALL_NAMED]: (object, receiver, named, ...args) => callNamed(object, receiver, named, args),
   [OP.METHOD]: (object, _, name, ...args) => callMethod(object, name, args),
   [OP.NEW]: (object, _, ...args) => Reflect.construct(target(object), args),
   [OP.GET]: (object, _, name) => get(object, name),

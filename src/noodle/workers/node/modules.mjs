@@ -3,6 +3,8 @@
 import { createRequire, isBuiltin } from "node:module";
 import { extname, resolve as resolvePath } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { types } from "node:util";
+import { addon } from "./addon.mjs";
 import { Module } from "./references.mjs";
 
 const TYPESCRIPT = new Set([".ts", ".mts", ".cts"]);
@@ -41,7 +43,8 @@ function commonJsOf(namespace, url) {
   if ("module.exports" in namespace) return [namespace["module.exports"]];
   if (!url.startsWith("file:")) return undefined;
   const known = createRequire(import.meta.url).cache[fileURLToPath(url)];
-  return known?.loaded ? [known.exports] : undefined;
+  if (!known?.loaded || types.isModuleNamespaceObject(known.exports)) return undefined;
+  return [known.exports];
 }
 
 function isContainer(value) {
@@ -67,8 +70,18 @@ function loadBuiltin(specifier) {
   return new Module(exports, exports);
 }
 
-async function loadUrl(url) {
-  if (url.startsWith("file:")) checkTypeScript(fileURLToPath(url));
+// What `require` gave: an ES module's namespace, or `module.exports`.
+function toRequired(exports, url) {
+  if (types.isModuleNamespaceObject(exports)) return toModule(exports, url);
+  const names = isContainer(exports) ? exports : { default: exports };
+  return new Module(names, exports?.__esModule ? exports.default : exports);
+}
+
+function requireUrl(url) {
+  return toRequired(createRequire(url)(fileURLToPath(url)), url);
+}
+
+async function importUrl(url) {
   try {
     return toModule(await import(url), url);
   } catch (error) {
@@ -76,23 +89,45 @@ async function loadUrl(url) {
     const codes = ["ERR_UNSUPPORTED_DIR_IMPORT", "ERR_IMPORT_ATTRIBUTE_MISSING",
       "ERR_IMPORT_ASSERTION_TYPE_MISSING", "ERR_UNKNOWN_FILE_EXTENSION"];
     if (!codes.includes(error?.code)) throw error;
-    const exports = createRequire(url)(fileURLToPath(url));
-    return new Module(isContainer(exports) ? exports : { default: exports }, exports);
+    return requireUrl(url);
+  }
+}
+
+// A top-level await, a module that is being imported already, and, before Node.js 22.12, any ES module.
+const NEED_THE_LOOP = new Set(["ERR_REQUIRE_ASYNC_MODULE", "ERR_REQUIRE_CYCLE_MODULE",
+  "ERR_REQUIRE_ESM", "ERR_REQUIRE_ESM_RACE_CONDITION"]);
+
+// While JavaScript waits for the host its loop stands still, and no `import` is ever settled.
+function loadNow(url, specifier) {
+  try {
+    return requireUrl(url);
+  } catch (cause) {
+    if (!NEED_THE_LOOP.has(cause?.code)) throw cause;
+    const error = new Error(
+      `${specifier} cannot be imported while JavaScript waits for a callback, as that needs the event loop: `
+        + "load it before the call, or let the callback be awaited", { cause });
+    throw coded(error, "NOODLE_DEADLOCK");
   }
 }
 
 const loaded = new Map();
 
-// Loads a module once; the same module gives the same object.
-export async function load(specifier, directory) {
-  const base = directory ?? process.cwd();
+function keep(key, module) {
+  const known = loaded.get(key);
+  if (known !== undefined) return known;
+  loaded.set(key, module);
+  return module;
+}
+
+// Loads a module once; the same module gives the same object. Returns it, or a promise of it.
+export function load(specifier, directory) {
   if (specifier.startsWith("node:") || (!isFile(specifier) && isBuiltin(specifier))) {
-    const known = loaded.get(specifier) ?? loadBuiltin(specifier);
-    loaded.set(specifier, known);
-    return known;
+    return loaded.get(specifier) ?? keep(specifier, loadBuiltin(specifier));
   }
-  const url = resolveSpecifier(specifier, base);
-  const known = loaded.get(url) ?? await loadUrl(url);
-  loaded.set(url, known);
-  return known;
+  const url = resolveSpecifier(specifier, directory ?? process.cwd());
+  const known = loaded.get(url);
+  if (known !== undefined) return known;
+  if (url.startsWith("file:")) checkTypeScript(fileURLToPath(url));
+  if (addon.blocked() && url.startsWith("file:")) return keep(url, loadNow(url, specifier));
+  return importUrl(url).then((module) => keep(url, module));
 }

@@ -1,4 +1,5 @@
-// The names of a function's parameters, read from its source: JavaScript keeps nothing else about them.
+// The names of a function's parameters, read from its source, as JavaScript keeps nothing else about them;
+// and calls with arguments by name.
 
 const CLOSING = { "(": ")", "[": "]", "{": "}" };
 
@@ -50,6 +51,30 @@ function nameOf(part, index) {
   const written = /^(\.\.\.)?\s*([\p{ID_Start}$_][\p{ID_Continue}$]*)/u.exec(part);
   if (written !== null) return `${written[1] ?? ""}${written[2]}`;
   return `${part.startsWith("...") ? "..." : ""}arg${index}`;
+}
+
+function refused(fn, name, taken, free) {
+  const shown = fn.name || "the function";
+  const error = new TypeError(taken ? `${shown} got ${name} twice` : `${shown} has no ${name}`);
+  error.code = "NOODLE_ARITY";
+  error.expected = free.length > 0 ? `keywords among ${free.join(", ")}` : "no keywords";
+  error.received = name;
+  error.where = shown;
+  if (!taken) error.remedy = "options of JavaScript are one object: pass them as a dict";
+  return error;
+}
+
+// The arguments of a call with some by name: these take the places of the parameters of their names, and
+// what is left out between them is undefined. JavaScript itself has no such arguments.
+export function placed(fn, args, named) {
+  const parameters = parametersOf(fn).filter((name) => !name.startsWith("..."));
+  const free = parameters.slice(args.length);
+  const names = Object.keys(named);
+  for (const name of names) {
+    if (!free.includes(name)) throw refused(fn, name, parameters.includes(name), free);
+  }
+  const count = Math.max(0, ...names.map((name) => free.indexOf(name) + 1));
+  return [...args, ...free.slice(0, count).map((name) => (names.includes(name) ? named[name] : undefined))];
 }
 
 export function parametersOf(fn) {

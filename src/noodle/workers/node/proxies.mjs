@@ -31,15 +31,31 @@ function nameFunction(fn, name, members) {
   return fn;
 }
 
+// A promise that is rejected, and a call that is cancelled over there, when the signal is aborted.
+function askUntil(signal, id, ...rest) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const answered = askLater(OP.CALL, id, ...rest);
+    const number = addon.lastRequest();
+    const stop = () => {
+      addon.abandon(number);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    answered.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 // `f(...)` waits, `f.async(...)` gives a promise; of an async function it is the other way round by
-// default, and `f.sync(...)` waits.
+// default, and `f.sync(...)` waits. `f.until(signal, ...)` gives a promise that an AbortSignal ends.
 function makeFunction(id, kind, name) {
   const sync = (...rest) => ask(OP.CALL, id, ...rest);
   const async = (...rest) => askLater(OP.CALL, id, ...rest);
+  const until = (signal, ...rest) => askUntil(signal, id, ...rest);
   const fn = kind === KIND.ASYNC_FUNCTION
     ? (...rest) => askLater(OP.CALL, id, ...rest)
     : (...rest) => ask(OP.CALL, id, ...rest);
-  return nameFunction(fn, name, { sync, async });
+  return nameFunction(fn, name, { sync, async, until });
 }
 
 // ------------------------------------------------------------------------------------ Iteration
@@ -144,6 +160,14 @@ function orUndefined(work) {
   }
 }
 
+function member({ id }, key) {
+  return isIndex(key) ? ask(OP.ITEM, id, Number(key)) : ask(OP.GET, id, key);
+}
+
+function has({ id }, key) {
+  return ask(OP.HAS, id, isIndex(key) ? Number(key) : key);
+}
+
 function read(target, key, self) {
   const { id, kind } = target;
   if (typeof key === "symbol") return wellKnown(target, key, self);
@@ -157,9 +181,8 @@ function read(target, key, self) {
   if (key === "return" && kind === KIND.ASYNC_ITERATOR) return (value) => endLater(id, value);
   if (key === "toString") return () => ask(OP.TEXT, id);
   if (key === "toJSON") return () => ask(OP.VALUE, id);
-  if (isIndex(key)) return orUndefined(() => ask(OP.ITEM, id, Number(key)));
   if (key === "length" && !ask(OP.HAS, id, key)) return orUndefined(() => ask(OP.LENGTH, id));
-  return orUndefined(() => ask(OP.GET, id, key));
+  return orUndefined(() => member(target, key));
 }
 
 function write({ id }, key, value) {
@@ -173,7 +196,7 @@ function traps(unwrap) {
   return {
     get: (target, key, self) => read(unwrap(target), key, self),
     set: (target, key, value) => typeof key === "string" && write(unwrap(target), key, value),
-    has: (target, key) => typeof key === "string" && ask(OP.HAS, unwrap(target).id, key),
+    has: (target, key) => typeof key === "string" && has(unwrap(target), key),
     deleteProperty(target, key) {
       if (typeof key === "string") ask(OP.DELETE, unwrap(target).id, key);
       return true;
@@ -188,8 +211,8 @@ const objectTraps = {
   ...traps((target) => target.facts),
   ownKeys: ({ facts }) => ask(OP.NAMES, facts.id),
   getOwnPropertyDescriptor({ facts }, key) {
-    if (typeof key !== "string" || !ask(OP.HAS, facts.id, key)) return undefined;
-    const value = orUndefined(() => ask(OP.GET, facts.id, key));
+    if (typeof key !== "string" || !has(facts, key)) return undefined;
+    const value = orUndefined(() => member(facts, key));
     return { value, writable: true, enumerable: true, configurable: true };
   },
 };

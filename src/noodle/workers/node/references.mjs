@@ -95,7 +95,9 @@ function introduceMember(member) {
   if (id !== undefined) return id;
   if (byReceiver === undefined) memberIds.set(fn, (byReceiver = new WeakMap()));
   const kind = attempt(kindOf, fn, KIND.FUNCTION);
-  const added = addon.add(fn, receiver, kind, attempt(nameOf, fn, "anonymous"), bound);
+  const own = attempt(nameOf, fn, "anonymous");
+  const name = bound ? `${attempt(nameOf, receiver, "Object")}.${own}` : own;
+  const added = addon.add(fn, receiver, kind, name, bound);
   byReceiver.set(receiver, added);
   return added;
 }

@@ -181,6 +181,13 @@ def statistics(target: Any) -> dict[str, int]:
     return core.statistics()
 
 
+def collect(_: Any) -> None:
+    """Look for what nobody uses: the host has no more memory for this worker."""
+    import gc
+
+    gc.collect()
+
+
 # ----------------------------------------------------------------------------------- Operators
 
 
@@ -261,4 +268,5 @@ _ACTIONS: dict[int, Callable[..., Any]] = {
     protocol.STATISTICS: statistics,
     protocol.BATCH: batch,
     protocol.CLOSE: close,
+    protocol.COLLECT: collect,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from . import core, protocol
@@ -81,8 +82,15 @@ def _running_loop() -> Any:
 def _ask_later(loop: Any, reference: core.Reference, operation: int, *arguments: Any) -> Any:
     """Return a future of a loop for what the host answers."""
     future = loop.create_future()
-    core.request_later(future, reference._noodle_id, operation, *arguments)
+    number = core.request_later(future, reference._noodle_id, operation, *arguments)
+    future.add_done_callback(partial(_abandon_if_cancelled, number))
     return future
+
+
+def _abandon_if_cancelled(number: int, future: Any) -> None:
+    """Tell the host of what is not waited for any more: a coroutine of it is cancelled there."""
+    if future.cancelled():
+        core.abandon(number)
 
 
 class HostAsyncFunction(HostFunction):

@@ -79,9 +79,17 @@ def _start_waiting() -> None:
             task.add_done_callback(lambda task, call=call: _finish(task, call))
         del _waiting[: len(started)]
     while _cancelled:
-        task = _tasks.get(_cancelled.pop())
+        call = _cancelled.pop()
+        task = _tasks.get(call)
         if task is not None:
             task.cancel()
+            _loop.call_soon(_tell_pending, call)
+
+
+def _tell_pending(call: int) -> None:
+    """Say that a cancelled coroutine waits: that this runs shows that none of its code does."""
+    if call in _tasks:
+        core.pending(call)
 
 
 def _finish(task: Any, call: int) -> None:

@@ -1,0 +1,150 @@
+"""Objects of Python in JavaScript: dicts, lists and others that go by reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import UserDict
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import noodle
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+@pytest.fixture
+def passing() -> ModuleType:
+    return noodle.load(str(SAMPLES / "passing.mjs"))
+
+
+class TestDicts:
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("o.size", 3),
+            ("o['two words']", "x"),
+            ("o.missing === undefined", True),
+            ("o._hidden", 1),
+            ("'size' in o", True),
+            ("'missing' in o", False),
+            ("Object.hasOwn(o, 'size')", True),
+            ("Object.keys(o)", ["size", "two words", "_hidden", "keys"]),
+            ("[...o]", ["size", "two words", "_hidden", "keys"]),
+            ("Object.entries(o).length", 4),
+            ("({ ...o }).size", 3),
+            ("o.keys", "an item before a method"),
+            ("o.get('size', 0)", 3),
+            ("o.length", 4),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [dict, UserDict])
+    def test_are_read_as_objects(
+        self, passing: ModuleType, kind: type, expression: str, expected: Any
+    ) -> None:
+        content = {"size": 3, "two words": "x", "_hidden": 1, "keys": "an item before a method"}
+        value = noodle.ref(kind(content))
+        assert expected == passing.evaluate(f"(o) => {expression}", value)
+
+    def test_are_written_as_objects(self, passing: ModuleType) -> None:
+        content: dict[str, Any] = {"old": 1, "gone": 2}
+        source = "(o) => { o.new = [1]; o.old += 1; delete o.gone; delete o.missing; o[7] = 'n' }"
+        passing.evaluate(source, noodle.ref(content))
+        assert {"old": 2, "new": [1], 7: "n"} == content
+
+    def test_a_loop_over_names_shows_all(self, passing: ModuleType) -> None:
+        source = "(o) => { const all = []; for (const name in o) all.push(name); return all }"
+        assert ["a", "b"] == passing.evaluate(source, noodle.ref({"a": 1, "b": 2}))
+
+    @pytest.mark.parametrize("content", [{1: "x"}, {"1": "x"}])
+    def test_a_number_is_a_key_in_either_form(
+        self, passing: ModuleType, content: dict[Any, str]
+    ) -> None:
+        source = "(o) => [o[1], o['1'], 1 in o, 2 in o]"
+        assert ["x", "x", True, False] == passing.evaluate(source, noodle.ref(content))
+
+
+class TestLists:
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("list.length", 3),
+            ("list[2]", 6),
+            ("list[3] === undefined", True),
+            ("[0 in list, 3 in list]", [True, False]),
+            ("[...list]", [4, 5, 6]),
+            ("Array.from(list, (n) => n + 1)", [5, 6, 7]),
+            ("Object.keys(list)", ["0", "1", "2"]),
+            ("Array.prototype.map.call(list, (n) => 2 * n)", [8, 10, 12]),
+            ("list.index(5)", 1),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [list, tuple])
+    def test_are_read_as_arrays(
+        self, passing: ModuleType, kind: type, expression: str, expected: Any
+    ) -> None:
+        assert expected == passing.evaluate(f"(list) => {expression}", noodle.ref(kind([4, 5, 6])))
+
+    def test_are_written_to(self, passing: ModuleType) -> None:
+        numbers = [1, 2]
+        passing.evaluate("(list) => { list[0] = 5; list.append(3) }", noodle.ref(numbers))
+        assert [5, 2, 3] == numbers
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: Decimal
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.size = 3
+        self._secret = 4
+
+    def method(self) -> None: ...
+
+
+class Slotted:
+    __slots__ = ("size",)
+
+
+class TestJson:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (Decimal("1.10"), "1.10"),
+            (Fraction(1, 3), "1/3"),
+            (UUID(int=5), str(UUID(int=5))),
+            (PurePosixPath("/a/b"), "/a/b"),
+            (date(2024, 2, 29), "2024-02-29"),
+            (time(12, 30), "12:30:00"),
+            (noodle.ref(datetime(2024, 2, 29, 12)), "2024-02-29T12:00:00"),
+            (Colour.RED, "red"),
+            (Point(1, Decimal("0.5")), {"x": 1, "y": "0.5"}),
+            (Plain(), {"size": 3}),
+            ([Decimal(1), {"deep": Decimal("2.0")}], ["1", {"deep": "2.0"}]),
+            (noodle.ref({"a": [Decimal(3)], "b": None}), {"a": ["3"], "b": None}),
+            (noodle.ref([1, (2, 3)]), [1, [2, 3]]),
+        ],
+    )
+    def test_of_what_has_a_form(self, passing: ModuleType, value: Any, expected: Any) -> None:
+        assert expected == json.loads(passing.evaluate("(o) => JSON.stringify(o)", value))
+
+    @pytest.mark.parametrize("value", [Slotted(), object()])
+    def test_what_has_none_says_so(self, passing: ModuleType, value: object) -> None:
+        with pytest.raises(TypeError, match="has no form in JSON") as caught:
+            passing.evaluate("(o) => JSON.stringify([o])", value)
+        assert type(value).__qualname__ in str(caught.value)

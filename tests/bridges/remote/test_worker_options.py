@@ -1,0 +1,168 @@
+"""Options of loads that say when the workers of a library are started and ended."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import noodle
+from noodle.errors import SettingsError
+from noodle.libraries import library_of
+from noodle.workers.modules import RemoteModule
+from tests.workers.echo import await_end
+
+LIMIT = 30.0
+
+JAVASCRIPT = """
+import { setTimeout as later } from 'node:timers/promises';
+export const pid = () => process.pid;
+export const pause = (seconds) => later(1000 * seconds, process.pid);
+export class Thing { pid() { return process.pid; } }
+"""
+
+PYTHON = """
+import os, time
+def pid(): return os.getpid()
+def pause(seconds): time.sleep(seconds); return os.getpid()
+class Thing:
+    def pid(self): return os.getpid()
+"""
+
+Load = Callable[..., ModuleType]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["javascript", "python"])
+def load(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Load]:
+    """Load a module in workers that no other test uses."""
+    name, text = ("own.mjs", JAVASCRIPT) if request.param == "javascript" else ("own.py", PYTHON)
+    (tmp_path / name).write_text(text)
+    loaded: list[ModuleType] = []
+
+    def run(**options: object) -> ModuleType:
+        variables = {"OPTIONS": f"{os.getpid()} {next(_numbers)}"}
+        path = str(tmp_path / name)
+        module = noodle.load(path, placement="isolated", environment=variables, **options)
+        loaded.append(module)
+        return module
+
+    with noodle.deadline(LIMIT):
+        yield run
+        for module in loaded:
+            noodle.unload(module)
+
+
+def remote(module: ModuleType) -> RemoteModule:
+    found = library_of(module)._loaded._module  # type: ignore[attr-defined]
+    assert isinstance(found, RemoteModule)
+    return found
+
+
+def open_descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# --------------------------------------------------------------------------------- prewarming
+
+
+def test_workers_are_started_when_they_are_needed(load: Load) -> None:
+    assert 1 == len(remote(load(workers=3)).pool.workers())
+
+
+def test_prewarmed_workers_have_imported_the_library_when_it_is_loaded(load: Load) -> None:
+    module = remote(load(workers=3, prewarm=True))
+    assert 3 == len(module.pool.workers())
+    assert module.is_at_hand()
+
+
+def test_a_library_that_fails_says_so_when_it_is_prewarmed(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "own.mjs").write_text("throw new Error('broken on purpose')")
+    (tmp_path / "own.py").write_text("raise ValueError('broken on purpose')")
+    with pytest.raises(noodle.errors.LibraryLoadError, match="broken on purpose"):
+        load(workers=2, prewarm=True)
+
+
+# --------------------------------------------------------------------------------- retirement
+
+
+def test_an_idle_worker_gives_everything_back_and_the_next_call_starts_anew(load: Load) -> None:
+    module = load(idle_seconds=1)
+    first = module.pid()
+    pool = remote(module).pool
+    for _ in range(2):
+        (worker,) = pool.workers()
+        before = open_descriptors()
+        assert worker.join(LIMIT)
+        assert await_end(worker.pid)
+        assert worker.exit is not None
+        assert 0 == worker.exit.code
+        assert open_descriptors() < before
+        assert [] == pool.workers()
+        assert first != module.pid()
+    wait_until(lambda: not pool.workers())
+    after = open_descriptors()
+    module.pid()
+    wait_until(lambda: not pool.workers())
+    assert after == open_descriptors()
+
+
+def test_a_worker_stays_while_an_object_of_it_is_held(load: Load) -> None:
+    module = load(idle_seconds=0.2)
+    thing = module.Thing()
+    process = thing.pid()
+    (worker,) = remote(module).pool.workers()
+    wait_until(lambda: worker.link.idle_seconds > 2.5)
+    assert process == thing.pid()
+    del thing
+    assert worker.join(LIMIT)
+    assert process != module.pid()
+
+
+def test_a_worker_stays_while_a_call_runs(load: Load) -> None:
+    module = load(idle_seconds=0.2)
+    process = module.pid()
+    assert process == module.pause(2.5)
+
+
+def test_a_call_while_its_worker_retires_goes_to_a_new_one(load: Load) -> None:
+    module = load(idle_seconds=0.2)
+    process = module.pid()
+    (worker,) = remote(module).pool.workers()
+    wait_until(lambda: worker.link.retires)
+    assert process != module.pid()
+    assert worker.join(LIMIT)
+    assert worker.exit is not None
+    assert 0 == worker.exit.code
+
+
+def test_without_the_option_workers_stay(load: Load) -> None:
+    module = load()
+    process = module.pid()
+    (worker,) = remote(module).pool.workers()
+    assert worker.idle_seconds is None
+    wait_until(lambda: worker.link.idle_seconds > 1.5)
+    assert process == module.pid()
+
+
+@pytest.mark.parametrize(
+    "option", [{"prewarm": 1}, {"idle_seconds": 0}, {"idle_seconds": "1"}, {"idle_seconds": True}]
+)
+def test_wrong_values_are_refused(load: Load, option: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="has a wrong value"):
+        load(**option)
