@@ -306,8 +306,10 @@ noodle_arena_allocate(noodle_arena *arena, uint64_t bytes, uint32_t worker, unsi
     else if (needs_zeroing)
         /* Measured: 12 to 25 times as fast as giving the pages back and touching them again. */
         memset(segment->address, 0, segment->bytes);
-    if (status == NOODLE_OK)
+    if (status == NOODLE_OK) {
+        segment->used = worker == NOODLE_ANY_WORKER ? 0 : bytes;
         *lease = noodle_lease_of(segment);
+    }
     return status;
 }
 

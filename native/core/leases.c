@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "arena_table.h"
 
@@ -147,6 +148,17 @@ plan_grant(const noodle_segment *segment, uint32_t worker, bool read_only)
     return NOODLE_OK;
 }
 
+/* Memory that was leased for one worker has that worker's bytes, which may be passed on; behind them
+ * lie those of an earlier use. */
+static void
+clear_rest(noodle_segment *segment, uint32_t worker)
+{
+    if (!segment->stale || segment->used == 0 || noodle_workers_has(&segment->holders, worker))
+        return;
+    memset((unsigned char *)segment->address + segment->used, 0, segment->bytes - segment->used);
+    segment->stale = false;
+}
+
 /* A descriptor of its own open file description, which only reads. */
 static int
 read_only_descriptor(noodle_segment *segment)
@@ -187,8 +199,11 @@ noodle_arena_grant(noodle_arena *arena, noodle_lease lease, uint32_t worker, int
     /* Sending can take long; meanwhile only grants to the same worker wait. */
     pthread_mutex_lock(&arena->sending[worker]);
     pthread_mutex_lock(&arena->lock);
-    status = noodle_workers_has(&arena->workers, worker) ? plan_grant(segment, worker, read_only)
-                                                         : NOODLE_INVALID;
+    status = NOODLE_INVALID;
+    if (noodle_workers_has(&arena->workers, worker)) {
+        clear_rest(segment, worker);
+        status = plan_grant(segment, worker, read_only);
+    }
     if (status == NOODLE_OK && read_only && read_only_descriptor(segment) < 0)
         status = NOODLE_SYSTEM;
     pthread_mutex_unlock(&arena->lock);

@@ -26,6 +26,7 @@ struct noodle_segment {
     noodle_workers holders;    /* who was sent it */
     noodle_workers writers;    /* and may write to it */
     bool stale;                /* holds bytes of an earlier use: for its holders only */
+    uint64_t used;             /* so many of its bytes are of this use; 0: unknown */
     bool condemned;            /* never to be used again */
     bool frozen;
     bool read_only;            /* here */

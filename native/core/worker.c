@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "ends.h"
@@ -276,6 +277,22 @@ typedef struct watch {
     int beat_ms;
 } watch;
 
+/* With everything that the worker has started; a group of someone else's is left alone. */
+static void
+kill_group(void)
+{
+    kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
+}
+
+_Noreturn void
+noodle_worker_exit(const noodle_worker *worker)
+{
+    struct pollfd polled = {.fd = worker->lifeline_fd, .events = POLLIN};
+    if (poll(&polled, 1, 0) > 0 && !(polled.revents & POLLNVAL))
+        kill_group();
+    _exit(70);
+}
+
 static void *
 watch_host(void *argument)
 {
@@ -288,8 +305,7 @@ watch_host(void *argument)
             break;
         atomic_fetch_add_explicit(given.beat, 1, memory_order_relaxed);
     }
-    /* With everything that the worker has started; a group of someone else's is left alone. */
-    kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
+    kill_group();
     return NULL;
 }
 
@@ -313,5 +329,8 @@ noodle_worker_watch(noodle_worker *worker, int beat_ms)
         return NOODLE_SYSTEM;
     }
     pthread_detach(thread);
+    /* The launcher has set SIGKILL, which would come before the watch could end what the worker has
+     * started.  This one lets a worker that was stopped see the end of its host. */
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
     return NOODLE_OK;
 }

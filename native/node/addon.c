@@ -68,7 +68,7 @@ addon_condemn(const char *reason)
 {
     fprintf(stderr, "noodle: the worker ends: %s\n", reason);
     fflush(stderr);
-    _exit(70);
+    noodle_worker_exit(&addon.core);
 }
 
 /* ----------------------------------------------------------------------------------- Starting */

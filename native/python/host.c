@@ -15,6 +15,7 @@ static const char *const policy_names[POLICY_COUNT] = {
     [POLICY_ARRAY] = "array",
     [POLICY_PERFORM] = "perform",
     [POLICY_RETURNED] = "returned",
+    [POLICY_DESCRIBE] = "describe",
     [POLICY_UNREADABLE] = "unreadable",
     [POLICY_SETTLE] = "settle",
     [POLICY_CANCEL] = "cancel",

@@ -50,7 +50,8 @@ enum host_policy {
     POLICY_ARRAY,              /* (memory, dtype, item size, unit, units, shape, strides, offset,
                                 * read only) -> array */
     POLICY_PERFORM,            /* (link, operation, object, arguments) -> result */
-    POLICY_RETURNED,           /* (error, failure) -> failure if the error is that one, else error */
+    POLICY_RETURNED,           /* (link, error, failure) -> failure if the error is that, else error */
+    POLICY_DESCRIBE,           /* (link, exception, with cause) -> fields of an ERROR */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
     POLICY_SETTLE,             /* (link, call id, awaitable) -> result */
     POLICY_CANCEL,             /* (link, call id): nobody waits for that callback any more */
@@ -322,6 +323,7 @@ typedef struct host_message {
     host_sending *sendings;
     uint32_t sendings_count;
     uint32_t sendings_capacity;
+    uint32_t causes;                /* of exceptions, written so far */
     unsigned char small[HOST_SMALL_BYTES];
 } host_message;
 

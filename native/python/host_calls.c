@@ -490,10 +490,11 @@ give_up(const host_call *call)
 /* -------------------------------------------------------------------------------------- Calls */
 
 static COLD PyObject *
-raise_answer(PyObject *error, PyObject *failure)
+raise_answer(Link *link, PyObject *error, PyObject *failure)
 {
     if (error != NULL && failure != NULL) {
-        PyObject *same = PyObject_CallFunctionObjArgs(host_policy[POLICY_RETURNED], error, failure, NULL);
+        PyObject *same = PyObject_CallFunctionObjArgs(host_policy[POLICY_RETURNED], (PyObject *)link,
+                                                      error, failure, NULL);
         Py_SETREF(error, same);
     }
     if (error == NULL)
@@ -536,7 +537,7 @@ read_answer(host_call *call)
         drop_payload(call);
     if (UNLIKELY(value == NULL))
         host_unreadable(link, call->name);
-    return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(value, call->failure);
+    return LIKELY(call->kind == NOODLE_KIND_REPLY) ? value : raise_answer(link, value, call->failure);
 }
 
 static COLD int

@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+/* Chosen: longer chains are loops of retries, and the first causes are the ones that explain. */
+#define CAUSES_MOST 32
+
 /* ------------------------------------------------------------------------------------ Writing */
 
 static bool
@@ -27,6 +30,29 @@ grow(wire_writer *writer, size_t used, size_t needed)
     return true;
 }
 
+/* The fields come from Python code; an exception that it cannot describe goes as the codec has it. */
+static COLD int
+write_error(void *context, wire_writer *writer, PyObject *exception)
+{
+    host_message *const message = context;
+    size_t start;
+    int result = -1;
+    PyObject *fields = PyObject_CallFunction(host_policy[POLICY_DESCRIBE], "OOO", (PyObject *)message->link,
+                                             exception,
+                                             message->causes < CAUSES_MOST ? Py_True : Py_False);
+    if (fields == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    message->causes++;
+    if (wire_enter_extension(writer, WIRE_ERROR, &start) <= WIRE_FULL)
+        result = wire_encode_object(writer, fields, &message->hooks);
+    if (result == 0)
+        wire_leave_extension(writer, start);
+    Py_DECREF(fields);
+    return result < 0 ? -1 : 1;
+}
+
 void
 host_message_init(host_message *message, Link *link)
 {
@@ -39,6 +65,7 @@ host_message_init(host_message *message, Link *link)
         .context = message,
         .write_reference = host_write_reference,
         .write_array = host_write_array,
+        .write_error = write_error,
         .undefined = host_policy[POLICY_UNDEFINED],
         .keeps_python = link->is_python,
         .refers_to_errors = !link->is_python,
@@ -46,6 +73,7 @@ host_message_init(host_message *message, Link *link)
     message->heap = NULL;
     message->sendings = NULL;
     message->sendings_count = message->sendings_capacity = 0;
+    message->causes = 0;
 }
 
 int

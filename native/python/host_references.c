@@ -15,7 +15,12 @@ static uint8_t
 kind_of(PyObject *object)
 {
     const PyTypeObject *const type = Py_TYPE(object);
-    if (PyType_Check(object))
+    /* An object of another worker is there what it is here. */
+    if (PyObject_TypeCheck(object, host_reference_type))
+        return ((Reference *)object)->kind;
+    /* Subclasses of RemoteFunction stand for classes of a worker. */
+    if (PyType_Check(object)
+        || (PyObject_TypeCheck(object, host_function_type) && type != host_function_type))
         return WIRE_KIND_CLASS;
     if (PyModule_Check(object))
         return WIRE_KIND_MODULE;
@@ -38,7 +43,10 @@ static int
 write_named(wire_writer *writer, wire_reference *reference, PyObject *object)
 {
     PyObject *name = NULL;
-    if (PyFunction_Check(object) || PyType_Check(object) || PyCFunction_Check(object))
+    if (PyObject_TypeCheck(object, host_reference_type))
+        name = Py_NewRef(((Reference *)object)->name);
+    else if (PyFunction_Check(object) || PyType_Check(object) || PyCFunction_Check(object)
+             || PyObject_TypeCheck(object, host_function_type))
         name = PyObject_GetAttrString(object, "__qualname__");
     PyErr_Clear();
     Py_ssize_t length = 0;

@@ -45,7 +45,7 @@ _Noreturn void
 worker_condemn(const char *reason)
 {
     dprintf(STDERR_FILENO, "noodle: the worker ends: %s\n", reason);
-    _exit(70);
+    noodle_worker_exit(&worker.core);
 }
 
 COLD void

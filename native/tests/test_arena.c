@@ -398,6 +398,27 @@ CASE(a_segment_is_zeroed_before_it_goes_to_a_worker_that_did_not_hold_it)
     noodle_arena_destroy(arena);
 }
 
+CASE(what_was_leased_for_one_worker_goes_on_to_another_without_the_rest)
+{
+    noodle_arena *const arena = plain_arena();
+    const uint32_t worker = worker_of(arena, true), other = worker_of(arena, true);
+    const uint64_t number = used_segment(arena, worker);
+    const uint64_t asked = MIB - 4096;
+    const noodle_lease again = lease(arena, asked, worker, 0);
+    unsigned char *const bytes = noodle_lease_address(again);
+    EQUAL(number, noodle_lease_segment(again));
+    EQUAL(0, noodle_arena_statistics(arena).zeroed);
+    memset(bytes, 0xCD, asked);
+    grant(arena, again, worker);
+    EQUAL(0xAB, bytes[asked]);
+    grant(arena, again, other);
+    EQUAL(0xCD, bytes[asked - 1]);
+    for (uint64_t i = asked; i < noodle_lease_bytes(again); i++)
+        EQUAL(0, bytes[i]);
+    noodle_lease_release(again);
+    noodle_arena_destroy(arena);
+}
+
 CASE(recycled_memory_is_never_granted_to_a_worker_that_came_later)
 {
     noodle_arena *const arena = plain_arena();

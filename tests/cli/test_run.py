@@ -376,3 +376,32 @@ def test_a_warning_of_a_library_points_into_the_program(noodle: Command, write: 
     result = noodle("run", "divide.noodle")
     assert (result.returncode, result.stdout) == (0, "[inf]\n")
     assert result.stderr.startswith("divide.noodle:2: RuntimeWarning: divide by zero")
+
+
+def test_an_error_shows_the_calls_of_all_languages_in_order(noodle: Command, write: Write):
+    """The innermost first: Node.js, Noodle, Python in a worker, Node.js, Noodle."""
+    write("relay.mjs", "export const relay = (f, ...rest) => f(...rest);\n")
+    write("far.mjs", 'export function fail() { throw new RangeError("far"); }\n')
+    write("relay.py", "def relay(f, *rest):\n    return f(*rest)\n")
+    write(
+        "chain.noodle",
+        'import ffi "./relay.mjs" as js\n'
+        'import ffi "./far.mjs" as far\n'
+        'import ffi "./relay.py" as py with { placement: "isolated" }\n'
+        "fn inner() {\n"
+        "  return far.fail()\n"
+        "}\n"
+        "js.relay(py.relay, inner)\n",
+    )
+    result = noodle("run", "chain.noodle")
+    assert (result.returncode, result.stdout) == (1, "")
+    lines = [re.sub(r"/\S*/", "", line) for line in result.stderr.splitlines()]
+    assert lines == [
+        "chain.noodle:5:10: error: RangeError: far",
+        "  5 |   return far.fail()",
+        "    |          ^^^^^^^^^^",
+        "  raised in fail, far.mjs:1",
+        "  called from relay, relay.py:2",
+        "  called from relay, relay.mjs:1",
+        "  called from chain.noodle:7:1",
+    ]

@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def test_an_error_keeps_type_text_and_frames(function: Functions):
         caught.value.message,
     )
     assert (("echo_worker.c", 7, None, "fail"),) == caught.value.frames
-    assert 'File "echo_worker.c", line 7, in fail' in caught.value.__notes__[0]
+    shown = "".join(traceback.format_exception(caught.value))
+    assert 'File "<echo_worker.c>", line 7, in fail' in shown
 
 
 # ------------------------------------------------------------------------------- Callbacks

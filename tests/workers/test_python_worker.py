@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -409,7 +410,8 @@ def test_an_error_has_type_text_frames_cause_and_attributes(worker: PythonWorker
     )
     assert ["fail"] == [function for _, _, _, function in error.frames]
     assert isinstance(error.__cause__, KeyError)
-    assert "in fail" in "".join(error.__notes__)
+    shown = "".join(traceback.format_exception(error))
+    assert shown.index("KeyError: 'first'") < shown.index("in test_") < shown.rindex("in fail")
 
 
 def test_an_exception_class_of_the_library_catches_its_errors(worker: PythonWorker):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from tests.workers.echo import await_end
@@ -32,9 +37,44 @@ def repetition(request: pytest.FixtureRequest) -> int:
     return request.param  # type: ignore[no-any-return]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def started_before() -> None:
+    """What the first worker of a process opens stays open."""
+    with python_worker(VERSIONS[-1]) as worker:
+        worker.run("print('started')")
+
+
+@pytest.fixture
+def leaves_nothing() -> Iterator[None]:
+    """A check that no process, descriptor or segment is left once the workers have ended."""
+    gc.collect()
+    before = held()
+    yield
+    gc.collect()
+    end = time.monotonic() + 10
+    while not has_no_more(left := held(), before) and time.monotonic() < end:
+        gc.collect()
+    assert has_no_more(left, before), f"{before} before, {left} after"
+
+
+def has_no_more(now: tuple[set[int], int, int], before: tuple[set[int], int, int]) -> bool:
+    """Whether nothing was added; what an earlier test left may have gone meanwhile."""
+    return now[0] <= before[0] and now[1] <= before[1] and now[2] <= before[2]
+
+
+def held() -> tuple[set[int], int, int]:
+    """The child processes, the number of descriptors, and that of leased segments."""
+    own = Path("/proc/self")
+    children: set[int] = set()
+    for thread in (own / "task").iterdir():
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            children |= set(map(int, (thread / "children").read_text().split()))
+    return children, len(list((own / "fd").iterdir())), noodle.stats().leased_segments
+
+
 @pytest.fixture(params=FAULT_VERSIONS)
-def worker(request: pytest.FixtureRequest) -> Iterator[PythonWorker]:
-    """A worker that no other test uses."""
+def worker(request: pytest.FixtureRequest, leaves_nothing: None) -> Iterator[PythonWorker]:
+    """A worker that no other test uses, and that leaves nothing behind."""
     with noodle.deadline(LIMIT), python_worker(request.param, grace_seconds=0.3) as worker:
         assert 5.0 == worker.function("math.hypot")(3, 4)
         yield worker
@@ -72,13 +112,15 @@ libc.free(ctypes.c_void_p(block))
     ("source", "how"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGBUS)", "signal SIGBUS"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "signal SIGTERM"),
         ("import ctypes; ctypes.string_at(8)", "signal SIGSEGV"),
         ("import os; os.abort()", "signal SIGABRT"),
         ("import os; os._exit(7)", "exit code 7"),
         ("import ctypes; ctypes.CDLL(None).exit(9)", "exit code 9"),
         (HEAP, "signal SIG"),
     ],
-    ids=["kill", "segfault", "abort", "_exit", "exit", "heap"],
+    ids=["kill", "bus", "term", "segfault", "abort", "_exit", "exit", "heap"],
 )
 def test_a_sudden_end_is_a_typed_error(worker: PythonWorker, source: str, how: str):
     with pytest.raises(WorkerCrashedError, match="ended during run") as caught:
@@ -121,6 +163,87 @@ def test_a_recursion_without_end_is_an_error(worker: PythonWorker):
     with pytest.raises(RecursionError):
         worker.run("def f(): return f()\nf()")
     assert_recovers(worker)
+
+
+def test_a_stopped_worker_is_overdue_and_killed(worker: PythonWorker):
+    running = worker.pool.worker()
+    stop = worker.run("import os, signal; result = lambda: os.kill(os.getpid(), signal.SIGSTOP)")
+    begin = time.monotonic()
+    with pytest.raises(DeadlineExceededError), noodle.deadline(0.3):
+        stop()
+    assert time.monotonic() - begin < 1.3
+    assert running.join(10)
+    assert running.exit is not None
+    assert signal.SIGKILL == running.exit.signal
+    assert_recovers(worker)
+
+
+@pytest.mark.parametrize("source", ["while True: pass", "time.sleep(600)"])
+def test_a_loop_that_swallows_interrupts_holds_nobody_up(worker: PythonWorker, source: str):
+    """It ends, where one of them comes between its blocks, or its worker does."""
+    running = worker.pool.worker()
+    stubborn = (
+        f"import time\nwhile True:\n    try:\n        {source}\n    except BaseException: pass"
+    )
+    with pytest.raises(DeadlineExceededError), noodle.deadline(0.3):
+        worker.run(stubborn)
+    end = time.monotonic() + 10
+    while running.alive and running.link.in_flight and time.monotonic() < end:
+        time.sleep(0)
+    assert not (running.alive and running.link.in_flight)
+    assert_recovers(worker)
+
+
+def test_a_crash_in_a_thread_of_the_library_ends_what_runs_beside_it(worker: PythonWorker):
+    source = "import ctypes, threading, time\n"
+    source += "threading.Thread(target=ctypes.string_at, args=(8,)).start()\ntime.sleep(60)"
+    with pytest.raises(WorkerCrashedError, match="signal SIGSEGV"):
+        worker.run(source)
+    assert_recovers(worker)
+
+
+def test_library_and_function_are_named(tmp_path: Path):
+    (tmp_path / "fragile.py").write_text("import os\ndef fall(): os.abort()\n", encoding="utf-8")
+    fragile = noodle.load(f"{tmp_path}/fragile.py", placement="isolated")
+    with pytest.raises(WorkerCrashedError) as caught:
+        fragile.fall()
+    shown = str(caught.value)
+    assert "ended during fall" in shown
+    assert "signal SIGABRT" in shown
+    assert "fragile.py.fall, process " in shown
+    noodle.unload(fragile)
+
+
+def test_a_host_that_ends_while_its_worker_misbehaves_leaves_no_process(tmp_path: Path):
+    """The worker ignores every signal, and has a child that does so as well."""
+    program = """
+import sys
+from tests.workers.pythons import VERSIONS, python_worker
+with python_worker(VERSIONS[-1]) as worker:
+    child = worker.run(
+        "import os, signal, time\\n"
+        "for n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:\\n"
+        "    signal.signal(n, signal.SIG_IGN)\\n"
+        "result = os.fork()\\n"
+        "if result == 0:\\n"
+        "    time.sleep(600)\\n"
+    )
+    print(worker.pool.worker().pid, child, flush=True)
+    sys.stdin.read()
+"""
+    root = Path(__file__).parent.parent.parent
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as host:
+        assert host.stdout is not None
+        processes = list(map(int, host.stdout.readline().split()))
+        os.kill(host.pid, signal.SIGKILL)
+    assert 2 == len(processes)
+    assert all(await_end(process) for process in processes)
 
 
 def test_every_thread_learns_of_the_end(worker: PythonWorker):
@@ -238,8 +361,23 @@ with context.Pool(2) as pool:
 def test_children_end_with_their_worker(worker: PythonWorker):
     child = worker.run("import subprocess; result = subprocess.Popen(['sleep', '600']).pid")
     worker.pool.worker().stop()
+    assert await_end(child)
     assert_recovers(worker)
-    assert child > 0
+
+
+def test_children_end_with_a_worker_that_crashes(worker: PythonWorker):
+    source = "import multiprocessing as m, time\np = m.get_context('fork').Process(\n"
+    child = worker.run(source + "    target=time.sleep, args=(600,))\np.start()\nresult = p.pid")
+    with pytest.raises(WorkerCrashedError, match="signal SIGABRT"):
+        worker.run("import os; os.abort()")
+    assert await_end(child)
+    assert_recovers(worker)
+
+
+def test_a_child_that_crashes_is_the_librarys_matter(worker: PythonWorker):
+    source = "import multiprocessing as m, os\np = m.get_context('fork').Process(target=os.abort)\n"
+    assert -signal.SIGABRT == worker.run(source + "p.start()\np.join()\nresult = p.exitcode")
+    assert_recovers(worker)
 
 
 # --------------------------------------------------------------------------------- Input, output
@@ -253,6 +391,30 @@ def test_reading_standard_input_ends_at_once(worker: PythonWorker):
 
 def test_huge_output_passes(worker: PythonWorker, capfd: pytest.CaptureFixture[str]):
     worker.run("print('x' * 5_000_000)")
+    assert_recovers(worker)
+
+
+def test_output_of_a_library_that_never_stops_holds_no_call_up(worker: PythonWorker):
+    """Nobody reads the output of this host, which is no reason for a call to wait for ever."""
+    source = "import os, threading\ndef go():\n    while True: os.write(1, b'x' * 65536)\n"
+    worker.run(source + "threading.Thread(target=go, daemon=True).start()")
+    for _ in range(20):
+        assert 5.0 == worker.function("math.hypot")(3, 4)
+    worker.pool.worker().stop()
+    assert_recovers(worker)
+
+
+def test_the_last_words_are_in_the_report(worker: PythonWorker):
+    with pytest.raises(WorkerCrashedError) as caught:
+        worker.run("import os, sys; print('about to end', file=sys.stderr); os.abort()")
+    assert "about to end" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    "read", ["sys.stdin.read()", "os.read(0, 10)", "sys.stdin.buffer.read()", "list(sys.stdin)"]
+)
+def test_there_is_nothing_to_read(worker: PythonWorker, read: str):
+    assert len(worker.run(f"import os, sys; result = {read}")) == 0
     assert_recovers(worker)
 
 

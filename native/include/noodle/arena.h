@@ -12,7 +12,8 @@
  *   - Memory is never unmapped while a lease on it lives: not by trimming, not when a worker dies,
  *     not by noodle_arena_destroy().
  *   - A recycled segment shows no worker what it has not been shown before: it goes to workers
- *     that held it, or it is zeroed first.  One that a hostile worker holds goes to exactly that
+ *     that held it, or it is zeroed first.  What was leased for one worker may be passed on to
+ *     another, after the bytes behind those that were asked for were zeroed.  One that a hostile worker holds goes to exactly that
  *     worker or to nobody, as its old mapping would show it everything new.  One that a killed
  *     worker held is never used again.
  *   - In a child of fork() leases stay readable, and their release does nothing.

@@ -641,4 +641,8 @@ noodle_worker_progress(noodle_worker *worker)
  * the worker's whole process group: the launcher has given it one of its own. */
 noodle_status noodle_worker_watch(noodle_worker *worker, int beat_ms);
 
+/* Ends a worker that cannot go on: with exit code 70, and when its host is gone with its whole process
+ * group, which nobody else would end then. */
+_Noreturn void noodle_worker_exit(const noodle_worker *worker);
+
 #endif

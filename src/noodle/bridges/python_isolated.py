@@ -6,11 +6,13 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from noodle import _host
+from noodle.bridges.python_descriptions import Facts, read_facts
 from noodle.bridges.python_options import PythonOptions
 from noodle.bridges.python_remote import RemotePythonLibrary
+from noodle.bridges.remote.library import read_description, unreadable
 from noodle.bridges.remote.pools import SharedPools
 from noodle.calls import LoadedLibrary, LoadRequest
 from noodle.distribution_names import DISTRIBUTION_NAMES
@@ -111,13 +113,17 @@ def load_isolated(request: LoadRequest, environment: Environment | None = None) 
     if options.prewarm:
         module.warm()
     name = _host.request(reference, Operation.GET, "__name__")
-    _, facts, documentation = _host.request(pool.worker().root(), Operation.DESCRIBE, name)
+    if not isinstance(name, str):
+        raise unreadable(f"the name of {request.location}")
+    answer = _host.request(pool.worker().root(), Operation.DESCRIBE, name)
+    _, details, documentation = read_description(answer, name)
+    facts = read_facts(details, documentation, str(place.interpreter))
     if "/" not in request.location:
         _check_version(request, facts)
     return RemotePythonLibrary(
         module,
         request.library if "/" in request.location else name,
-        facts["version"],
+        facts.version,
         notes=(place.description, *getattr(place, "notes", ())),
         documentation=documentation,
     )
@@ -225,12 +231,12 @@ def _check_interpreter(pool: Pool, request: LoadRequest) -> None:
         )
 
 
-def _check_version(request: LoadRequest, facts: dict[str, Any]) -> None:
+def _check_version(request: LoadRequest, facts: Facts) -> None:
     from noodle.bridges.python_imports import check_found_version
 
     check_found_version(
-        facts["distribution"] or request.location,
-        facts["version"],
+        facts.distribution or request.location,
+        facts.version,
         request.requirement,
-        interpreter=facts["interpreter"],
+        interpreter=facts.interpreter,
     )

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from noodle import _host
-from noodle.bridges.python import declared_type
+from noodle.bridges.python_descriptions import Declared, read_declared, read_names
 from noodle.bridges.remote.functions import RawFunction, WorkerFunction
 from noodle.bridges.remote.library import RemoteLibrary
 from noodle.calls import BoundFunction, Call, Function, Submodule, require_rows
+from noodle.errors import WorkerCrashedError
 from noodle.prototypes import Parameter, Prototype
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
@@ -40,13 +41,21 @@ class RemotePythonLibrary(RemoteLibrary):
     def _make(self, name: str, kind: str, details: Any, documentation: str | None) -> Any:
         path = self._path_of(name)
         if kind in ("function", "async function"):
-            return RemotePythonFunction(self._module.function(path), name, details, documentation)
+            return RemotePythonFunction(
+                self._module.function(path),
+                name,
+                read_declared(details),
+                documentation,
+                self.name,
+            )
         if kind == "class":
             return self._classes.setdefault(
-                name, RemoteClass(self._module, path, self.name, details, documentation)
+                name,
+                RemoteClass(self._module, path, self.name, read_declared(details), documentation),
             )
-        if kind == "exception":
-            return python_error_class(details[0], tuple(details[1:]))
+        names = read_names(details) if kind == "exception" else ()
+        if names:
+            return python_error_class(names[0], tuple(names[1:]))
         if kind == "module":
             library = RemotePythonLibrary(
                 self._module,
@@ -65,21 +74,28 @@ class RemotePythonFunction(WorkerFunction):
     Args:
         remote: What calls it.
         name: Its name.
-        declared: What it declares, as its worker describes it; None where that cannot be read.
+        declared: What it declares; None where that cannot be read.
         documentation: Its docstring.
+        library: The name of the module that it belongs to.
     """
 
-    __slots__ = ()
+    __slots__ = ("_place",)
 
     def __init__(
         self,
         remote: _host.RemoteFunction,
         name: str,
-        declared: Mapping[str, Any] | None,
+        declared: Declared | None,
         documentation: str | None,
+        library: str,
     ) -> None:
-        raw = RawFunction(remote, name, documentation, _signature(declared))
-        super().__init__(remote, _prototype(name, declared), raw)
+        self._place = f"{library}.{name}"
+        if declared is None:
+            raw = RawFunction(remote, name, documentation, None)
+            super().__init__(remote, Prototype(name, readable=False), raw)
+        else:
+            raw = RawFunction(remote, name, documentation, declared.signature)
+            super().__init__(remote, declared.prototype(name), raw)
 
     @property
     def batched(self) -> Function:
@@ -88,7 +104,15 @@ class RemotePythonFunction(WorkerFunction):
 
     def bind(self, call: Call) -> BoundFunction:
         """Return what calls the function in a worker, whatever the signature."""
-        return BoundFunction(self._call, generic=not call.signature.keywords)
+        return BoundFunction(self._call, self._placed, generic=not call.signature.keywords)
+
+    def _placed(
+        self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> BaseException:
+        """Add library and function to the error of a worker that has ended during the call."""
+        if isinstance(error, WorkerCrashedError) and str(error.where).startswith("process "):
+            error.where = f"{self._place}, {error.where}"
+        return error
 
 
 class _Batched(Function):
@@ -139,7 +163,7 @@ class RemoteClass(_host.RemoteFunction):
         module: RemoteModule,
         path: str,
         library: str,
-        declared: Mapping[str, Any] | None,
+        declared: Declared | None,
         documentation: str | None,
     ) -> RemoteClass:
         """Stand for the class of that path in a module."""
@@ -147,9 +171,8 @@ class RemoteClass(_host.RemoteFunction):
         made.__qualname__ = path
         made.__module__ = library
         made.__doc__ = documentation
-        signature = _signature(declared)
-        if signature is not None:
-            made.__signature__ = signature
+        if declared is not None:
+            made.__signature__ = declared.signature
         made._noodle_module = module
         made._noodle_path = path
         return made
@@ -201,58 +224,3 @@ class RemoteClass(_host.RemoteFunction):
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> NoReturn:
         raise no_subclass(self.__qualname__)
-
-
-# ----------------------------------------------------------------------------------- Declarations
-
-
-def _prototype(name: str, declared: Mapping[str, Any] | None) -> Prototype:
-    if declared is None:
-        return Prototype(name, readable=False)
-    kinds = inspect.Parameter
-    listed = declared["parameters"]
-    parameters = tuple(
-        Parameter(
-            parameter,
-            declared_type(type_name),
-            optional=default is not None,
-            positional=kind != kinds.KEYWORD_ONLY,
-            keyword=kind != kinds.POSITIONAL_ONLY,
-        )
-        for parameter, kind, default, type_name in listed
-        if kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
-    )
-    found = {kind for _, kind, _, _ in listed}
-    return Prototype(
-        name,
-        parameters,
-        declared_type(declared["result"]),
-        variadic=kinds.VAR_POSITIONAL in found,
-        any_keyword=kinds.VAR_KEYWORD in found,
-    )
-
-
-class _Default:
-    """A default value, as its worker shows it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-def _signature(declared: Mapping[str, Any] | None) -> inspect.Signature | None:
-    """Return the parameters as ``inspect.signature`` should show them."""
-    if declared is None:
-        return None
-    return inspect.Signature(
-        [
-            inspect.Parameter(
-                name,
-                inspect._ParameterKind(kind),
-                default=inspect.Parameter.empty if default is None else _Default(default),
-            )
-            for name, kind, default, _ in declared["parameters"]
-        ]
-    )

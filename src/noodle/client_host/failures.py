@@ -129,7 +129,7 @@ def thrown(what: str, value: Any) -> BaseException:
 
 
 class _Client:
-    name = "the client"
+    trusted = True
 
 
 def remote_error(*fields: Any) -> RemoteCallError:
@@ -138,5 +138,5 @@ def remote_error(*fields: Any) -> RemoteCallError:
     Args:
         fields: Language, type, message, frames, cause, extra, as the wire format has them.
     """
-    source: Any = _Client()  # of a link, only the name is looked at
+    source: Any = _Client()  # of a link, only this is looked at
     return remote_errors.remote_error(source, fields)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from noodle.errors import NoodleError, RemoteCallError
+from noodle.errors import NoodleError
+from noodle.foreign_frames import is_foreign
 from noodle.language.callees import calls_foreign_code
 from noodle.language.program import belongs_to_program
 from noodle.language.runtime_messages import Message, reworded
@@ -39,6 +40,7 @@ class Frame:
         function: The function's name; ``""`` for the top level of a program.
         source_line: The text of the line.
         foreign: Whether this is not Noodle code.
+        elsewhere: Whether it ran in another process, such as a worker.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Frame:
     function: str
     source_line: str
     foreign: bool
+    elsewhere: bool = False
 
     @property
     def text(self) -> str:
@@ -64,8 +67,8 @@ class Failure:
     Args:
         summary: What happened, in one line.
         place: Where in the Noodle program; None when it has no part in it.
-        frames: The chain of calls, outermost first: each Noodle frame, and of the foreign frames
-            between two of them the innermost.
+        frames: The chain of calls, outermost first: each Noodle frame, each call in another
+            process, and of this process's foreign frames between two of them the innermost.
         remedy: What to change, or None.
         kind: The name of the exception's class.
         skipped: How many frames in the middle were left out.
@@ -113,22 +116,12 @@ def describe_failure(error: BaseException) -> Failure:
     in_noodle = bool(frames) and not frames[-1].foreign
     ours_to_say = in_noodle and not calls_foreign_code(error.__traceback__, frames[-1].text)
     message = _message(error, place, reword=ours_to_say or isinstance(error, RecursionError))
-    frames += _innermost_in_worker(error)
     shown, skipped = frames, 0
     if len(frames) > MAX_FRAMES:
         half = MAX_FRAMES // 2
         shown, skipped = [*frames[:half], *frames[-half:]], len(frames) - MAX_FRAMES
     kind = type(error).__name__
     return Failure(message.summary, place, tuple(shown), message.remedy, kind, skipped)
-
-
-def _innermost_in_worker(error: BaseException) -> list[Frame]:
-    """Return where a worker raised an error: its innermost frame in a file, if there is one."""
-    entries = error.frames if isinstance(error, RemoteCallError) else ()
-    for path, line, column, function in reversed(entries):
-        if path and line:
-            return [Frame(path, line, column or 0, 1, function or "", "", foreign=True)]
-    return []
 
 
 def _message(error: BaseException, place: Frame | None, *, reword: bool) -> Message:
@@ -170,7 +163,14 @@ def _frame(traceback: TracebackType, *, foreign: bool) -> Frame:
         length = max(1, len(data[start:stop].decode("utf-8", "replace")))
     name = code.co_name
     return Frame(
-        code.co_filename, line, column, length, "" if name == "<module>" else name, text, foreign
+        code.co_filename,
+        line,
+        column,
+        length,
+        "" if name == "<module>" else name,
+        text,
+        foreign,
+        is_foreign(traceback.tb_frame.f_globals),
     )
 
 
@@ -185,12 +185,16 @@ def _line(path: str, line: int, namespace: dict[str, Any]) -> str:
 
 
 def _kept(frames: list[Frame]) -> list[Frame]:
-    """Drop what called the program, and all but the innermost of foreign frames in a row."""
+    """Drop what called the program, and all but the innermost of this process's frames in a row."""
     kept: list[Frame] = []
     for frame in frames:
         if not kept and frame.foreign:
             continue
-        if kept and kept[-1].foreign and frame.foreign:
+        if kept and _is_python_here(kept[-1]) and _is_python_here(frame):
             kept.pop()
         kept.append(frame)
     return kept
+
+
+def _is_python_here(frame: Frame) -> bool:
+    return frame.foreign and not frame.elsewhere

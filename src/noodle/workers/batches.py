@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from noodle import _host
+from noodle.errors import ForeignError
 from noodle.workers.operations import Operation
 
-__all__ = ["Prepare", "Row", "call_rows"]
+__all__ = ["Prepare", "Row", "call_rows", "read_results"]
 
 MOST_ROWS = 1 << 16
 """Chosen: of one request, so that the worker's loop turns between two of them."""
@@ -47,9 +48,28 @@ def call_rows(
             None,
             prepare(part),
         )
-        done, *failure = _host.request(function.reference(), Operation.BATCH, arity, arguments)
+        answer = _host.request(function.reference(), Operation.BATCH, arity, arguments)
+        done, failure = read_results(answer, len(part))
         results += done
-        if failure:
-            failure[0].add_note(f"in row {len(results)} of a batch of {len(rows)}")
-            raise failure[0]
+        if failure is not None:
+            failure.add_note(f"in row {len(results)} of a batch of {len(rows)}")
+            raise failure
     return results
+
+
+def read_results(answer: Any, count: int) -> tuple[list[Any], BaseException | None]:
+    """Return the results of a batch, and the error of the row after them.
+
+    Args:
+        answer: What the worker says.
+        count: How many rows there were.
+
+    Raises:
+        ForeignError: It says something else.
+    """
+    done, *failure = answer if isinstance(answer, list) and answer else [None]
+    if isinstance(done, list) and not failure and len(done) == count:
+        return done, None
+    if isinstance(done, list) and len(failure) == 1 and isinstance(failure[0], BaseException):
+        return done, failure[0]
+    raise ForeignError("the results of a batch came in a form that cannot be read")

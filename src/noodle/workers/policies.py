@@ -32,6 +32,7 @@ from noodle.workers import (
     registry,
     remote_errors,
     requests,
+    told_errors,
 )
 from noodle.workers.arrays import array_over
 
@@ -270,6 +271,7 @@ _host.install(
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,
+    describe=told_errors.describe,
     unreadable=unreadable,
     settle=settle,
     cancel=callback_tasks.cancel,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from noodle import _host, errors
 from noodle.errors import ArityError, RemoteCallError
+from noodle.foreign_frames import ForeignFrame, read_frames, with_frames
+from noodle.workers.error_fields import ErrorFields, read_fields, settable
+from noodle.workers.told_errors import identity_of, told_frames
 
-__all__ = ["RemoteFrame", "arrived", "python_error_class", "remote_error", "returned"]
-
-RemoteFrame = tuple[str | None, int | None, int | None, str | None]
-"""File, line, column and function of a call in the worker; None for what is unknown."""
+__all__ = ["arrived", "python_error_class", "remote_error", "returned"]
 
 _OWN = "noodle.errors."
 """The module of what Noodle itself raised in a callback, and comes back through a worker."""
@@ -47,42 +46,46 @@ _EQUIVALENTS: dict[str, type[Exception]] = {
 def arrived(link: _host.Link, fields: tuple[Any, ...]) -> BaseException:
     """Return the exception for an error that came from a worker.
 
-    An exception of this process that comes back is the one it was; ``remote_error`` has the rest.
+    An exception of this process that comes back is the one it was, its traceback led by the calls
+    in the worker; ``remote_error`` has the rest.
     """
     language, extra = fields[0], fields[5]
     original = extra.pop("original", None) if language == "python" else None
-    return original if isinstance(original, BaseException) else remote_error(link, fields)
+    if not isinstance(original, BaseException):
+        return remote_error(link, fields)
+    return _led(link, original, read_frames(fields[3]))
 
 
 def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     """Return the exception for an error of a worker.
 
     It derives from :class:`RemoteCallError` and from the builtin of the same meaning, carries
-    ``language``, ``type_name``, ``message``, ``frames``, ``errors`` and ``extra``, and shows the
-    remote frames below its text.
+    ``language``, ``type_name``, ``message``, ``frames``, ``errors`` and ``extra``, and its
+    traceback goes on with the calls over there.
 
     Args:
         link: Where it came from.
         fields: Language, type, message, frames, cause, extra, as the wire format has them.
     """
-    language, type_name, message, frames, cause, extra = fields
-    kind, speaks_for_itself = _class_of(language, type_name, extra)
-    text = message if speaks_for_itself else _text(type_name, message)
-    error = kind(text, **_parts(extra)) if issubclass(kind, ArityError) else kind(text)
-    error.language = language
-    error.type_name = type_name
-    error.message = message
-    error.frames = tuple(_frame(entry) for entry in frames)
-    error.extra = extra
-    error.errors = _taken_errors(extra)
-    if error.frames:
-        error.add_note(_shown(language, link.name, error.frames))
-    for note in extra.get("notes", ()):
-        error.add_note(str(note))
-    for name, value in extra.get("attributes", {}).items():
-        setattr(error, name, value)
-    if isinstance(cause, BaseException):
-        error.__cause__ = cause
+    inner = _taken_errors(fields[5])
+    told = read_fields(fields)
+    kind, speaks_for_itself = _class_of(told)
+    text = told.message if speaks_for_itself else _text(told.type_name, told.message)
+    error = kind(text, **_parts(told.extra)) if issubclass(kind, ArityError) else kind(text)
+    for name, value in told.attributes.items():
+        if settable(error, name, value):
+            setattr(error, name, value)
+    error.language = told.language
+    error.type_name = told.type_name
+    error.message = told.message
+    error.frames = told.frames
+    error.extra = told.extra
+    error.errors = inner
+    error.__traceback__ = with_frames(told.frames, None, shows_lines=link.trusted)
+    for note in told.notes:
+        error.add_note(note)
+    if told.cause is not None:
+        error.__cause__ = told.cause
     return error
 
 
@@ -101,40 +104,48 @@ def _parts(extra: dict[str, Any]) -> dict[str, str]:
     return {name: extra.pop(name) for name in names if isinstance(extra.get(name), str)}
 
 
-def _class_of(
-    language: str, type_name: str, extra: Mapping[str, Any]
-) -> tuple[type[RemoteCallError], bool]:
+def _class_of(told: ErrorFields) -> tuple[type[RemoteCallError], bool]:
     """Return the class of an error, and whether that says of itself what type it was."""
-    code = extra.get("code")
-    known = _CODES.get(code) if isinstance(code, str) else None
+    known = _CODES.get(told.code)
     if known is not None:
-        return error_class(known), type_name.startswith(_OWN) or code in _WORDED
-    if language == "python" and not type_name.startswith(_OWN):
-        return python_error_class(type_name, tuple(extra.get("bases", ()))), True
-    return error_class(type_name), type_name.startswith(_OWN)
+        return error_class(known), told.type_name.startswith(_OWN) or told.code in _WORDED
+    if told.language == "python" and not told.type_name.startswith(_OWN):
+        return python_error_class(told.type_name, told.bases), True
+    return error_class(told.type_name), told.type_name.startswith(_OWN)
 
 
 def _text(type_name: str, message: str) -> str:
     return f"{type_name}: {message}" if message else type_name
 
 
-def returned(error: BaseException, failure: BaseException) -> BaseException:
+def returned(link: _host.Link, error: BaseException, failure: BaseException) -> BaseException:
     """Return the exception to raise for an error that may be a callback's own, come back.
 
     Args:
+        link: Where it came from.
         error: What the worker answered with.
         failure: The exception of the last callback that failed during the call.
 
     Returns:
-        ``failure`` itself when the worker let it through, with its own traceback; else ``error``.
+        ``failure`` itself when the worker let it through, its traceback led by the calls in the
+        worker; else ``error``.
     """
-    kind = type(failure)
-    name = kind.__qualname__
-    if kind.__module__ != "builtins":
-        name = f"{kind.__module__}.{name}"
-    if not isinstance(error, RemoteCallError) or error.language != "python":
+    if not isinstance(error, RemoteCallError) or error is failure:
         return error
-    return failure if (error.type_name, error.message) == (name, str(failure)) else error
+    if identity_of(error) != identity_of(failure):
+        return error
+    return _led(link, failure, error.frames)
+
+
+def _led(
+    link: _host.Link, failure: BaseException, frames: tuple[ForeignFrame, ...]
+) -> BaseException:
+    """Put the calls in a worker before those that an exception had when the worker was told."""
+    count = len(frames) - len(read_frames(told_frames(failure)))
+    failure.__traceback__ = with_frames(
+        frames[: max(0, count)], failure.__traceback__, shows_lines=link.trusted
+    )
+    return failure
 
 
 @lru_cache(maxsize=256)
@@ -181,18 +192,3 @@ def python_error_class(type_name: str, bases: tuple[str, ...]) -> type[RemoteCal
     parent = python_error_class(bases[0], bases[1:]) if bases else RemoteCallError
     module, _, name = type_name.rpartition(".")
     return type(name, (parent,), {"__module__": module})
-
-
-def _frame(entry: Any) -> RemoteFrame:
-    file, line, column, function = entry
-    return (file, line, column, function)
-
-
-def _shown(language: str, worker: str, frames: tuple[RemoteFrame, ...]) -> str:
-    lines = [f"Traceback in {language}, worker {worker} (most recent call last):"]
-    for file, line, column, function in frames:
-        place = f'  File "{file or "<unknown>"}"'
-        if line is not None:
-            place += f", line {line}" + (f", column {column}" if column is not None else "")
-        lines.append(f"{place}, in {function or '<anonymous>'}")
-    return "\n".join(lines)

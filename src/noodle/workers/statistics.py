@@ -138,15 +138,21 @@ def _hear(worker: Worker) -> None:
         with suppress(NoodleError, SystemExit):
             told = _host.request(worker.root(), Operation.STATISTICS)
             counts = Counter(
-                copies_by_workers=told.get("copies_in", 0) + told.get("copies_out", 0),
-                copied_bytes_by_workers=told.get("copied_in_bytes", 0)
-                + told.get("copied_out_bytes", 0),
+                copies_by_workers=_count(told, "copies_in") + _count(told, "copies_out"),
+                copied_bytes_by_workers=_count(told, "copied_in_bytes")
+                + _count(told, "copied_out_bytes"),
             )
             with _lock:
                 _last_told[number] = counts
     finally:
         with _lock:
             _asked.discard(number)
+
+
+def _count(told: object, name: str) -> int:
+    """Return a number that a worker tells, or 0 where it tells none."""
+    count = told.get(name) if isinstance(told, dict) else None
+    return count if type(count) is int else 0
 
 
 def _told(link: _host.Link) -> Counter[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -228,7 +229,7 @@ def test_an_error_keeps_its_type_message_and_place(tool: ModuleType) -> None:
     with pytest.raises(RemoteCallError, match="RangeError: too far") as caught:
         tool.fail("too far")
     assert isinstance(caught.value, ValueError)
-    assert "tool.mjs" in "".join(caught.value.__notes__)
+    assert "tool.mjs" in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_worker_comes_back_after_it_has_ended(tool: ModuleType) -> None:
@@ -279,7 +280,7 @@ def test_a_type_error_about_bigints_names_the_option(tool: ModuleType) -> None:
     assert "int64='number'" in caught.value.__notes__[-1]
     with pytest.raises(RemoteCallError) as other:
         tool.fail("no")
-    assert "int64" not in "".join(other.value.__notes__)
+    assert not hasattr(other.value, "__notes__")
 
 
 def test_the_plan_tells_where_it_runs(tool: ModuleType) -> None:

@@ -8,11 +8,32 @@ from typing import Any
 
 from noodle import _host
 from noodle.bridges.remote import pools
-from noodle.errors import NameNotFoundError, did_you_mean
+from noodle.errors import ForeignError, NameNotFoundError, did_you_mean
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 
-__all__ = ["RemoteLibrary"]
+__all__ = ["RemoteLibrary", "read_description", "unreadable"]
+
+
+def unreadable(what: str) -> ForeignError:
+    """Return the error for an answer that has not the form that it should have."""
+    return ForeignError(f"its worker described {what} in a way that cannot be read")
+
+
+def read_description(answer: Any, what: str) -> tuple[str, Any, str | None]:
+    """Return what a worker says that something is: the kind, details, and its docstring.
+
+    Args:
+        answer: What it says.
+        what: What it is about, for the error.
+
+    Raises:
+        ForeignError: It does not say that.
+    """
+    if not isinstance(answer, list) or len(answer) != 3 or not isinstance(answer[0], str):
+        raise unreadable(what)
+    kind, details, documentation = answer
+    return kind, details, documentation if isinstance(documentation, str) else None
 
 
 class RemoteLibrary(ABC):
@@ -62,8 +83,10 @@ class RemoteLibrary(ABC):
 
     def names(self) -> Sequence[str]:
         """Return the public names."""
-        names: list[str] = _host.request(self._reference(), Operation.NAMES)
-        return names
+        names = _host.request(self._reference(), Operation.NAMES)
+        if not isinstance(names, list):
+            raise unreadable(f"the names of {self.name}")
+        return [name for name in names if isinstance(name, str)]
 
     def member(self, name: str) -> Any:
         """Return a function, class, namespace or value.
@@ -76,7 +99,8 @@ class RemoteLibrary(ABC):
         reference = self._reference()
         if not _host.request(reference, Operation.HAS, name):
             raise self._unknown(name)
-        kind, details, documentation = _host.request(reference, Operation.DESCRIBE, name)
+        answer = _host.request(reference, Operation.DESCRIBE, name)
+        kind, details, documentation = read_description(answer, f"{self.name}.{name}")
         return self._make(name, kind, details, documentation)
 
     @abstractmethod

@@ -7,21 +7,42 @@ import { addon } from "./addon.mjs";
 const OWN = new URL("../", import.meta.url).href;
 const INTERNAL = /^\s+at .*?(?:\(|\s)(?:node:internal\/|node:async_hooks)/;
 
-function isInternal(line) {
-  return INTERNAL.test(line) || (line.startsWith("    at ") && line.includes(OWN));
+const isCall = (line) => line.startsWith("    at ");
+const isOwn = (line) => isCall(line) && line.includes(OWN);
+
+// The calls of the program among the lines of a stack. Behind the worker's own functions, which called them,
+// lie those of outer calls, which wait for the host: it knows where they belong.
+function programCalls(lines) {
+  const begin = lines.findIndex((line) => !isOwn(line));
+  if (begin < 0) return [];
+  const calls = lines.slice(begin);
+  const end = calls.findIndex(isOwn);
+  return calls.slice(0, end < 0 ? undefined : end).filter((line) => !INTERNAL.test(line));
 }
 
 function withoutInternals(error) {
   const { stack } = error;
   if (typeof stack !== "string") return;
   const lines = stack.split("\n");
-  const kept = lines.filter((line) => !isInternal(line));
+  const begin = lines.findIndex(isCall);
+  if (begin < 0) return;
+  const kept = [...lines.slice(0, begin), ...programCalls(lines.slice(begin))];
   if (kept.length === lines.length) return;
   Object.defineProperty(error, "stack", {
     value: kept.join("\n"),
     writable: true,
     configurable: true,
   });
+}
+
+// Adds the calls that led to a request to the stack of the host's error that answers it.
+export function addCallers(error, below) {
+  if (!types.isNativeError(error) || typeof error.language !== "string") return;
+  const here = {};
+  Error.captureStackTrace(here, below);
+  const [, ...lines] = String(here.stack).split("\n");
+  const calls = programCalls(lines);
+  if (calls.length > 0) define(error, { stack: [error.stack, ...calls].join("\n") });
 }
 
 function define(error, properties) {

@@ -2,12 +2,23 @@
 
 import { inspect } from "node:util";
 import { addon } from "./addon.mjs";
+import { addCallers } from "./errors.mjs";
 import { KIND, OP } from "./protocol.mjs";
 
 // Items that an iteration asks for at once.
 const BATCH = 64;
 
-const ask = (operation, id, ...rest) => addon.request(true, operation, id, ...rest);
+// An error of the host has the calls over there in its stack; those of JavaScript that led to the request
+// come after them.
+function ask(operation, id, ...rest) {
+  try {
+    return addon.request(true, operation, id, ...rest);
+  } catch (error) {
+    addCallers(error, ask);
+    throw error;
+  }
+}
+
 const askLater = (operation, id, ...rest) => addon.request(false, operation, id, ...rest);
 
 // ------------------------------------------------------------------------------------ Functions

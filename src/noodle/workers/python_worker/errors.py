@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import builtins
 import sys
+from collections.abc import Mapping
 from os.path import dirname
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 __all__ = ["Cancelled", "Overdue", "RemoteError", "describe", "make_error"]
+
+FRAMES_MAX = 200
+"""Chosen: of a longer chain of calls the middle is left out, as it is a recursion."""
 
 OWN = dirname(dirname(__file__))
 """Frames of files in here are the worker's own and say nothing about the program."""
@@ -31,6 +35,7 @@ class RemoteError(Exception):
     type_name = ""
     message = ""
     frames: tuple[Any, ...] = ()
+    extra: Mapping[str, Any] = MappingProxyType({})
 
     def __str__(self) -> str:
         return self.message
@@ -42,18 +47,19 @@ class RemoteError(Exception):
 def describe(error: BaseException, with_cause: bool) -> list[Any]:
     """Return the fields of an ERROR: language, type, message, frames, cause, extra."""
     extra: dict[str, Any] = {}
+    frames = own_frames(error.__traceback__)
     if isinstance(error, RemoteError):
         language, name, message = error.language, error.type_name, error.message
-        frames = [list(frame) for frame in error.frames]
+        frames += [list(frame) for frame in error.frames]
+        extra.update(error.extra)
     else:
-        language, name, message, frames = "python", type_name(type(error)), text_of(error), []
+        language, name, message = "python", type_name(type(error)), text_of(error)
         bases = [type_name(kind) for kind in type(error).__mro__[1:-1]]
         if name != type(error).__name__:
             extra["bases"] = bases
         extra.update(attributes_of(error))
     if isinstance(error, Overdue):
         extra["code"] = error.code
-    frames += own_frames(error.__traceback__)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list):
         extra["notes"] = [note for note in notes if isinstance(note, str)]
@@ -99,12 +105,13 @@ def is_plain(value: object) -> bool:
 def own_frames(traceback: TracebackType | None) -> list[list[Any]]:
     """Return file, line, column and function of each frame, without those of the worker."""
     frames: list[list[Any]] = []
+    half = FRAMES_MAX // 2
     while traceback is not None:
         code = traceback.tb_frame.f_code
         if not code.co_filename.startswith(OWN):
             frames.append([code.co_filename, traceback.tb_lineno, None, code.co_name])
         traceback = traceback.tb_next
-    return frames
+    return frames if len(frames) <= FRAMES_MAX else frames[:half] + frames[-half:]
 
 
 def cause_of(error: BaseException) -> BaseException | None:
@@ -119,9 +126,16 @@ def cause_of(error: BaseException) -> BaseException | None:
 _classes: dict[tuple[str, type], type[RemoteError]] = {}
 
 
-def error_class(name: str) -> type[RemoteError]:
-    """Return the class for an error type of the host: a subclass of the one of that name here."""
-    own = _find(name)
+def error_class(language: str, name: str, bases: list[str]) -> type[RemoteError]:
+    """Return the class for an error of the host: a subclass of what stands for it here.
+
+    Args:
+        language: The language in which it was raised; names of others mean other things.
+        name: Its type.
+        bases: The types that it derives from, nearest first.
+    """
+    names = [name, *bases] if language == "python" else bases
+    own = next(filter(None, map(_find, names)), None)
     if own is None or own in (Exception, StopIteration, StopAsyncIteration):
         return RemoteError
     known = _classes.get((name, own))
@@ -133,9 +147,7 @@ def error_class(name: str) -> type[RemoteError]:
 def _find(name: str) -> type | None:
     """Return the exception class that is known here by a name, such as ``json.JSONDecodeError``."""
     module, _, rest = name.rpartition(".")
-    found = getattr(sys.modules.get(module, builtins), rest, None)
-    if found is None:
-        found = getattr(builtins, rest, None)
+    found = getattr(sys.modules.get(module) if module else builtins, rest, None)
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
@@ -150,17 +162,28 @@ def _combined(own: type) -> type[RemoteError]:
 def make_error(fields: tuple[Any, ...]) -> BaseException:
     """Return an exception that says what one of the host says."""
     language, name, message, frames, cause, extra = fields
-    kind = error_class(name)
+    kind = error_class(language, name, extra.get("bases", []))
     # Not through its own code, which may want other arguments than a text.
     error = kind.__new__(kind)
     error.args = tuple(extra.get("arguments", [message]))
+    for attribute, value in extra.get("attributes", {}).items():
+        set_attribute(error, attribute, value)
     error.language = language
     error.type_name = name
     error.message = message
     error.frames = tuple(tuple(frame) for frame in frames)
+    error.extra = extra
     if isinstance(cause, BaseException):
         error.__cause__ = cause
     notes = extra.get("notes")
     if notes:
         error.__notes__ = list(notes)
     return error
+
+
+def set_attribute(error: RemoteError, name: str, value: Any) -> None:
+    """Set what an exception carries; a class may compute an attribute, and takes none."""
+    try:
+        setattr(error, name, value)
+    except (AttributeError, TypeError):
+        return

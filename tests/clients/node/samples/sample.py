@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +95,7 @@ def catching(function: Callable[[], Any]) -> dict[str, Any]:
             "kinds": kinds,
             "text": str(error),
             "frames": frames,
-            "notes": getattr(error, "__notes__", []),
+            "shown": "".join(traceback.format_exception(error)),
         }
     return {}
 
