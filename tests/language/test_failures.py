@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from noodle.errors import RemoteCallError
 from noodle.language import Failure, ProgramLoader, describe_failure
 
 from .hosts import CollectingHost
@@ -73,20 +72,6 @@ def test_foreign_frames(tmp_path: Path) -> None:
     assert 3 == told.place.line
     assert [False, False, True] == [frame.foreign for frame in told.frames]
     assert told.summary.startswith("JSONDecodeError: ")
-
-
-def test_where_a_worker_raised_it_is_the_innermost_frame() -> None:
-    """Frames that are in no file are passed over."""
-    error = RemoteCallError("ValueError: no")
-    error.frames = (("a.py", 1, None, "f"), ("b.py", 2, 5, "g"), ("<string>", None, None, None))
-    (frame,) = describe_failure(error).frames
-    assert ("b.py", 2, 5, "g", True) == (
-        frame.path,
-        frame.line,
-        frame.column,
-        frame.function,
-        frame.foreign,
-    )
 
 
 def test_foreign_code_that_calls_back(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_an_idle_worker_gives_everything_back_and_the_next_call_starts_anew(load
     after = open_descriptors()
     module.pid()
     wait_until(lambda: not pool.workers())
-    assert after == open_descriptors()
+    wait_until(lambda: open_descriptors() <= after)  # some are closed a little later
 
 
 def test_a_worker_stays_while_an_object_of_it_is_held(load: Load) -> None:
