@@ -170,6 +170,12 @@ def test_requests_that_no_call_waits_for_run_on_the_serving_thread(function: Fun
     assert ["noodle echo"] == names
 
 
+def lets_all_go(pool: Pool) -> bool:
+    """Whether the worker has no object of this process any more; one in Python may say so late."""
+    add = functions_of(pool)("add")
+    return reaches(0, lambda: 3 - int(add(1.0, 2.0)) - statistics(pool)["exported_objects"])
+
+
 def test_a_function_stays_alive_until_the_worker_lets_it_go(pool: Pool, function: Functions):
     def note() -> None:
         raise AssertionError
@@ -177,7 +183,7 @@ def test_a_function_stays_alive_until_the_worker_lets_it_go(pool: Pool, function
     function("keep")(note)
     assert 1 == statistics(pool)["exported_objects"]
     function("release")()
-    assert 0 == statistics(pool)["exported_objects"]
+    assert lets_all_go(pool)
 
 
 def test_the_same_function_is_sent_under_one_id(pool: Pool, function: Functions):
@@ -185,7 +191,7 @@ def test_the_same_function_is_sent_under_one_id(pool: Pool, function: Functions)
     function("keep")(test_an_error_keeps_type_text_and_frames)
     assert 1 == statistics(pool)["exported_objects"]
     function("release")()
-    assert 0 == statistics(pool)["exported_objects"]
+    assert lets_all_go(pool)
 
 
 def test_a_call_from_encoding_does_not_clobber_the_outer_one(function: Functions):
@@ -392,7 +398,7 @@ def test_an_uncaught_error_of_a_worker_is_shown(
     end = time.monotonic() + 10
     while "nobody waited\n" not in told and time.monotonic() < end:
         told += capsys.readouterr().err
-    assert told.startswith("Uncaught in the worker echo:\n")
+    assert "Uncaught in the worker echo:\n" in told
     assert "nobody waited\n" in told
 
 

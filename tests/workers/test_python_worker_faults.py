@@ -21,6 +21,8 @@ from tests.workers.pythons import VERSIONS, PythonWorker, python_worker
 import noodle
 from noodle import _host
 from noodle.errors import DeadlineExceededError, RemoteCallError, WorkerCrashedError
+from noodle.workers import registry
+from noodle.workers.worker import worker_of
 
 LIMIT = 30.0
 FAULT_VERSIONS = [
@@ -39,7 +41,11 @@ def repetition(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 def started_before() -> None:
-    """What the first worker of a process opens stays open."""
+    """What the first worker of a process opens stays open; workers of other tests open things."""
+    gc.collect()
+    for link in registry.links():
+        if worker := worker_of(link):
+            worker.stop()
     with python_worker(VERSIONS[-1]) as worker:
         worker.run("print('started')")
 
@@ -54,7 +60,7 @@ def leaves_nothing() -> Iterator[None]:
     end = time.monotonic() + 10
     while not has_no_more(left := held(), before) and time.monotonic() < end:
         gc.collect()
-    assert has_no_more(left, before), f"{before} before, {left} after"
+    assert has_no_more(left, before), f"{left} instead of {before}"
 
 
 def has_no_more(now: tuple[set[int], int, int], before: tuple[set[int], int, int]) -> bool:

@@ -16,6 +16,7 @@ from noodle.workers.worker import Worker
 
 __all__ = ["IsolatedLibrary", "LibraryInWorker"]
 
+_PARTS = ("summary", "expected", "received", "where", "remedy")
 _SERVING = "noodle.bridges.native.isolated.serving"
 
 
@@ -59,13 +60,15 @@ class LibraryInWorker(RemoteModule):
         except RemoteCallError as error:
             if not isinstance(error, LibraryLoadError):
                 raise
-            raise LibraryLoadError(
-                error.summary,
-                expected=error.expected,
-                received=error.received,
-                where=error.where,
-                remedy=error.remedy,
-            ) from None
+            raise _load_error(error) from None
+
+
+def _load_error(error: RemoteCallError) -> LibraryLoadError:
+    """Return an error of opening the library as one of this process, with its parts."""
+    told = error.extra.get("attributes")
+    texts = told.items() if isinstance(told, dict) else ()
+    parts = {name: text for name, text in texts if name in _PARTS and isinstance(text, str)}
+    return LibraryLoadError(parts.pop("summary", error.message), **parts)
 
 
 class IsolatedLibrary(NativeLibrary):
