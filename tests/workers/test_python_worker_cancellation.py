@@ -49,6 +49,8 @@ async def cleaning():
         cleaned.append("up")
 
 async def relayed(function, seconds=None):
+    if seconds is None:
+        return await function()
     try:
         await asyncio.wait_for(function(), seconds)
     except asyncio.TimeoutError:

@@ -46,6 +46,9 @@ class Program:
     """A Node.js that runs pieces of JavaScript, one after the other."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
             [NODE, HERE / "driver.mjs", CLIENT / "index.mjs", SAMPLES],
             stdin=subprocess.PIPE,
@@ -73,6 +76,8 @@ class Program:
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], SECONDS)[0]:
             self._process.kill()
+            self._process.communicate()
+            self._start()  # so that the pieces after it are none the worse for it
             raise AssertionError(f"no answer within {SECONDS} s of: {source}")
         line = self._process.stdout.readline()
         assert line, f"Node.js ended with code {self._process.wait(SECONDS)}"

@@ -279,10 +279,11 @@ def test_a_signal_gives_up_the_call_and_cancels_the_coroutine(program: Program):
     assert program.run(f"""
       {SAMPLE}
       const cancelled = async () => (await sample.seen("cancelled")) ?? 0;
-      const before = await cancelled();
+      const begun = async () => (await sample.seen("begun")) ?? 0;
+      const [before, others] = [await cancelled(), await begun()];
       const controller = new AbortController();
       const call = sample.never.$options({{ signal: controller.signal }})();
-      await sample.echo(0);
+      while ((await begun()) === others);
       controller.abort(new Error("enough"));
       const reason = await call.catch((error) => error.message);
       while ((await cancelled()) === before);

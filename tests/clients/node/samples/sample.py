@@ -166,6 +166,7 @@ async def call_blocking(function: Any, *args: Any) -> Any:
 
 
 async def never() -> None:
+    values["begun"] = values.get("begun", 0) + 1
     try:
         await asyncio.sleep(1e6)
     except asyncio.CancelledError:
