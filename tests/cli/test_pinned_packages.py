@@ -13,7 +13,7 @@ from noodle.build_cache import BuildCache
 from noodle.workers.environments.interpreters import Interpreters
 from tests.cli.conftest import Command, OpenTerminal
 from tests.workers.environments.conftest import own_interpreter
-from tests.workers.environments.package_index import PackageIndex
+from tests.workers.environments.package_index import PackageIndex, offer
 
 Write = Callable[[str, str], Path]
 
@@ -60,13 +60,8 @@ print(list(small.each(twice, [1, 2])), counter.add(), counter.count)
 @pytest.fixture(autouse=True)
 def small(environment: dict[str, str], tmp_path: Path) -> Iterator[PackageIndex]:
     """An index of Python packages that has ``small``."""
-    for name in list(environment):
-        if name.startswith(("UV_", "PIP_")):
-            del environment[name]
     with PackageIndex() as index:
-        environment["UV_DEFAULT_INDEX"] = index.url
-        environment["UV_CACHE_DIR"] = str(tmp_path / "uv")
-        environment["UV_NO_CONFIG"] = "1"
+        offer(index, environment, tmp_path / "uv")
         index.publish("small", "1.0", {"small/__init__.py": SMALL})
         yield index
 

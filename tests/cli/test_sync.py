@@ -15,7 +15,7 @@ from noodle.lock_file import LockFile
 from tests.bridges.javascript.registry import Registry
 from tests.cli.conftest import Command
 from tests.test_imports import HEAVY, imported_by_command
-from tests.workers.environments.package_index import PackageIndex
+from tests.workers.environments.package_index import PackageIndex, offer
 
 Write = Callable[[str, str], Path]
 
@@ -25,13 +25,8 @@ SERIES = f"{sys.version_info.major}.{sys.version_info.minor}"
 @pytest.fixture
 def index(environment: dict[str, str], tmp_path: Path) -> Iterator[PackageIndex]:
     """An index of this machine that the command uses, with an empty cache of uv's."""
-    for name in list(environment):
-        if name.startswith(("UV_", "PIP_")):
-            del environment[name]
     with PackageIndex() as index:
-        environment["UV_DEFAULT_INDEX"] = index.url
-        environment["UV_CACHE_DIR"] = str(tmp_path / "uv")
-        environment["UV_NO_CONFIG"] = "1"
+        offer(index, environment, tmp_path / "uv")
         index.publish("helper", "2.1")
         index.publish("small", "1.0")
         index.publish("small", "1.2", needs=["helper"])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from noodle import _host
 from noodle.bridges.python_descriptions import Declared, read_declared, read_names
-from noodle.bridges.remote.functions import RawFunction, WorkerFunction
+from noodle.bridges.remote.functions import BatchedFunction, RawFunction, WorkerFunction
 from noodle.bridges.remote.library import RemoteLibrary
 from noodle.calls import BoundFunction, Call, Function, Submodule, require_rows
 from noodle.errors import WorkerCrashedError
-from noodle.prototypes import Parameter, Prototype
+from noodle.prototypes import Prototype
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 from noodle.workers.references import no_subclass
@@ -115,21 +115,8 @@ class RemotePythonFunction(WorkerFunction):
         return error
 
 
-class _Batched(Function):
-    """Many calls of a function at once; see ``Function.batched``."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: RemotePythonFunction) -> None:
-        self._function = function
-
-    @property
-    def prototype(self) -> Prototype:
-        return Prototype(self._function.prototype.name, (Parameter("rows"),))
-
-    @property
-    def raw(self) -> Callable[..., Any]:
-        return self._function.raw
+class _Batched(BatchedFunction[RemotePythonFunction]):
+    __slots__ = ()
 
     def bind(self, call: Call) -> BoundFunction:
         return BoundFunction(self._call, generic=True)

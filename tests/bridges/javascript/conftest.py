@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import noodle
 from noodle.runtime.engine import Engine, default_engine, use
 from noodle.settings import resolve
 from tests.bridges.javascript.registry import Registry
@@ -18,6 +20,12 @@ def may_install(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     use(Engine(resolve(start_directory=Path.cwd())))
     yield
     use(engine)
+
+
+@pytest.fixture
+def passing() -> ModuleType:
+    """The sample whose functions take and give values and callbacks."""
+    return noodle.load(str(Path(__file__).parent / "samples" / "passing.mjs"))
 
 
 @pytest.fixture

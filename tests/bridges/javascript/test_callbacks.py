@@ -18,11 +18,6 @@ import noodle
 SAMPLES = Path(__file__).parent / "samples"
 
 
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +14,7 @@ import noodle
 from noodle import _host
 from noodle.errors import RemoteCallError
 from noodle.workers.remote_errors import arrived
+from tests.bridges.javascript.raising import raised
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -23,17 +23,6 @@ SOME = "new AggregateError([new TypeError('first'), new RangeError('second')], '
 
 class OwnError(Exception):
     """An error that only this program has."""
-
-
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
-def raised(work: Callable[[], Any]) -> BaseException:
-    with pytest.raises(BaseException) as caught:  # noqa: PT011 - what it is, the test looks at
-        work()
-    return caught.value
 
 
 class TestErrorsWithinErrors:

@@ -71,11 +71,6 @@ ALL = [
 WITH_POSITIONAL = [way for way in ALL if way is not in_a_batch]
 
 
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
 @pytest.mark.parametrize("way", ALL)
 def test_they_take_the_places_of_their_names(
     passing: ModuleType, way: Callable[[ModuleType], Caller]

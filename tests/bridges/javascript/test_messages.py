@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,19 +16,9 @@ from noodle.errors import (
     LibraryLoadError,
     WorkerCrashedError,
 )
+from tests.bridges.javascript.raising import raised
 
 SAMPLES = Path(__file__).parent / "samples"
-
-
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
-def raised(work: Callable[[], Any]) -> BaseException:
-    with pytest.raises(BaseException) as caught:  # noqa: PT011 - what it is, the test looks at
-        work()
-    return caught.value
 
 
 class TestNames:

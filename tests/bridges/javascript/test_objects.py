@@ -21,11 +21,6 @@ import noodle
 SAMPLES = Path(__file__).parent / "samples"
 
 
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
 class TestDicts:
     @pytest.mark.parametrize(
         ("expression", "expected"),

@@ -13,11 +13,6 @@ import noodle
 SAMPLES = Path(__file__).parent / "samples"
 
 
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
 class TestSubclasses:
     """A class of JavaScript has no subclass in Python; the error says what to do."""
 

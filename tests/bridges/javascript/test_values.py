@@ -16,11 +16,6 @@ from noodle.errors import ArgumentTypeError, ForeignError
 SAMPLES = Path(__file__).parent / "samples"
 
 
-@pytest.fixture
-def passing() -> ModuleType:
-    return noodle.load(str(SAMPLES / "passing.mjs"))
-
-
 NUMBERS = [
     ("int8", -3, "number", "-3"),
     ("int64", 3, "number", "3"),

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 BACKEND = """
 import zipfile
@@ -25,6 +26,22 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return NAME
 """
 """A build backend that needs no other package: the wheel lies in the source."""
+
+
+def offer(index: PackageIndex, environment: dict[str, str], cache: Path) -> None:
+    """Have uv take packages from an index alone, through an empty cache.
+
+    Args:
+        index: The index.
+        environment: The variables of the program that starts uv; changed.
+        cache: A folder for uv's cache.
+    """
+    for name in list(environment):
+        if name.startswith(("UV_", "PIP_")):
+            del environment[name]
+    environment["UV_DEFAULT_INDEX"] = index.url
+    environment["UV_CACHE_DIR"] = str(cache)
+    environment["UV_NO_CONFIG"] = "1"
 
 
 class PackageIndex:

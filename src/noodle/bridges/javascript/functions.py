@@ -8,7 +8,7 @@ from inspect import Signature as PythonSignature
 from typing import Any
 
 from noodle import _host
-from noodle.bridges.remote.functions import RawFunction, WorkerFunction
+from noodle.bridges.remote.functions import BatchedFunction, RawFunction, WorkerFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArityError, RemoteCallError
 from noodle.prototypes import Parameter, Prototype
@@ -60,21 +60,8 @@ class JavaScriptFunction(WorkerFunction):
         return BoundFunction(_by_position(self._call, order), _with_advice)
 
 
-class _Batched(Function):
-    """Many calls of a function at once; see ``Function.batched``."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: JavaScriptFunction) -> None:
-        self._function = function
-
-    @property
-    def prototype(self) -> Prototype:
-        return Prototype(self._function.prototype.name, (Parameter("rows"),))
-
-    @property
-    def raw(self) -> Callable[..., Any]:
-        return self._function.raw
+class _Batched(BatchedFunction[JavaScriptFunction]):
+    __slots__ = ()
 
     def bind(self, call: Call) -> BoundFunction:
         return BoundFunction(self._call, _with_advice, generic=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ class Argument(Protocol):
         """Return what ``explain`` should tell about the conversion of this type, or None."""
 
 
-class Kind:
+class Kind(ABC):
     """What the kinds of parameters share.
 
     Args:
@@ -75,9 +76,9 @@ class Kind:
         expected, _, received = why.removeprefix("expected ").partition(", got ")
         return Refusal(ArgumentTypeError, expected, received, self._remedy(value))
 
+    @abstractmethod
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
-        raise NotImplementedError
 
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""

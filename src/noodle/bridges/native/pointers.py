@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 __all__ = ["AnyPointer", "Pointer", "WorkerPointer"]
 
 
-class AnyPointer:
+class AnyPointer(ABC):
     """An address in native memory. It does not own the memory and cannot be read through.
 
     Null is None, never a pointer.
@@ -24,9 +25,9 @@ class AnyPointer:
         self.origin = origin
 
     @property
+    @abstractmethod
     def address(self) -> int:
         """The address as a number."""
-        raise NotImplementedError
 
     def points_to(self, pointee: str) -> bool:
         """Return whether it may stand for a pointer to that; ``void`` fits everything, as in C."""

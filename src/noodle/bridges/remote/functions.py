@@ -6,14 +6,16 @@ from collections.abc import Callable
 from copy import copy
 from functools import partial
 from inspect import Signature
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from noodle import _handle, _host
 from noodle._handle import Handle
 from noodle.calls import Function
-from noodle.prototypes import Prototype
+from noodle.prototypes import Parameter, Prototype
 
-__all__ = ["RawFunction", "WorkerFunction", "reference_of"]
+__all__ = ["BatchedFunction", "RawFunction", "WorkerFunction", "reference_of"]
+
+_Single = TypeVar("_Single", bound=Function)
 
 
 class WorkerFunction(Function):
@@ -53,6 +55,31 @@ class WorkerFunction(Function):
         function = copy(self)
         function._call = partial(event_loop.call, self._remote)
         return function
+
+
+class BatchedFunction(Function, Generic[_Single]):
+    """Many calls of a function at once, whose only argument is the rows; see ``Function.batched``.
+
+    Its bridge says how they are called.
+
+    Args:
+        function: What each row is a call of.
+    """
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: _Single) -> None:
+        self._function = function
+
+    @property
+    def prototype(self) -> Prototype:
+        """What it declares: the rows."""
+        return Prototype(self._function.prototype.name, (Parameter("rows"),))
+
+    @property
+    def raw(self) -> Callable[..., Any]:
+        """The function itself, as a Python callable."""
+        return self._function.raw
 
 
 class RawFunction:

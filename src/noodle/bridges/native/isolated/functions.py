@@ -15,9 +15,9 @@ from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
+from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
-from noodle.prototypes import Parameter, Prototype
 
 __all__ = ["IsolatedFunction"]
 
@@ -165,21 +165,8 @@ class IsolatedFunction(DeclaredFunction):
         return checked
 
 
-class _Batched(Function):
-    """Many calls of a function at once; see ``Function.batched``."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: IsolatedFunction) -> None:
-        self._function = function
-
-    @property
-    def prototype(self) -> Prototype:
-        return Prototype(self._function.prototype.name, (Parameter("rows"),))
-
-    @property
-    def raw(self) -> Callable[..., Any]:
-        return self._function.raw
+class _Batched(BatchedFunction[IsolatedFunction]):
+    __slots__ = ()
 
     def bind(self, call: Call) -> BoundFunction:
         return BoundFunction(self._call, self._translate, generic=True)
