@@ -15,6 +15,7 @@ from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
@@ -34,6 +35,7 @@ class IsolatedFunction(DeclaredFunction):
         remote: What calls it.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays.
     """
 
     def __init__(
@@ -44,9 +46,12 @@ class IsolatedFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop,
     ) -> None:
         self._rules: list[SentArgument] = []
-        super().__init__(library, declaration, self._rule, compiled=compiled, notes=notes)
+        super().__init__(
+            library, declaration, self._rule, compiled=compiled, notes=notes, loop=loop
+        )
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False

@@ -88,6 +88,33 @@ class ServedLibrary:
         self._path = path
         self.functions = type(shown, (SimpleNamespace,), {})(**functions)
 
+    def map_arrays(
+        self, name: str, file: str, dtypes: Sequence[str], threads: int, out: Any, *arrays: Any
+    ) -> Any:
+        """Call a function for each element of arrays.
+
+        Args:
+            name: Its symbol.
+            file: The compiled loop for its types.
+            dtypes: NumPy's codes of the parameters' types and the result's.
+            threads: The most threads that may be used.
+            out: Where the results go, in memory of the host's; None to send them back.
+            arrays: One for each parameter.
+
+        Returns:
+            The array of results, unless they went into ``out``.
+        """
+        import numpy
+
+        from noodle.bridges.native.vectorized_loops import open_loop
+        from noodle.bridges.native.vectorized_running import run_loop
+
+        run = open_loop(Path(file))
+        address = self._opened.address_of(name)
+        given = [numpy.asarray(array) for array in arrays]
+        result = run_loop(run, address, given, out, dtypes, threads, name)
+        return result if out is None else None
+
     def version(self) -> str | None:
         """Return what the library says of its version."""
         from noodle.bridges.native.versions import version_of
