@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,13 @@ from hypothesis.extra import numpy as arrays_of
 
 import noodle
 from noodle.bridges.native.c_parser import parse_c
-from noodle.bridges.native.vectorized_loops import LoopOptions, compile_loop
+from noodle.bridges.native.vectorized_loops import (
+    LoopOptions,
+    LoopSource,
+    compile_loop,
+    open_loop,
+)
+from noodle.bridges.native.vectorized_running import run_loop
 from noodle.build_cache import BuildCache
 from noodle.errors import (
     ArgumentError,
@@ -603,6 +610,88 @@ class TestCompiling:
             compile_loop(cos, options)
         assert "pip install ziglang" in str(caught.value.remedy)
         assert "batch" in str(caught.value.remedy)
+
+
+class TestSources:
+    """The code of a source's function becomes part of its loop, where nobody can tell."""
+
+    def loop_of(self, folder: Path, source: str, level: str = "O2", *, unchanged: bool = True):
+        """Return the loop of ``double f(double x)``, and that of all functions of its types."""
+        file = folder / "kernel.c"
+        file.write_text(source, encoding="utf-8")
+        (declaration,) = parse_c("double f(double x);")
+        cache = BuildCache(folder / "cache")
+        identity = str(hash(source))
+        of_source = LoopSource(file, identity, lambda: unchanged)
+        plain = LoopOptions(system_compiler(), cache, level)
+        return compile_loop(declaration, replace(plain, source=of_source)), compile_loop(
+            declaration, plain
+        )
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "double f(double x) { return x + 1; }",
+            "static const double steps[] = {1, 2}; double f(double x) { return x + steps[0]; }",
+            "#include <math.h>\ndouble f(double x) { return x + cos(0.0) * M_PI / M_PI; }",
+            "static double one(void) { return 1; } static double (*const all[])(void) = {one};\n"
+            "double f(double x) { return x + all[0](); }",
+        ],
+    )
+    def test_code_without_variables_is_inlined(self, tmp_path: Path, source: str) -> None:
+        loop, other = self.loop_of(tmp_path, source)
+        assert loop != other
+        values, nowhere = np.arange(100.0), 0
+        result = run_loop(open_loop(loop), nowhere, [values], None, ["f8", "f8"], 1, "f")
+        assert np.array_equal(result, values + 1)
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "static int n; double f(double x) { return x + n++; }",
+            "double f(double x) { static double kept = 1; return kept += x; }",
+            "static _Thread_local int n; double f(double x) { return x + n++; }",
+            "int given = 3; double f(double x) { return x + given; }",
+            '#include <stdio.h>\n__attribute__((constructor)) static void start(void) { puts(""); }'
+            "\ndouble f(double x) { return x; }",
+            "#define noodle_run f\ndouble f(double x) { return x; }",
+        ],
+    )
+    def test_code_with_variables_is_called(self, tmp_path: Path, source: str) -> None:
+        loop, other = self.loop_of(tmp_path, source)
+        assert loop == other
+
+    def test_a_source_that_has_changed_is_called(self, tmp_path: Path) -> None:
+        loop, other = self.loop_of(tmp_path, "double f(double x) { return x; }", unchanged=False)
+        assert loop == other
+
+    @pytest.mark.parametrize("level", ["O0", "O1", "Os"])
+    def test_other_levels_are_kept(self, tmp_path: Path, level: str) -> None:
+        loop, other = self.loop_of(tmp_path, "double f(double x) { return x; }", level)
+        assert loop == other
+
+    @pytest.mark.parametrize("placement", ["inprocess", "isolated"])
+    def test_a_source_keeps_its_one_set_of_variables(self, tmp_path: Path, placement: str) -> None:
+        source = tmp_path / "count.c"
+        source.write_text(
+            "static int n; double f(double x) { n++; return x / 3; } int made(void) { return n; }"
+        )
+        library = noodle.load(
+            str(source), prototypes="double f(double x); int made(void);", placement=placement
+        )
+        assert library.f.map(np.arange(9.0)).tolist() == (np.arange(9.0) / 3).tolist()
+        assert library.made() == 9
+
+    def test_a_loop_computes_what_a_call_computes(self, tmp_path: Path) -> None:
+        source = tmp_path / "poly.c"
+        source.write_text("double f(double x, double y) { return x * y + x / 3 - y * y * 0.1; }")
+        library = noodle.load(str(source), prototypes="double f(double x, double y);")
+        x, y = np.random.default_rng(5).normal(size=(2, 1000))
+        called = library.f.batch(zip(x.tolist(), y.tolist(), strict=True))
+        assert library.f.map(x, y).tolist() == called
+        assert library.f.map(x[::-1], y[0]).tolist() == library.f.batch(
+            [(value, y[0]) for value in x[::-1].tolist()]
+        )
 
 
 PROGRAM = """

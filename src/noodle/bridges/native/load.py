@@ -16,7 +16,7 @@ from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, ref
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
-from noodle.bridges.native.vectorized_loops import LoopOptions
+from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource
 from noodle.bridges.native.vectorized_running import LocalLoop
 from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
@@ -300,7 +300,18 @@ class Load:
             thread_safe=options.thread_safe,
             automatic=options.auto_vectorize,
             parallel=options.parallel_execution,
+            source=self._loop_source(),
         )
+
+    def _loop_source(self) -> LoopSource | None:
+        location = self._request.location
+        if not location.endswith(".c"):
+            return None
+
+        def unchanged() -> bool:
+            return self._compile(location) == self._path
+
+        return LoopSource(self._directory / location, self._path.name, unchanged)
 
 
 def _not_written(error: OSError) -> str:

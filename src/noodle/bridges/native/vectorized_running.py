@@ -73,14 +73,15 @@ class LocalLoop:
     ) -> None:
         self._declaration = declaration
         self._address = address
+        self._run: Run | None = None
         self.options = options
 
     def apply(self, arrays: list[Array], out: Array | None, threads: int) -> Array:
         """Call the function for each element; see ``ArrayLoop``."""
-        run = open_loop(compile_loop(self._declaration, self.options))
-        name = self._declaration.name
-        dtypes = dtypes_of(self._declaration)
-        return run_loop(run, self._address(), arrays, out, dtypes, threads, name)
+        if self._run is None:
+            self._run = open_loop(compile_loop(self._declaration, self.options))
+        name, dtypes = self._declaration.name, dtypes_of(self._declaration)
+        return run_loop(self._run, self._address(), arrays, out, dtypes, threads, name)
 
 
 def run_loop(

@@ -22,11 +22,10 @@ _MOST_SPECIALISED = 3
 of combinations with single values doubles with each parameter."""
 
 _SOURCE = Template(
-    r"""#define _POSIX_C_SOURCE 199309L
-#include <stdbool.h>
+    r"""$include#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
-$include
+
 typedef $result noodle_function($types);
 
 /* What one run works on. `layout` holds the lengths of the dimensions, the innermost last, then for

@@ -32,6 +32,7 @@ class WorkerLoop:
     ) -> None:
         self._declaration = declaration
         self._remote = remote
+        self._file = ""
         self.options = options
 
     def apply(self, arrays: list[Array], out: Array | None, threads: int) -> Array:
@@ -44,7 +45,8 @@ class WorkerLoop:
 
         from noodle.workers.arrays import empty
 
-        file = str(compile_loop(self._declaration, self.options))
+        if not self._file:
+            self._file = str(compile_loop(self._declaration, self.options))
         dtypes = dtypes_of(self._declaration)
         pairs = zip(arrays, dtypes[:-1], strict=True)
         sent = [array.astype(dtype, copy=False) for array, dtype in pairs]
@@ -53,7 +55,7 @@ class WorkerLoop:
         if target is None:
             target = empty(shape, numpy.dtype(dtypes[-1]))
         sent_out = target if _host.is_shared(target) else None
-        answer = self._remote(self._declaration.name, file, dtypes, threads, sent_out, *sent)
+        answer = self._remote(self._declaration.name, self._file, dtypes, threads, sent_out, *sent)
         if sent_out is None:
             target[...] = _checked(answer, target, self._declaration.name)
         if out is None or out is target:
