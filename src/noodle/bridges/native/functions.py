@@ -127,6 +127,8 @@ class DeclaredFunction(Function):
         Raises:
             ArityError: There are too few or too many, or a keyword is no parameter.
         """
+        if not kwargs and len(args) == len(self._labels):
+            return list(args)
         matched = self._prototype.bind(args, kwargs)
         if isinstance(matched, str):
             raise self._arity_error(matched)

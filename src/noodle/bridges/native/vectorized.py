@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.argument_rules import Argument, Refusal
 from noodle.bridges.native.declarations import Declaration
-from noodle.bridges.native.vectorized_arrays import has_array, is_array, operand, out_refusal
+from noodle.bridges.native.vectorized_arrays import (
+    PLACE,
+    dtypes_of,
+    has_array,
+    is_array,
+    operand,
+    out_refusal,
+)
 from noodle.bridges.native.vectorized_loops import LEAST_FOR_THREADS, ArrayLoop
 from noodle.bridges.native.vectorized_source import can_loop, item_types
 from noodle.calls import BoundFunction, Call, Function
@@ -103,13 +113,11 @@ class MappedFunction(Function):
             SettingsError: ``parallel`` is asked of a function that was not declared thread-safe.
             DeadlineExceededError: The deadline passed.
         """
-        _require_numpy(self._name)
-        threads = self._threads(parallel)
-        arrays = self._operands(self._match(args, kwargs))
+        dtypes = self._dtypes
+        arrays = self._operands(self._match(args, kwargs), dtypes)
         shape = self._shape(arrays)
-        if parallel is None and math.prod(shape) < LEAST_FOR_THREADS:
-            threads = 1
-        refused = None if out is None else out_refusal(out, self._items[-1], shape)
+        threads = self._threads(parallel, shape)
+        refused = None if out is None else out_refusal(out, dtypes[-1], self._items[-1], shape)
         if refused:
             raise self._error("out", refused)
         result = self._loop.apply(arrays, out, threads)
@@ -123,22 +131,36 @@ class MappedFunction(Function):
         mapped = f"{self._declaration.name}.map({', '.join(names)})"
         return f"{mapped}, which calls it for each element"
 
-    def _operands(self, values: Sequence[Any]) -> list[Array]:
+    @cached_property
+    def _dtypes(self) -> list[numpy.dtype[Any]]:
+        """The dtypes of the parameters and, last, of the result."""
+        _require_numpy(self._name)
+        import numpy
+
+        return [numpy.dtype(code) for code in dtypes_of(self._declaration)]
+
+    def _operands(self, values: Sequence[Any], dtypes: Sequence[numpy.dtype[Any]]) -> list[Array]:
         arrays = []
-        for index, (value, rule) in enumerate(zip(values, self._arguments, strict=True)):
-            label = self._declaration.parameters[index].name or f"argument {index + 1}"
-            shown = label if label.isidentifier() else "a"
-            found = operand(value, self._items[index], rule, shown)
+        for index, value in enumerate(values):
+            found = operand(value, dtypes[index], self._items[index], self._arguments[index])
             if isinstance(found, Refusal):
-                raise self._error(label, found)
+                raise self._refusal(index, found)
             arrays.append(found)
         return arrays
+
+    def _refusal(self, index: int, refused: Refusal) -> ArgumentError:
+        label = self._declaration.parameters[index].name or f"argument {index + 1}"
+        shown = label if label.isidentifier() else "a"
+        remedy = refused.remedy and refused.remedy.replace(PLACE, shown)
+        return self._error(label, replace(refused, remedy=remedy))
 
     def _shape(self, arrays: Sequence[Array]) -> tuple[int, ...]:
         import numpy
 
         shapes = [array.shape for array in arrays]
         try:
+            if shapes.count(shapes[0]) == len(shapes):
+                return tuple(shapes[0])
             return numpy.broadcast_shapes(*shapes)
         except ValueError:
             raise ShapeError(
@@ -148,13 +170,12 @@ class MappedFunction(Function):
                 where=f"map of {self._name}",
             ) from None
 
-    def _threads(self, parallel: bool | None) -> int:
-        from noodle.bridges.native.vectorized_running import processors
-
-        options = self._loop.options
-        safe = options.is_thread_safe(self._declaration.name)
-        if parallel and not safe:
-            name = self._declaration.name
+    def _threads(self, parallel: bool | None, shape: tuple[int, ...]) -> int:
+        options, name = self._loop.options, self._declaration.name
+        if parallel is None:
+            many = options.parallel and math.prod(shape) >= LEAST_FOR_THREADS
+            parallel = many and options.is_thread_safe(name)
+        if parallel and not options.is_thread_safe(name):
             raise SettingsError(
                 f"{self._name} was not declared safe to run on several threads at once",
                 expected="a function that keeps nothing between calls, declared so",
@@ -162,8 +183,7 @@ class MappedFunction(Function):
                 where=f"map of {self._name}",
                 remedy=f'thread_safe=["{name}"] as an option of the load, if its manual says so',
             )
-        chosen = options.parallel and safe if parallel is None else parallel
-        return processors() if chosen else 1
+        return len(os.sched_getaffinity(0)) if parallel else 1
 
     def _refuse_memory(self) -> None:
         if can_loop(self._declaration):

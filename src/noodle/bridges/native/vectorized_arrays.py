@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     Array = numpy.ndarray[Any, Any]
 
-__all__ = ["dtypes_of", "has_array", "is_array", "operand", "out_refusal"]
+__all__ = ["PLACE", "dtypes_of", "has_array", "is_array", "operand", "out_refusal"]
 
 _CODES = {"bool": "?", "f32": "f4", "f64": "f8"}
+PLACE = "«name»"
+"""Stands for the parameter's name in the remedy of a refusal."""
+
 _SIGNIFICANDS = {"f32": 24, "f64": 53}
 """Bits of an integer that a float of the type holds whatever its value."""
 
@@ -50,41 +53,45 @@ def has_array(values: Sequence[Any]) -> bool:
     return any(map(is_array, values))
 
 
-def operand(value: Any, item: str, rule: Argument, shown: str) -> Array | Refusal:
+def operand(value: Any, dtype: numpy.dtype[Any], item: str, rule: Argument) -> Array | Refusal:
     """Return the array for a parameter, of its type but perhaps in another byte order.
 
     Args:
         value: An array, a list, or a number.
+        dtype: NumPy's dtype of the parameter.
         item: The parameter's type.
         rule: The parameter's rules for a number.
-        shown: Its name in remedies.
+
+    Returns:
+        The array, or why there is none; ``PLACE`` stands for the parameter's name in the remedy.
     """
     import numpy
 
+    if type(value) is numpy.ndarray and value.dtype is dtype:
+        return value
     if is_array(value):
-        return _from_array(value, item, shown)
+        return _from_array(value, dtype, item)
     if isinstance(value, (list, tuple)):
-        return _from_list(value, item, shown)
+        return _from_list(value, dtype, item)
     refused = rule.refuse(value)
     if refused is not None:
         return refused
     python_type = {"i": int, "u": int, "f": float, "b": bool}[item[0]]
     with numpy.errstate(all="ignore"):
-        return numpy.asarray(python_type(value), dtype=_code(item))
+        return numpy.asarray(python_type(value), dtype=dtype)
 
 
-def _from_array(value: Any, item: str, shown: str) -> Array | Refusal:
+def _from_array(value: Any, wanted: numpy.dtype[Any], item: str) -> Array | Refusal:
     import numpy
 
     if isinstance(value, numpy.ma.MaskedArray):
-        remedy = f"{shown}.filled(value), with the value for what is masked"
+        remedy = f"{PLACE}.filled(value), with the value for what is masked"
         return Refusal(ArgumentTypeError, f"an array of {item}", "a masked array", remedy)
     array: Array = numpy.asarray(value)
-    wanted = numpy.dtype(_code(item))
     if _is_exact(array.dtype, wanted):
         return array
     if array.dtype.kind in "iu" and wanted.kind == "f" and numpy.can_cast(array.dtype, wanted):
-        return _whole(array, item, shown)
+        return _whole(array, wanted, item, PLACE)
     note = {"f": ", if rounding is meant", "b": ""}.get(wanted.kind, ", if wrapping is meant")
     if array.dtype.kind == "f" and wanted.kind in "iu":
         note = ", if cutting off fractions is meant"
@@ -92,7 +99,7 @@ def _from_array(value: Any, item: str, shown: str) -> Array | Refusal:
         ArgumentTypeError,
         f"an array of {item}, or of a type whose values {item} holds exactly",
         describe(value),
-        f"{shown}.astype(np.{wanted.name}){note}" if array.dtype.kind in "biuf" else None,
+        f"{PLACE}.astype(np.{wanted.name}){note}" if array.dtype.kind in "biuf" else None,
     )
 
 
@@ -107,69 +114,76 @@ def _is_exact(held: numpy.dtype[Any], wanted: numpy.dtype[Any]) -> bool:
     return numpy.can_cast(held, wanted, "safe")
 
 
-def _whole(array: Array, item: str, shown: str) -> Array | Refusal:
+def _whole(array: Array, wanted: numpy.dtype[Any], item: str, shown: str) -> Array | Refusal:
     """Return integers that are too wide for a float's type if the float holds each of them."""
     largest = 1 << _SIGNIFICANDS[item]
     if not array.size or (-largest <= int(array.min()) and int(array.max()) <= largest):
-        return array.astype(_code(item))
+        return array.astype(wanted)
     return Refusal(
         ArgumentRangeError,
         f"integers up to 2**{_SIGNIFICANDS[item]}, which {item} holds exactly",
         f"an array with {array.min()} to {array.max()}",
-        f"{shown}.astype(np.{array.astype(_code(item)).dtype.name}), if rounding is meant",
+        f"{shown}.astype(np.{wanted.name}), if rounding is meant",
     )
 
 
-def _from_list(values: Sequence[Any], item: str, shown: str) -> Array | Refusal:
+def _from_list(values: Sequence[Any], wanted: numpy.dtype[Any], item: str) -> Array | Refusal:
     import numpy
 
     try:
         array = numpy.asarray(values)
     except (ValueError, TypeError):
         array = numpy.empty(0, dtype=object)
-    wanted = _code(item)
     if not array.size and array.dtype != object:
         return array.astype(wanted)
     kind = array.dtype.kind
     if kind in "iub" and item in INTEGER_RANGES:
-        return _within(array, item, describe(values))
-    if kind in "iub" and item in FLOAT_TYPES:
-        return _whole(array, item, f"np.asarray({shown})") if kind != "b" else array.astype(wanted)
-    if (kind == "f" and item in FLOAT_TYPES) or (kind == "b" and item == "bool"):
+        return _within(array, wanted, item, describe(values))
+    if kind in "iu" and item in FLOAT_TYPES:
+        return _whole(array, wanted, item, f"np.asarray({PLACE})")
+    if (kind in "fb" and item in FLOAT_TYPES) or (kind == "b" and item == "bool"):
         with numpy.errstate(all="ignore"):
             return array.astype(wanted)
     expected = {"i": "integers", "u": "integers", "f": "numbers", "b": "bools"}[item[0]]
     return Refusal(ArgumentTypeError, f"a list of {expected} for {item}", describe(values))
 
 
-def _within(array: Array, item: str, described: str) -> Array | Refusal:
+def _within(array: Array, wanted: numpy.dtype[Any], item: str, described: str) -> Array | Refusal:
     low, high = INTEGER_RANGES[item]
     least, most = int(array.min()), int(array.max())
     if low <= least and most <= high:
-        return array.astype(_code(item))
+        return array.astype(wanted)
     received = f"{described} with {least if least < low else most}"
     return Refusal(ArgumentRangeError, f"{item} ({low} to {high})", received)
 
 
-def out_refusal(out: Any, item: str, shape: tuple[int, ...]) -> Refusal | None:
+def out_refusal(
+    out: Any, dtype: numpy.dtype[Any], item: str, shape: tuple[int, ...]
+) -> Refusal | None:
     """Say why results cannot be written to an array, or return None when they can.
 
     Args:
         out: What was given.
-        item: The type of the results.
+        dtype: The dtype of the results.
+        item: Their type.
         shape: Their shape.
     """
     import numpy
 
-    wanted = numpy.dtype(_code(item))
-    remedy = f"out=np.empty({shape}, dtype=np.{wanted.name})"
+    reason = None
+    if not isinstance(out, numpy.ndarray) or out.dtype != dtype or out.shape != shape:
+        reason = ""
+    elif not out.flags.writeable:
+        reason = ", read-only"
+    elif out.size > 1 and 0 in out.strides and _repeats(out):
+        reason = ", whose elements share memory"
+    if reason is None:
+        return None
     expected = f"a writable array of {item} with shape {shape}"
-    if not isinstance(out, numpy.ndarray) or out.dtype != wanted or out.shape != shape:
-        return Refusal(ArgumentTypeError, expected, describe(out), remedy)
-    if not out.flags.writeable:
-        return Refusal(ArgumentTypeError, expected, f"{describe(out)}, read-only", remedy)
-    pairs = zip(out.shape, out.strides, strict=True)
-    if out.size and any(length > 1 and not stride for length, stride in pairs):
-        received = f"{describe(out)}, whose elements share memory"
-        return Refusal(ArgumentTypeError, expected, received, remedy)
-    return None
+    remedy = f"out=np.empty({shape}, dtype=np.{dtype.name})"
+    return Refusal(ArgumentTypeError, expected, describe(out) + reason, remedy)
+
+
+def _repeats(array: Array) -> bool:
+    pairs = zip(array.shape, array.strides, strict=True)
+    return any(length > 1 and not stride for length, stride in pairs)

@@ -7,12 +7,10 @@ the share of other processors, in which no Python code is called.
 
 from __future__ import annotations
 
-import os
 import threading
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ctypes import Array as CArray
-from ctypes import c_int64
 from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.declarations import Declaration
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = numpy.ndarray[Any, Any]
 
-__all__ = ["LocalLoop", "processors", "run_loop"]
+__all__ = ["LocalLoop", "run_loop"]
 
 _SLICE = 0.008
 """Chosen: seconds between two looks at signals and the deadline; with the block that is running
@@ -54,11 +52,6 @@ _READ = ["readonly", "copy", "aligned", "nbo", "overlap_assume_elementwise"]
 _WRITE = ["writeonly", "allocate", "no_broadcast", "aligned", "nbo", "overlap_assume_elementwise"]
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 class LocalLoop:
     """Calls a function of a library in this process for the elements of arrays.
 
@@ -73,15 +66,16 @@ class LocalLoop:
     ) -> None:
         self._declaration = declaration
         self._address = address
-        self._run: Run | None = None
+        self._opened: tuple[Run, int, list[str]] | None = None
         self.options = options
 
     def apply(self, arrays: list[Array], out: Array | None, threads: int) -> Array:
         """Call the function for each element; see ``ArrayLoop``."""
-        if self._run is None:
-            self._run = open_loop(compile_loop(self._declaration, self.options))
-        name, dtypes = self._declaration.name, dtypes_of(self._declaration)
-        return run_loop(self._run, self._address(), arrays, out, dtypes, threads, name)
+        if self._opened is None:
+            run = open_loop(compile_loop(self._declaration, self.options))
+            self._opened = run, self._address(), dtypes_of(self._declaration)
+        run, address, dtypes = self._opened
+        return run_loop(run, address, arrays, out, dtypes, threads, self._declaration.name)
 
 
 def run_loop(
@@ -150,16 +144,16 @@ class _Run:
         count = iterator.itersize
         grain = max(1, count // (self._threads * _SHARES)) if self._threads > 1 else count
         head = [function, count, grain, 0, 0, len(shape)]
-        self._state = (c_int64 * (len(head) + len(layout)))(*head, *layout)
+        self._state = array("q", head + layout)
         self._helpers: list[threading.Thread] = []
 
     def finish(self) -> None:
         """Run the loop to its end."""
-        part = (c_int64 * 2)()
+        part = array("q", [0, 0])
         if self._threads == 1:
             return self._run_slices(part)
         many = self._iterator.itersize >= LEAST_FOR_THREADS
-        if many and not self._loop(self._state, part, int(_ALONE * 1e9)):
+        if many and not self._run(part, int(_ALONE * 1e9)):
             return None
         try:
             for _ in range(self._threads - 1):
@@ -172,9 +166,12 @@ class _Run:
                 helper.join()
         return None
 
-    def _run_slices(self, part: CArray[c_int64]) -> None:
-        while self._loop(self._state, part, _slice()):
+    def _run_slices(self, part: array[int]) -> None:
+        while self._run(part, _slice()):
             check_deadline(self)
+
+    def _run(self, part: array[int], nanoseconds: int) -> int:
+        return self._loop(self._state.buffer_info()[0], part.buffer_info()[0], nanoseconds)
 
     def _start_helper(self) -> None:
         helper = threading.Thread(target=self._help, name="noodle map", daemon=True)
@@ -183,7 +180,7 @@ class _Run:
             self._helpers.append(helper)
 
     def _help(self) -> None:
-        self._loop(self._state, (c_int64 * 2)(), _FOR_EVER)
+        self._run(array("q", [0, 0]), _FOR_EVER)
 
     def _wait(self) -> None:
         for helper in self._helpers:
