@@ -1,7 +1,8 @@
 """Functions of numbers over arrays, beside loops in C and numpy.vectorize over ctypes.
 
-The loops in C stand in one file with their functions, are compiled with ``-O3``, and are called
-through ctypes with the addresses of the same arrays. All write into memory that was written before.
+The loops in C stand in one file with their functions, are compiled with ``-O3`` and inlined, and
+are called through ctypes with the addresses of the same arrays. All write into memory that was
+written before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import noodle
-from measure import Sample, WrongResultError, interleave
+from measure import Sample, StatementTimer, WrongResultError, interleave, time_statements
 from native_calls import LIBM, require_compiler
 from noodle.bridges.native.compilers import Compiler
 from results import Budget, Row
@@ -60,13 +61,18 @@ def run(*, quick: bool) -> list[Row]:
         by_hand = hand_written(require_compiler(), Path(directory))
         here = libraries()
         rows = [row for case in CASES for row in measure(case, here, by_hand, size, repeats)]
-        return [*rows, *beside_itself(here, libraries(placement="isolated"), size, repeats)]
+        rows += beside_itself(here, libraries(placement="isolated"), size, repeats)
+        return [*rows, few_elements(here, 3 if quick else 200)]
 
 
 def hand_written(compiler: Compiler, directory: Path) -> ctypes.CDLL:
     path = directory / "libkernels.so"
     compiler.shared_library(
-        [str(SOURCE)], path, directory=directory, flags=["-O3"], libraries=["-lm"]
+        [str(SOURCE)],
+        path,
+        directory=directory,
+        flags=["-O3", "-fno-semantic-interposition"],
+        libraries=["-lm"],
     )
     return ctypes.CDLL(str(path))
 
@@ -175,13 +181,20 @@ def beside_itself(
             "one processor": map_timer(handle, arrays),
             "on all processors": map_timer(handle, arrays, parallel=True),
             "in a worker, shared arrays": map_timer(remote, arrays),
-            "few": map_timer(handle, [array[:10] for array in arrays]),
         }
         times: dict[str, Sample] = interleave(timers, repeats)
         for name in ("on all processors", "in a worker, shared arrays"):
             what = f"{case.what}, {name}"
             alone = times["one processor"]
             rows.append(Row("context", what, "ns an element", times[name], alone, "one processor"))
-        few = Sample(tuple(10 * value / 1000 for value in times["few"].values))
-        rows.append(Row("context", f"{case.what}, of 10 elements", "µs", few))
     return rows
+
+
+def few_elements(here: dict[bool, ModuleType], repeats: int) -> Row:
+    names = {"x": np.full(10, 3.0), "out": np.zeros(10)}
+    timers = {
+        name: StatementTimer("f(x, 4.0, out=out)[0]", names | {"f": function}, np.float64(5.0))
+        for name, function in (("ours", here[False].hypot.map), ("theirs", np.hypot))
+    }
+    times = time_statements(timers, repeats)
+    return Row("context", "hypot of 10 elements", "ns", times["ours"], times["theirs"], "np.hypot")

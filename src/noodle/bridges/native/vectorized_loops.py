@@ -35,10 +35,11 @@ LEAST_FOR_THREADS = 4096
 """Chosen: elements for which threads are worth a look without being asked for."""
 
 _FAST_LEVELS = ("O2", "O3")
-_INLINED = ("-O3", "-nostartfiles")
-"""Without the C runtime's own start files, which have variables."""
+_INLINED = ("-O3", "-fno-semantic-interposition", "-nostartfiles")
+"""No other library's function takes the place of one that is called within the source; and none of
+the C runtime's own start files, which have variables."""
 
-_FLAGS = ("-fno-strict-aliasing", "-fvisibility=default", "-w")
+_FLAGS = ("-fno-strict-aliasing", "-fvisibility=hidden", "-w")
 
 Run = Callable[[int, int, int], int]
 """Takes the addresses of the loop's state and of a thread's part, and nanoseconds."""

@@ -103,7 +103,7 @@ noodle_take(struct noodle_loop *loop, struct noodle_part *part)
  * first is one element, and each next one grows or shrinks with what the last one took. */
 enum { BLOCK = 250000 };
 
-int
+__attribute__((visibility("default"))) int
 noodle_run(struct noodle_loop *loop, struct noodle_part *part, int64_t nanoseconds)
 {
     int64_t started = noodle_now(), before = started, block = 1;
