@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +38,7 @@ from noodle.errors import (
     ArgumentTypeError,
     ArityError,
     DeadlineExceededError,
+    MissingPackageError,
     MissingToolError,
     SettingsError,
     ShapeError,
@@ -427,6 +430,23 @@ class TestAutomatically:
         assert note in automatic.plus.explain(np.zeros(2), 1.0).notes
         assert note not in automatic.plus.explain(1.0, 1.0).notes
 
+    @pytest.mark.parametrize("way", ["compiled", "isolated"])
+    def test_it_can_be_awaited(self, loops: Path, way: str) -> None:
+        library = loaded(loops, way, auto_vectorize=True)
+
+        async def gather() -> Any:
+            late = library.spend.options(deadline=0.1).aio(np.full(LARGE, 0.001))
+            return await asyncio.gather(
+                library.plus.aio(np.ones(2), 1.0),
+                library.plus.aio(1.0, 1.0),
+                late,
+                return_exceptions=True,
+            )
+
+        mapped, called, late = asyncio.run(gather())
+        assert (mapped.tolist(), called) == ([2.0, 2.0], 2.0)
+        assert isinstance(late, DeadlineExceededError)
+
     def test_errors_are_those_of_a_map(self, automatic: ModuleType) -> None:
         with pytest.raises(ShapeError):
             automatic.plus(np.zeros(2), np.zeros(3))
@@ -461,6 +481,17 @@ class TestAutomatically:
     @staticmethod
     def mapped(library: ModuleType) -> list[tuple[Any, tuple[Any, ...]]]:
         return [(library.plus, (np.ones(2), 1.0)), (library.half, (np.ones(2, "f4"),))]
+
+
+def test_without_numpy_the_error_says_what_to_install(
+    loops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = loaded(loops, "compiled", thread_safe=["scaled"])
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(MissingPackageError) as caught:
+        library.scaled.map([1.0], [2.0], z=3.0)
+    assert caught.value.remedy == "pip install numpy"
+    assert library.plus.map([1.0], [2.0]) == [3.0]
 
 
 class TestThreads:
@@ -526,6 +557,19 @@ class TestEnds:
         with noodle.deadline(0.1), pytest.raises(DeadlineExceededError):
             library.spend.map(np.full(LARGE, 0.001))
         assert library.calls_made(0) > before
+
+    @pytest.mark.parametrize("seconds", [0.02, 0.05, 0.1, 0.2])
+    def test_a_deadline_in_the_first_call_of_a_worker_harms_nothing(
+        self, loops: Path, seconds: float
+    ) -> None:
+        library = loaded(loops, "isolated", worker="new", shared_memory="1GB")
+        try:
+            assert library.plus(1.0, 2.0) == 3.0
+            with noodle.deadline(seconds), pytest.raises(DeadlineExceededError):
+                library.spend.map(np.full(LARGE, 0.001))
+            assert library.plus.map(np.ones(2), 2.0).tolist() == [3.0, 3.0]
+        finally:
+            noodle.unload(library)
 
     @pytest.mark.parametrize("parallel", [False, True])
     def test_an_interrupt_ends_it(self, library: ModuleType, parallel: bool) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Array = numpy.ndarray[Any, Any]
 
-__all__ = ["MappedFunction"]
+__all__ = ["MappedFunction", "given"]
 
 
 class MappedFunction(Function):
@@ -61,6 +61,7 @@ class MappedFunction(Function):
         loop: ArrayLoop,
     ) -> None:
         self._name = name
+        self.__name__ = declaration.name  # an error of a deadline asks for it
         self._declaration = declaration
         self._arguments = arguments
         self._raw = raw
@@ -94,9 +95,9 @@ class MappedFunction(Function):
         options = self._loop.options
         if options.parallel and options.is_thread_safe(self._declaration.name):
             note += " on all processors"
-        return BoundFunction(self.apply, generic=True, notes=(note,))
+        return BoundFunction(self, generic=True, notes=(note,))
 
-    def apply(
+    def __call__(
         self, /, *args: Any, out: Any = None, parallel: bool | None = None, **kwargs: Any
     ) -> Any:
         """Call the function for each element, and return the array of results.
@@ -113,15 +114,20 @@ class MappedFunction(Function):
             SettingsError: ``parallel`` is asked of a function that was not declared thread-safe.
             DeadlineExceededError: The deadline passed.
         """
+        arrays, threads = self.prepared(self._match(args, kwargs), out, parallel)
+        return given(self._loop.apply(arrays, out, threads), out)
+
+    def prepared(
+        self, values: Sequence[Any], out: Any, parallel: bool | None
+    ) -> tuple[list[Array], int]:
+        """Return checked arrays, and how many threads there may be; see ``__call__``."""
         dtypes = self._dtypes
-        arrays = self._operands(self._match(args, kwargs), dtypes)
+        arrays = self._operands(values, dtypes)
         shape = self._shape(arrays)
-        threads = self._threads(parallel, shape)
         refused = None if out is None else out_refusal(out, dtypes[-1], self._items[-1], shape)
         if refused:
             raise self._error("out", refused)
-        result = self._loop.apply(arrays, out, threads)
-        return result if result.ndim or out is not None else result[()]
+        return arrays, self._threads(parallel, shape)
 
     def remedy(self, value: Any) -> str | None:
         """Return what to type where a call was given an array for a number, or None."""
@@ -205,6 +211,11 @@ class MappedFunction(Function):
             where=f"{label} of {self.prototype}",
             remedy=refused.remedy,
         )
+
+
+def given(result: Array, out: Array | None) -> Any:
+    """Return what the caller gets for the array of results: a number where it has no dimensions."""
+    return result if result.ndim or out is not None else result[()]
 
 
 def _require_numpy(name: str) -> None:

@@ -73,11 +73,13 @@ class IsolatedFunction(DeclaredFunction):
         """The same function with futures, where nothing is left to do when it has returned."""
         if self._result is not None or any(native.writes for native in self._types):
             return None
+        from noodle.bridges.native.isolated.awaited_maps import AwaitedMap
         from noodle.workers import event_loop
 
         function = copy(self)
         function._call = partial(event_loop.call, self._remote)
         function._checks_values = True
+        function._mapped = AwaitedMap.of(self._mapped)
         return function
 
     @property

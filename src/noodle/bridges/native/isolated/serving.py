@@ -20,6 +20,8 @@ from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.opened_library import OpenedLibrary
 from noodle.bridges.native.results import content_of
+from noodle.bridges.native.vectorized_loops import open_loop
+from noodle.bridges.native.vectorized_running import run_loop
 from noodle.errors import LibraryLoadError
 
 __all__ = ["ServedLibrary", "open_library"]
@@ -105,9 +107,6 @@ class ServedLibrary:
             The array of results, unless they went into ``out``.
         """
         import numpy
-
-        from noodle.bridges.native.vectorized_loops import open_loop
-        from noodle.bridges.native.vectorized_running import run_loop
 
         run = open_loop(Path(file))
         address = self._opened.address_of(name)

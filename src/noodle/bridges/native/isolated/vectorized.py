@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from noodle import _host
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = numpy.ndarray[Any, Any]
 
-__all__ = ["WorkerLoop"]
+__all__ = ["MapCall", "WorkerLoop"]
 
 
 class WorkerLoop:
@@ -31,9 +32,15 @@ class WorkerLoop:
         self, declaration: Declaration, remote: _host.RemoteFunction, options: LoopOptions
     ) -> None:
         self._declaration = declaration
-        self._remote = remote
+        self.remote = remote
         self._file = ""
+        self.name = declaration.name
         self.options = options
+
+    @cached_property
+    def dtypes(self) -> list[str]:
+        """NumPy's codes of the parameters' types and, last, of the result's."""
+        return dtypes_of(self._declaration)
 
     def apply(self, arrays: list[Array], out: Array | None, threads: int) -> Array:
         """Call the function for each element; see ``ArrayLoop``.
@@ -41,27 +48,54 @@ class WorkerLoop:
         Results go into memory that both processes see, where there are enough of them to share it
         or ``out`` lies in such memory; else they are copied.
         """
+        call = MapCall(self, arrays, out)
+        return call.results(self.remote(*self.message(call, threads)))
+
+    def message(self, call: MapCall, threads: int) -> list[Any]:
+        """Return what the worker is sent for a call."""
+        if not self._file:
+            self._file = str(compile_loop(self._declaration, self.options))
+        return [self.name, self._file, self.dtypes, threads, call.sent_out, *call.sent]
+
+
+class MapCall:
+    """The arrays of one call.
+
+    Args:
+        loop: What is called.
+        arrays: One for each parameter.
+        out: Where the results go; None to make an array.
+    """
+
+    def __init__(self, loop: WorkerLoop, arrays: list[Array], out: Array | None) -> None:
         import numpy
 
         from noodle.workers.arrays import empty
 
-        if not self._file:
-            self._file = str(compile_loop(self._declaration, self.options))
-        dtypes = dtypes_of(self._declaration)
-        pairs = zip(arrays, dtypes[:-1], strict=True)
-        sent = [array.astype(dtype, copy=False) for array, dtype in pairs]
-        shape = numpy.broadcast_shapes(*(array.shape for array in sent))
-        target = out if out is not None and _is_shared(out, sent) else None
-        if target is None:
-            target = empty(shape, numpy.dtype(dtypes[-1]))
-        sent_out = target if _host.is_shared(target) else None
-        answer = self._remote(self._declaration.name, self._file, dtypes, threads, sent_out, *sent)
-        if sent_out is None:
-            target[...] = _checked(answer, target, self._declaration.name)
-        if out is None or out is target:
+        self._name = loop.name
+        pairs = zip(arrays, loop.dtypes[:-1], strict=True)
+        self.sent = [array.astype(dtype, copy=False) for array, dtype in pairs]
+        self.out = out
+        if out is not None and _is_shared(out, self.sent):
+            self._target = out
+        else:
+            shape = numpy.broadcast_shapes(*(array.shape for array in self.sent))
+            self._target = empty(shape, numpy.dtype(loop.dtypes[-1]))
+        self.sent_out = self._target if _host.is_shared(self._target) else None
+
+    def results(self, answer: Any) -> Array:
+        """Return the array that the caller gets.
+
+        Args:
+            answer: What the worker has sent.
+        """
+        target = self._target
+        if self.sent_out is None:
+            target[...] = _checked(answer, target, self._name)
+        if self.out is None or self.out is target:
             return target
-        out[...] = target
-        return out
+        self.out[...] = target
+        return self.out
 
 
 def _is_shared(out: Array, arrays: list[Array]) -> bool:
