@@ -30,7 +30,7 @@ FACTS_FILE = "noodle.json"
 _USES_SUFFIX = ".uses"
 
 _KEY = re.compile(r"[0-9a-f]{32}")
-"""What ``digest`` returns. A folder of another name is no installation: npm keeps its downloads there."""
+"""What ``digest`` returns. A folder of another name is no installation: npm's downloads are one."""
 
 
 @dataclass(frozen=True, slots=True)
