@@ -76,7 +76,7 @@ def _set_item(target: Any, key: Any, value: Any) -> Any:
     """
     if isinstance(target, MutableSequence):
         if isinstance(key, list):
-            return _splice(target, *key, value)
+            return _splice(target, key[0], key[1], value)
         if key == len(target):
             return target.append(value)
     target[_key(target, key)] = value
