@@ -517,6 +517,9 @@ void host_loan_return(Link *link, uint64_t segment, uint64_t times);
 void host_loans_clear(Link *link);
 /* Raises if so many bytes more in one segment more exceed what the worker may have.  Returns 0 or -1. */
 int host_loan_check(Link *link, uint64_t bytes);
+/* What JavaScript has let go it gives back when V8 finds it.  Has the worker look now, with the exception
+ * set aside.  Returns whether it has less than before; another exception may be set then. */
+bool host_loan_recover(Link *link, PyObject *name);
 int host_loans_init(PyObject *module);
 
 /* ---------------------------------------------------------------------------------- Processes */
