@@ -81,7 +81,22 @@ Plan *handle_new_plan(int64_t epoch, PyObject *const *args, Py_ssize_t positiona
 /* Fills in what the binding decided; the plan is known to the collector from then on.  Returns 0, or -1
  * with an exception. */
 int handle_decide_plan(Plan *plan, PyObject *decision);
-bool handle_same_names(PyObject *left, PyObject *right);
+
+static inline bool
+same_names(PyObject *left, PyObject *right)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(left);
+    if (count != PyTuple_GET_SIZE(right))
+        return false;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *a = PyTuple_GET_ITEM(left, i);
+        PyObject *b = PyTuple_GET_ITEM(right, i);
+        /* Nearly always interned, so that one comparison of addresses decides. */
+        if (a != b && PyUnicode_Compare(a, b) != 0)
+            return false;
+    }
+    return true;
+}
 
 static inline bool
 plan_accepts(const Plan *plan, int64_t epoch, PyObject *const *args, Py_ssize_t positional,
@@ -95,7 +110,7 @@ plan_accepts(const Plan *plan, int64_t epoch, PyObject *const *args, Py_ssize_t 
         return false;
     if (plan->keyword_names != keyword_names
         && (plan->keyword_names == NULL || keyword_names == NULL
-            || !handle_same_names(plan->keyword_names, keyword_names)))
+            || !same_names(plan->keyword_names, keyword_names)))
         return false;
     Py_ssize_t count = Py_SIZE(plan);
     for (Py_ssize_t i = 0; i < count; i++)

@@ -109,22 +109,6 @@ PyType_Spec handle_plan_spec = {
     .slots = plan_slots,
 };
 
-bool
-handle_same_names(PyObject *left, PyObject *right)
-{
-    Py_ssize_t count = PyTuple_GET_SIZE(left);
-    if (count != PyTuple_GET_SIZE(right))
-        return false;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *a = PyTuple_GET_ITEM(left, i);
-        PyObject *b = PyTuple_GET_ITEM(right, i);
-        /* Nearly always interned, so that one comparison of addresses decides. */
-        if (a != b && PyUnicode_Compare(a, b) != 0)
-            return false;
-    }
-    return true;
-}
-
 /* The guard of a plan that is not decided yet, and is unknown to the collector until it is. */
 Plan *
 handle_new_plan(int64_t epoch, PyObject *const *args, Py_ssize_t positional, PyObject *keyword_names)
