@@ -366,6 +366,7 @@ def let_them_go(own: Both) -> None:
     own.js.add(1, 2)
 
 
+@pytest.mark.usefixtures("repetition")
 @pytest.mark.parametrize("ending", ["js", "py"])
 def test_the_end_of_the_owner_is_a_clear_error_everywhere(own: Both, ending: str):
     owner, holder = (own.js, own.py) if ending == "js" else (own.py, own.js)
@@ -384,6 +385,7 @@ def test_the_end_of_the_owner_is_a_clear_error_everywhere(own: Both, ending: str
     assert 3 == owner.add(1, 2) == holder.add(1, 2)
 
 
+@pytest.mark.usefixtures("repetition")
 def test_a_worker_that_ends_in_the_middle_of_a_chain_is_named(own: Both):
     with pytest.raises(WorkerCrashedError, match="exit code 3"):
         own.js.relay(own.py.end)

@@ -24,7 +24,8 @@ from noodle.libraries import library_of
 from noodle.workers.worker import Worker
 from tests.bridges.native.conftest import compile_to
 from tests.workers.echo import await_end
-from tests.workers.faults import REPETITIONS
+
+pytestmark = pytest.mark.usefixtures("repetition")
 
 PROTOTYPES = """
     double add(double x, double y); long process(void); int crash(void); int divide(int x, int y);
@@ -47,11 +48,6 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of ``faulty.c``."""
     source = Path(__file__).with_name("faulty.c")
     return compile_to(tmp_path_factory.mktemp("faulty") / "libfaulty.so", source, "-fno-builtin")
-
-
-@pytest.fixture(params=REPETITIONS)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return request.param  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -121,7 +117,6 @@ SUDDEN_ENDS = {
 }
 
 
-@pytest.mark.usefixtures("repetition")
 @pytest.mark.parametrize("name", SUDDEN_ENDS)
 def test_a_sudden_end_names_signal_library_and_function(library: ModuleType, name: str):
     arguments, how = SUDDEN_ENDS[name]
@@ -134,7 +129,6 @@ def test_a_sudden_end_names_signal_library_and_function(library: ModuleType, nam
     assert before != library.process() != os.getpid()
 
 
-@pytest.mark.usefixtures("repetition")
 @pytest.mark.parametrize("name", ["spin", "sleep_for", "crash_and_survive"])
 def test_an_endless_call_ends_at_its_deadline(library: ModuleType, name: str):
     arguments = (300,) if name == "sleep_for" else ()
@@ -184,7 +178,6 @@ def test_a_batch_learns_of_a_crash(library: ModuleType):
 # ------------------------------------------------------------------- What happens to the worker
 
 
-@pytest.mark.usefixtures("repetition")
 def test_a_worker_that_is_killed_within_a_call_is_an_error(library: ModuleType):
     process = library.process()
     with in_calls(library) as (call,):
@@ -196,7 +189,6 @@ def test_a_worker_that_is_killed_within_a_call_is_an_error(library: ModuleType):
     assert_recovers(library)
 
 
-@pytest.mark.usefixtures("repetition")
 def test_a_worker_that_is_stopped_within_a_call_ends_at_the_deadline(library: ModuleType):
     running = worker_of(library)
     with in_calls(library) as (call,):
@@ -220,7 +212,6 @@ def test_every_thread_learns_of_a_crash(library: ModuleType):
 # -------------------------------------------------------------------- Descriptors and signals
 
 
-@pytest.mark.usefixtures("repetition")
 def test_a_library_that_closes_descriptors_leaves_the_channel(library: ModuleType):
     process = library.process()
     library.close_from(3, 500)
@@ -236,7 +227,6 @@ def test_one_that_closes_all_of_them_ends_its_worker_and_no_more(library: Module
     assert_recovers(library)
 
 
-@pytest.mark.usefixtures("repetition")
 @pytest.mark.parametrize("name", ["ignore_signals", "restore_signals", "block_signals"])
 def test_a_library_that_changes_signal_handlers_can_still_be_ended(library: ModuleType, name: str):
     getattr(library, name)()
