@@ -81,7 +81,7 @@ def raised_soon(kind: type[BaseException], after: float = 0.0) -> Iterator[pytes
 
 def worker_of(library: ModuleType) -> Worker:
     """Return the worker in which the library is open."""
-    worker: Worker = library_of(library)._loaded._pool.worker()
+    worker: Worker = library_of(library)._loaded._module.pool.worker()
     return worker
 
 
