@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,7 +26,12 @@ from tests.workers.pythons import (
 
 import noodle
 from noodle import _host
-from noodle.errors import DeadlineExceededError, RemoteCallError, WorkerCrashedError
+from noodle.errors import (
+    DeadlineExceededError,
+    MemoryLimitError,
+    RemoteCallError,
+    WorkerCrashedError,
+)
 from noodle.workers import registry
 from noodle.workers.worker import worker_of
 
@@ -218,6 +224,7 @@ def test_library_and_function_are_named(version: str, tmp_path: Path):
     assert "ended during fall" in shown
     assert "signal SIGABRT" in shown
     assert "fragile.py.fall, process " in shown
+    assert "fall" == traceback.extract_tb(caught.value.__traceback__)[-1].name
     noodle.unload(fragile)
 
 
@@ -427,10 +434,34 @@ def test_there_is_nothing_to_read(worker: PythonWorker, read: str):
 
 
 def test_a_limit_on_memory_is_an_error_and_not_the_end(version: str):
-    with noodle.deadline(LIMIT), python_worker(version, memory_bytes=400 << 20) as worker:
-        with pytest.raises(MemoryError):
+    with noodle.deadline(LIMIT), python_worker(version, memory_bytes=400 * 10**6) as worker:
+        with pytest.raises(MemoryError) as caught:
             worker.run("bytearray(1 << 30)")
+        assert "may have at most 400 MB of memory" in "".join(caught.value.__notes__)
         assert_recovers(worker)
+
+
+def test_an_end_for_want_of_memory_names_limit_library_and_function(version: str, tmp_path: Path):
+    source = """
+import os, traceback
+def hungry():
+    try:
+        kept = [bytearray(b"x" * 10**7) for _ in range(100)]
+    except MemoryError:
+        traceback.print_exc()
+        os._exit(1)
+def well(): return "well"
+"""
+    (tmp_path / "fragile.py").write_text(source, encoding="utf-8")
+    options = {"interpreter": str(require_python(version)), "memory": "200 MB"}
+    fragile = noodle.load(f"{tmp_path}/fragile.py", placement="isolated", **options)
+    with pytest.raises(MemoryLimitError) as caught, noodle.deadline(LIMIT):
+        fragile.hungry()
+    assert "ran out of memory during hungry" in caught.value.summary
+    assert "at most 200 MB" == caught.value.expected
+    assert "fragile.py.hungry, process " in str(caught.value.where)
+    assert "well" == fragile.well()
+    noodle.unload(fragile)
 
 
 def test_results_that_cannot_be_sent_are_errors(worker: PythonWorker):

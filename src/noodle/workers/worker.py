@@ -358,6 +358,8 @@ class Worker:
                 where=where,
                 remedy="call again: the worker is started anew",
             )
+        if self.program.memory_bytes and not (self._was_out_of_memory or self.link.broken):
+            error.add_note(policies.memory_note(self))
         if self.program.map_read_only and self.exit and self.exit.signal == signal.SIGSEGV:
             error.add_note(
                 "Read-only arrays are mapped in this worker (readonly='map'), where writing to one "

@@ -34,7 +34,7 @@ PROTOTYPES = """
     void overrun(void); void spin(void); void sleep_for(unsigned seconds);
     void close_from(int first, int last); void ignore_signals(void); void restore_signals(void);
     void block_signals(void); int crash_and_survive(void); int split(void);
-    void *allocate(size_t bytes); int say(const char *text);
+    void grow(void); int say(const char *text);
 """
 LIMIT = 60.0
 """Seconds that any test may take on a busy machine."""
@@ -255,10 +255,19 @@ def test_a_child_that_the_library_forks_neither_serves_nor_answers(library: Modu
 def test_a_library_that_takes_too_much_memory_is_ended(faulty: Path):
     with in_a_worker(faulty, memory="200 MB") as library:
         with raised_soon(MemoryLimitError, 5.0) as caught:
-            while library.allocate(50_000_000) is not None:
-                continue
-            raise MemoryLimitError("malloc() has refused it")
-        assert caught.match("libfaulty|malloc")
+            library.grow()
+        assert caught.match(r"ran out of memory during .*libfaulty\.so\.grow")
+        assert "at most 200 MB" == caught.value.expected
+        assert_recovers(library)
+
+
+def test_a_crash_under_a_memory_limit_names_the_limit(faulty: Path):
+    """What asked for memory in vain may be the reason for any end."""
+    with in_a_worker(faulty, memory="200 MB") as library:
+        with raised_soon(WorkerCrashedError) as caught:
+            library.crash()
+        assert caught.match(r"libfaulty\.so\.crash")
+        assert "may have at most 200 MB of memory" in "".join(caught.value.__notes__)
         assert_recovers(library)
 
 
