@@ -184,17 +184,18 @@ class _Batched(BatchedFunction[IsolatedFunction]):
 
         Whether numbers are within their range is left to the worker, as in a single call.
         """
-        known: dict[tuple[type, ...], list[Converter | None]] = {}
+        known: dict[tuple[type, ...], list[Converter | None] | None] = {}
         sent = []
         for row in rows:
             values = self._function.row_values(row)
             types = tuple(map(type, values))
             if types not in known:
-                known[types] = self._function.row_converters(row)
+                needed = self._function.row_converters(row)
+                known[types] = needed if any(needed) else None
             converters = known[types]
             sent.append(
                 [c(v) if c else v for c, v in zip(converters, values, strict=True)]
-                if any(converters)
+                if converters
                 else values
             )
         return sent
