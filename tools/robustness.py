@@ -111,21 +111,21 @@ CHECKS = [
     Check(
         "faults of Node.js workers",
         "every fault 50 times, from exit to a stopped process",
-        [*PYTEST, *WAITING, *NODE_FAULTS, "-m", "repeated"],
-        45,
+        [*PYTEST, *PARALLEL, "--dist=load", *NODE_FAULTS, "-m", "repeated"],
+        60,
     ),
     Check(
         "faults of Python workers",
         "every fault 50 times, the versions of Python in turn; calls that are given up, chains "
         "through both runtimes and environments that two processes build likewise",
         [*PYTEST, *WAITING, *PYTHON_FAULTS, "-m", "repeated"],
-        45,
+        55,
     ),
     Check(
         "faults of native workers",
         "every fault of a C library in a worker 50 times",
         [*PYTEST, *WAITING, *NATIVE_FAULTS, "-m", "repeated"],
-        45,
+        30,
     ),
     Check(
         "soak",
