@@ -184,18 +184,17 @@ class _Batched(BatchedFunction[IsolatedFunction]):
 
         Whether numbers are within their range is left to the worker, as in a single call.
         """
-        known: dict[tuple[type, ...], list[Converter | None] | None] = {}
+        known: dict[tuple[type, ...], list[Converter | None]] = {}
         sent = []
         for row in rows:
             values = self._function.row_values(row)
             types = tuple(map(type, values))
             if types not in known:
-                needed = self._function.row_converters(row)
-                known[types] = needed if any(needed) else None
+                known[types] = self._function.row_converters(row)
             converters = known[types]
             sent.append(
                 [c(v) if c else v for c, v in zip(converters, values, strict=True)]
-                if converters
+                if any(converters)
                 else values
             )
         return sent
