@@ -50,6 +50,7 @@
 enum worker_function {
     WORKER_SERVE,          /* (operation, object, *arguments) -> result: whatever is no plain call */
     WORKER_DESCRIBE,       /* (exception, is a cause further down) -> the six fields of an ERROR */
+    WORKER_NOTE_CALL,      /* (exception, what was called and raised it): for the frames of the former */
     WORKER_MAKE_ERROR,     /* (fields) -> an exception that says the same */
     WORKER_MAKE_ARRAY,     /* (address, bytes, lease, dtype, item size, unit, units, shape, strides,
                             * offset, read only) -> array; without a lease the memory is copied */

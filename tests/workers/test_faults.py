@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 import pytest
-from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
+from tests.workers.faults import LIMIT, Faults, in_thread, load_faults
 
 import noodle
 from noodle.errors import (
@@ -31,13 +31,10 @@ from noodle.errors import (
 )
 from noodle.workers.worker import Worker
 
+pytestmark = pytest.mark.usefixtures("repetition")
+
 CONTROL_BYTES, CHANNEL_BYTES = 4096, 4096 + 2 * 65536
 """Of the memory that host and worker share: the control block, then each channel's."""
-
-
-@pytest.fixture(params=REPETITIONS, autouse=True)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
 
 
 @pytest.fixture

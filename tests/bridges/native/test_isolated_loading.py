@@ -156,7 +156,7 @@ class TestOpening:
         path.unlink()
         compile_to(path, SOURCE + "int more(void) { return 1; }\n")
         assert process == library.process()
-        library_of(library)._loaded._pool.stop()
+        library_of(library)._loaded._module.pool.stop()
         with pytest.raises(LibraryLoadError, match="was replaced") as caught:
             library.process()
         assert "load it again" == caught.value.remedy
@@ -246,7 +246,7 @@ class TestCalls:
     def test_a_wrong_argument_does_not_reach_the_library(self, library: ModuleType) -> None:
         library.count_call(0)
         before = library.calls_made()
-        link = library_of(library)._loaded._pool.worker().link
+        link = library_of(library)._loaded._module.pool.worker().link
         calls = link.calls
         for arguments, error in (
             ((), ArityError),
