@@ -433,15 +433,13 @@ await_answer(host_thread *thread, host_call *call, host_pace *pace)
     for (int i = 0; i < BATCH && LIKELY(wait_held(call->lane, pace)); i++) {
         if (UNLIKELY(host_take(thread, call->lane, call) < 0))
             return -1;
+        /* Another lane is ready, or it was something else. */
+        if (UNLIKELY(!call->answered) && host_take_all(thread, call) < 0)
+            return -1;
         if (LIKELY(call->answered)) {
             note_pace(pace, true);
             return 0;
         }
-        /* Another lane is ready, or it was something else. */
-        if (host_take_all(thread, call) < 0)
-            return -1;
-        if (call->answered)
-            return 0;
     }
     return wait_slowly(thread, call, pace);
 }

@@ -427,7 +427,7 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     if (UNLIKELY(call.cancelled))
         forget_interrupt(thread);
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases(lane);
+        worker_flush_releases(lane, !call.cancelled);
     if (LIKELY(result != NULL))
         answer(&call, result);
     else
@@ -437,5 +437,5 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     thread->depth--;
     thread->innermost = call.next;
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases(lane);
+        worker_flush_releases(lane, false);
 }
