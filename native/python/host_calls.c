@@ -1,10 +1,12 @@
 /* Calls: from the arguments to the answer, on the thread that makes them.
  *
  * The wait has three parts.  A spin that holds the GIL, of about 2 us and without a look at the clock,
- * extended to HELD_NS; a spin without the GIL; a sleep.  Where only sleeping helps, the first is a sleep
- * of at most HELD_WAKE_NS: a thread that computes keeps the GIL for 5 ms once it has it, and to pay that
- * for each wake-up would leave no call fast beside it.  The first part is left out for functions that
- * call back or are slow, so that such a thread goes on. */
+ * extended to HELD_NS; a spin without the GIL; a sleep.  A thread that computes keeps the GIL for 5 ms
+ * once it has it, and to pay that for each wake-up would leave no call fast beside it.  So where there is
+ * such a thread, a sleep of at most HELD_WAKE_NS with the GIL comes before the others, if only sleeping
+ * helps or an answer is late for once.  It is left out where nobody wants the GIL, as a timer that
+ * ends so soon costs the kernel more than the GIL; and the first part, too, for functions that call back
+ * or are slow, so that such a thread goes on. */
 #include "host.h"
 
 #include <stdlib.h>
@@ -13,6 +15,9 @@
 #define HELD_NS UINT64_C(5000)
 /* Chosen: two wake-ups across the processors of a virtual machine take 80 to 150 us. */
 #define HELD_WAKE_NS UINT64_C(250000)
+/* To wait so long for the GIL says that another thread computes, for some time to come. */
+#define TURN_NS UINT64_C(1000000)
+#define TURNS_NS UINT64_C(1000000000)
 #define MAIN_SLICE_NS UINT64_C(50000000)
 #define OTHER_SLICE_NS UINT64_C(200000000)
 #define STUCK_AFTER_NS UINT64_C(100000000)
@@ -305,6 +310,25 @@ host_take_all(host_thread *thread, host_call *own)
 
 /* ------------------------------------------------------------------------------------ Waiting */
 
+/* Until when another thread is taken to want the GIL all the time. */
+static _Atomic uint64_t contended_until_ns;
+
+static bool
+is_contended(void)
+{
+    const uint64_t until = atomic_load_explicit(&contended_until_ns, memory_order_relaxed);
+    return until != 0 && noodle_now() < until;
+}
+
+/* A thread has the GIL again, for which it has waited since a time. */
+static void
+note_contention(uint64_t since_ns)
+{
+    const uint64_t now = noodle_now();
+    if (UNLIKELY(now - since_ns > TURN_NS))
+        atomic_store_explicit(&contended_until_ns, now + TURNS_NS, memory_order_relaxed);
+}
+
 noodle_status
 host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t slice_ns,
            uint64_t spin_ns)
@@ -316,15 +340,17 @@ host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t 
         return NOODLE_SYSTEM;
     Py_BEGIN_ALLOW_THREADS
     status = noodle_channel_wait(lane->core, deadline_ns, slice_ns, spin_ns);
+    thread->woken_ns = noodle_now();
     Py_END_ALLOW_THREADS
+    note_contention(thread->woken_ns);
     if (status == NOODLE_READY)
         noodle_waiter_resumed(thread->waiter);   /* to wait for the GIL was not its own time */
     return status;
 }
 
-/* The short wait, with the GIL.  True: something is there. */
+/* The short wait, with the GIL.  True: something is there; `*in_time` becomes false if it came late. */
 static inline bool
-wait_held(host_lane *lane, const host_pace *pace)
+wait_held(host_lane *lane, const host_pace *pace, bool *in_time)
 {
     noodle_status status;
     if (pace->calls_back || pace->fits < FITS_ENOUGH)
@@ -332,7 +358,11 @@ wait_held(host_lane *lane, const host_pace *pace)
     status = noodle_wait_spin(lane->core, 0);
     if (status == NOODLE_NOT_YET)
         status = noodle_wait_spin(lane->core, noodle_now() + HELD_NS / 2);
-    if (UNLIKELY(status == NOODLE_PEER_PARKED))
+    if (UNLIKELY(status == NOODLE_NOT_YET)) {
+        *in_time = false;
+        status = noodle_wait_spin(lane->core, noodle_now() + lane->link->spin_ns);
+    }
+    if (UNLIKELY(status != NOODLE_READY) && is_contended())
         status = noodle_wait_block(lane->core, 0, HELD_WAKE_NS);
     return status == NOODLE_READY;
 }
@@ -405,7 +435,8 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
     while (!call->answered) {
         noodle_status status =
             host_block(thread, call->lane, call->deadline_ns, slice_ns, spin_ns);
-        const bool quick = noodle_now() - call->begin_ns <= quick_ns;
+        /* Another thread's turn of the GIL says nothing about the worker. */
+        const bool quick = thread->woken_ns - call->begin_ns <= quick_ns;
         if (status == NOODLE_FORKED)
             return check_on(thread, call, status);
         if (host_take_all(thread, call) < 0)
@@ -428,16 +459,17 @@ wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
 static int
 await_answer(host_thread *thread, host_call *call, host_pace *pace)
 {
+    bool in_time = true;
     if (UNLIKELY(call->lane->core->waiter == NULL))
         return wait_slowly(thread, call, pace);
-    for (int i = 0; i < BATCH && LIKELY(wait_held(call->lane, pace)); i++) {
+    for (int i = 0; i < BATCH && LIKELY(wait_held(call->lane, pace, &in_time)); i++) {
         if (UNLIKELY(host_take(thread, call->lane, call) < 0))
             return -1;
         /* Another lane is ready, or it was something else. */
         if (UNLIKELY(!call->answered) && host_take_all(thread, call) < 0)
             return -1;
         if (LIKELY(call->answered)) {
-            note_pace(pace, true);
+            note_pace(pace, in_time);
             return 0;
         }
     }
