@@ -254,9 +254,13 @@ def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> No
     worker, spin = faults.pool.worker(), faults.spin
     main = threading.main_thread().ident
     assert main is not None
+    begun = noodle.zeros(1 << 14)  # the same memory on both sides
 
     def interrupt() -> None:
-        await_call(worker, "spin")
+        limit = time.monotonic() + LIMIT
+        while not begun[0]:
+            assert time.monotonic() < limit
+            time.sleep(0.001)
         signal.pthread_kill(main, signal.SIGINT)
 
     with (
@@ -264,7 +268,7 @@ def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> No
         pytest.raises(KeyboardInterrupt),
         noodle.deadline(LIMIT * 1000),
     ):
-        spin()
+        spin(begun)
     assert [] == failures
     assert worker.join(LIMIT)
     assert_recovers(faults)
