@@ -483,6 +483,8 @@ int host_links_init(PyObject *module);
 int host_exports_init(PyObject *module);
 int host_references_init(PyObject *module);
 int host_functions_init(PyObject *module);
+/* The function in the worker that a call would go to, owned; NULL where that is to be found first. */
+Reference *host_function_known(PyObject *function);
 int host_batches_init(PyObject *module);
 
 /* ------------------------------------------------------------------------------------- Arrays */
@@ -543,6 +545,12 @@ void host_loop_forget(struct LoopChannel *channel);
 void host_loop_leave_if_closed(host_lane *lane);
 /* Whether calls wait for space in its ring. */
 bool host_loop_has_unsent(const struct LoopChannel *channel);
+/* Whether a channel is that of a loop, and stays open. */
+bool host_loop_belongs_to(const struct LoopChannel *channel, const PyObject *loop);
+/* Asks something of an object, for the loop of a channel.  Returns the future, or NULL. */
+PyObject *host_loop_call(struct LoopChannel *channel, const Reference *reference, int operation,
+                         PyObject *const *args, Py_ssize_t count, PyObject *names);
 int host_loops_init(PyObject *module);
+int host_awaited_init(PyObject *module);
 
 #endif

@@ -14,7 +14,8 @@
 
 static PyTypeObject *loop_channel_type;
 static PyObject *name_set_result, *name_set_exception, *name_done, *name_call_id, *name_function;
-static PyObject *name_call_soon, *name_chain, *name_is_closed;
+static PyObject *name_call_soon, *name_chain, *name_is_closed, *name_channel;
+static PyObject *names_of_loop;   /* ("loop",) */
 
 /* A request for which the ring had no space. */
 typedef struct unsent {
@@ -27,7 +28,7 @@ typedef struct LoopChannel {
     PyObject_HEAD
     host_lane *lane;           /* NULL: closed */
     PyObject *loop;
-    PyObject *future;          /* (loop=loop, channel=self) -> future */
+    PyObject *future;          /* (loop=loop) -> future */
     PyObject *drain;           /* the bound method, for call_soon */
     unsent *first, **last;
     bool closing;              /* once the callback that is being served has ended */
@@ -292,9 +293,10 @@ set_chain(PyObject *future, uint64_t chain)
 static PyObject *
 new_future(LoopChannel *self, uint64_t id, uint64_t chain, PyObject *name)
 {
-    PyObject *future = PyObject_CallOneArg(self->future, (PyObject *)self);
+    PyObject *future = PyObject_Vectorcall(self->future, &self->loop, 0, names_of_loop);
     PyObject *key = future != NULL ? PyLong_FromUnsignedLongLong(id) : NULL;
-    if (key == NULL || PyObject_SetAttr(future, name_call_id, key) < 0
+    if (key == NULL || PyObject_SetAttr(future, name_channel, (PyObject *)self) < 0
+        || PyObject_SetAttr(future, name_call_id, key) < 0
         || (chain != 0 && set_chain(future, chain) < 0)
         || PyObject_SetAttr(future, name_function, name) < 0
         || PyDict_SetItem(self->lane->futures, key, future) < 0)
@@ -330,18 +332,10 @@ send_call(LoopChannel *self, const Reference *reference, int operation, uint64_t
 }
 
 static PyObject *
-loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+call_for_loop(LoopChannel *self, const Reference *reference, int operation, PyObject *const *args,
+              Py_ssize_t count, PyObject *names)
 {
-    LoopChannel *const self = (LoopChannel *)object;
     const uint64_t id = host_next_id();
-    if (count < 2 || !PyObject_TypeCheck(args[0], host_reference_type)) {
-        PyErr_SetString(PyExc_TypeError, "call() needs a reference and an operation");
-        return NULL;
-    }
-    const Reference *const reference = (Reference *)args[0];
-    const int operation = (int)PyLong_AsLong(args[1]);
-    if (PyErr_Occurred())
-        return NULL;
     if (self->lane == NULL || reference->link != self->lane->link || link_is_dead(reference->link)) {
         host_raise(POLICY_CRASHED, "OO",
                    reference->link != NULL ? (PyObject *)reference->link : Py_None, reference->name);
@@ -356,13 +350,43 @@ loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *n
         host_send_releases(self->lane);
     const uint64_t chain = host_chain_here(self->lane->owner);
     link->calls++;             /* first of all: from here on it is not idle */
-    if (send_call(self, reference, operation, id, chain, args + 2, count - 2, names) < 0)
+    if (send_call(self, reference, operation, id, chain, args, count, names) < 0)
         return NULL;
     link->in_flight++;
     PyObject *future = new_future(self, id, chain, reference->name);
     if (future == NULL && self->lane != NULL)
         host_retire(self->lane, id, id, 0);
     return future;
+}
+
+bool
+host_loop_belongs_to(const LoopChannel *channel, const PyObject *loop)
+{
+    return channel->loop == loop && channel->lane != NULL && !channel->closing;
+}
+
+PyObject *
+host_loop_call(LoopChannel *channel, const Reference *reference, int operation,
+               PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Py_INCREF(channel);   /* to write the arguments may run code that closes it */
+    PyObject *future = call_for_loop(channel, reference, operation, args, count, names);
+    Py_DECREF(channel);
+    return future;
+}
+
+static PyObject *
+loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    if (count < 2 || !PyObject_TypeCheck(args[0], host_reference_type)) {
+        PyErr_SetString(PyExc_TypeError, "call() needs a reference and an operation");
+        return NULL;
+    }
+    const int operation = (int)PyLong_AsLong(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    return host_loop_call((LoopChannel *)object, (Reference *)args[0], operation, args + 2, count - 2,
+                          names);
 }
 
 /* Takes what has come on any lane of the thread: taking the waiter back has drained the events of all. */
@@ -722,9 +746,11 @@ host_loops_init(PyObject *module)
     name_function = PyUnicode_InternFromString("function");
     name_is_closed = PyUnicode_InternFromString("is_closed");
     name_chain = PyUnicode_InternFromString("chain");
+    name_channel = PyUnicode_InternFromString("channel");
+    names_of_loop = Py_BuildValue("(s)", "loop");
     name_call_soon = PyUnicode_InternFromString("call_soon");
     loop_channel_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
-    if (name_call_soon == NULL || loop_channel_type == NULL)
+    if (name_call_soon == NULL || names_of_loop == NULL || loop_channel_type == NULL)
         return -1;
     return PyModule_AddObjectRef(module, "LoopChannel", (PyObject *)loop_channel_type);
 }
