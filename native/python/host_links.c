@@ -430,30 +430,46 @@ is_left_unread(const host_lane *lane)
     return lane->loop_channel != NULL && lane->owner->depth == 0 && noodle_channel_ready(lane->core);
 }
 
+static host_lane *
+lane_at(const Link *self, uint32_t index)
+{
+    host_lane *lane = self->lanes;
+    while (lane != NULL && index-- > 0)
+        lane = lane->next_of_link;
+    return lane;
+}
+
+/* Takes the lanes of loops that were closed, once something has come on them: nobody else would read it.
+ * By number, as asking a loop runs Python code, in which lanes come and go; one that is missed is for the
+ * next round. */
+static void
+leave_closed_loops(const Link *self)
+{
+    host_lane *lane;
+    for (uint32_t index = 0; (lane = lane_at(self, index)) != NULL; index++)
+        if (is_left_unread(lane))
+            host_loop_leave_if_closed(lane);
+}
+
 /* A call whose code still runs when its deadline, or the interrupt, and the grace have passed costs the
  * worker its life. */
 static void
 kill_overdue(Link *self)
 {
     const uint64_t now = noodle_now();
-    host_lane *unread = NULL;
     extend_grace(self, now);
-    for (host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
+    for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
         for (uint32_t i = 0; i < lane->retired_count; i++) {
             const host_retired *const retired = &lane->retired[i];
             if (!is_overdue(lane, retired, now))
                 continue;
-            if (is_left_unread(lane)) {
-                unread = lane;
+            if (is_left_unread(lane))
                 break;
-            }
             host_link_condemn(self, retired->begins_at == 0
                                         ? "a call did not end within the grace after its deadline"
                                         : "a call did not end within the grace after an interrupt");
             return;
         }
-    if (unread != NULL)
-        host_loop_leave_if_closed(unread);
 }
 
 static void
@@ -508,6 +524,7 @@ keep_house(host_thread *thread, Link *self, host_lane *own)
     keep_orphans(thread, self, own);
     for (host_lane *lane = thread->lanes; lane != NULL; lane = lane->next_of_thread)
         host_lane_tell(lane);
+    leave_closed_loops(self);
     kill_overdue(self);
     trim_arena();
     send_dropped(own, self);

@@ -176,6 +176,20 @@ class TestOpening:
             results.append(libraries[-1].value())
         assert ([1, 2], 1) == (results, libraries[0].value())
 
+    def test_the_worker_of_a_source_that_was_loaded_anew_ends(self, tmp_path: Path) -> None:
+        source = tmp_path / "place.c"
+        reload = noodle.runtime.engine.default_engine().dispatcher.reload
+        libraries, processes = [], []
+        for edit in ("", "/* edited */"):
+            source.write_text(edit + SOURCE)
+            libraries.append(reload(str(source), prototypes=PROCESS, placement="isolated"))
+            processes.append(libraries[-1].process())
+        assert await_end(processes[0])
+        again = libraries[0].process()
+        assert again not in processes
+        assert await_end(again)
+        assert processes[1] == libraries[1].process()
+
 
 class TestWorkers:
     def test_a_crash_of_one_library_leaves_the_other(self, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import os
@@ -138,6 +139,27 @@ def test_a_worker_stays_while_a_call_runs(load: Load) -> None:
     module = load(idle_seconds=0.2)
     process = module.pid()
     assert process == module.pause(2.5)
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_what_a_closed_event_loop_left_holds_no_worker(load: Load, cancelled: bool) -> None:
+    module = load(idle_seconds=0.2)
+
+    async def leave() -> None:
+        await module.pause.aio(0)
+        left.append(asyncio.ensure_future(module.pause.aio(0.5)))
+        await asyncio.sleep(0)
+        if cancelled:
+            left[0].cancel()
+
+    left: list[asyncio.Future[object]] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave())
+    (worker,) = remote(module).pool.workers()
+    loop.close()
+    assert worker.join(LIMIT)
+    assert worker.exit is not None
+    assert 0 == worker.exit.code
 
 
 def test_a_call_while_its_worker_retires_goes_to_a_new_one(load: Load) -> None:

@@ -83,6 +83,10 @@ class IsolatedLibrary(NativeLibrary):
         self._pool = module.pool
         pools.enter(self, self._pool)
 
+    def retire(self) -> None:
+        """End its worker once that is idle, unless another library runs in it."""
+        pools.retire(self, self._pool)
+
     def close(self) -> None:
         """End its worker, unless another library runs in that."""
         pools.leave(self, self._pool)
