@@ -30,6 +30,7 @@ NAMES = (
     "map_loops",
     "worker_calls",
     "python_workers",
+    "native_workers",
     "shared_arrays",
     "async_calls",
     "worker_costs",

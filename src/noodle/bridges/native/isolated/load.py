@@ -95,6 +95,7 @@ class IsolatedLoad(Load):
                 self._request.library,
                 declaration,
                 remote,
+                module.hold,
                 compiled=compiled,
                 notes=notes,
                 loop=WorkerLoop(declaration, module.loop(declaration.name), options),
@@ -106,7 +107,8 @@ class IsolatedLoad(Load):
         options = self._options
         own = options.worker or (str(self._path), self._identity)
         key = (own, options.environment, options.memory, options.shared_memory)
-        return _pools.pool_for(key, partial(_program, self._name_of_worker(), options), 1)
+        program = partial(_program, self._name_of_worker(), options)
+        return _pools.pool_for(key, program, 1, options.idle_seconds)
 
     def _name_of_worker(self) -> str:
         return self._options.worker or Path(self._shown).name
