@@ -583,6 +583,27 @@ class TestEnds:
         assert time.monotonic() - started < SOON
         timer.join()
 
+    @pytest.mark.parametrize("parallel", [False, True])
+    def test_signal_handlers_run_meanwhile(self, here: ModuleType, parallel: bool) -> None:
+        main, ended = threading.get_ident(), threading.Event()
+        handled: list[int] = []
+
+        def send() -> None:
+            while not ended.wait(0.01):
+                signal.pthread_kill(main, signal.SIGUSR1)
+
+        before = signal.signal(signal.SIGUSR1, lambda number, _: handled.append(number))
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            here.spend.map(np.full(5000, 0.0001), parallel=parallel)
+            seen = len(handled)
+        finally:
+            ended.set()
+            sender.join()
+            signal.signal(signal.SIGUSR1, before)
+        assert seen >= 5
+
     def test_other_threads_end_too(self, here: ModuleType) -> None:
         caught: list[BaseException] = []
 
