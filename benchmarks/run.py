@@ -27,7 +27,6 @@ from results import Row, table
 NAMES = (
     "handle_calls",
     "native_calls",
-    "map_loops",
     "worker_calls",
     "python_workers",
     "native_workers",
@@ -35,6 +34,7 @@ NAMES = (
     "async_calls",
     "worker_costs",
     "leaks",
+    "map_loops",
     "node_client",
     "language_speed",
     "start_up",
