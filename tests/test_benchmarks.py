@@ -17,7 +17,7 @@ import pytest
 import noodle
 from noodle.errors import ArgumentTypeError
 
-BUDGETED = {"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "environments", "idle", "leaks"}
+BUDGETED = {"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "environments", "idle", "leaks", "map"}
 MAY_BE_NONE = {"modules", "bytes", "objects"}
 """Units of what is counted; times and memory are never 0."""
 PARTS = ("median", "min", "max", "repeats")

@@ -34,6 +34,10 @@ class NativeOptions:
         library_paths: Directories to search before all others.
         dependencies: Libraries or packages that must be there, under any distribution's name.
         cache_directory: Where compiled files are kept; None takes the bridge's own.
+        thread_safe: The functions that may run on several threads at once; True for all.
+        auto_vectorize: Whether a function of numbers is called for the elements of arrays that it
+            is given.
+        parallel_execution: Whether such a loop over a thread-safe function uses all processors.
         worker: The name of the worker that it runs in, with the others that name it; None for a
             worker of its own.
         prewarm: Whether its worker is started, and opens the library, before the load returns; it
@@ -50,6 +54,9 @@ class NativeOptions:
     library_paths: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
     cache_directory: str | None = None
+    thread_safe: bool | frozenset[str] = False
+    auto_vectorize: bool = False
+    parallel_execution: bool = False
     worker: str | None = None
     prewarm: bool = False
     idle_seconds: float | None = None
@@ -99,6 +106,14 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     raise shared.wrong(name, value, "a list of texts")
 
 
+def _thread_safe(name: str, value: Any) -> bool | frozenset[str]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return frozenset(value)
+    raise shared.wrong(name, value, "true, or a list of functions' names")
+
+
 def _worker(name: str, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)):
         return value
@@ -115,6 +130,9 @@ _CHECKS: Mapping[str, Any] = {
     "library_paths": _texts,
     "dependencies": _texts,
     "cache_directory": shared.directory,
+    "thread_safe": _thread_safe,
+    "auto_vectorize": shared.flag,
+    "parallel_execution": shared.flag,
     "worker": _worker,
     "prewarm": shared.flag,
     "idle_seconds": shared.seconds,
