@@ -71,7 +71,7 @@ class CrateLanguage(Language):
             self._arguments(source),
             source.location,
             private,
-            source.directory,
+            source.path,  # where cargo looks for its configuration
             self._variables(source),
         )
         if done.returncode:
@@ -121,7 +121,7 @@ class CrateLanguage(Language):
         return [
             *("rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--release", "--offline"),
             *locked,
-            *("--manifest-path", os.path.join(source.location, _MANIFEST)),
+            *("--manifest-path", _MANIFEST),
             *("--target-dir", str(target), "--message-format=json-render-diagnostics"),
             *("--", "-C", "link-arg=-Wl,--build-id=sha1"),
         ]

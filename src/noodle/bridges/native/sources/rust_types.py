@@ -157,12 +157,16 @@ class TypeReader:
     def _path(self) -> tuple[str, str, tuple[RustType, ...], bool]:
         self.take("::")
         name, inner = "", tuple[RustType, ...]()
-        while self.index < len(self._tokens) and self._tokens[self.index].kind == "word":
+        goes_on = True
+        while goes_on and self.index < len(self._tokens):
+            if self._tokens[self.index].kind != "word":
+                break
             name = self.peek()
             self.index += 1
-            if self.peek() == "<" or (self.take("::") and self.peek() == "<"):
+            goes_on = self.take("::")
+            if self.peek() == "<":
                 inner = self._arguments()
-                self.take("::")
+                goes_on = self.take("::")
         if not name:
             return self._other()
         return "path", name, inner, False
