@@ -19,10 +19,10 @@ from noodle.bridges.native.sources.rust_signatures import read_rust
 
 __all__ = ["CRATE", "SHOWN", "main"]
 
-CRATE = "NOODLE_GUARDED_CRATE"
+CRATE = "GUARDED_CRATE"
 """The variable with the folder of the crate."""
 
-SHOWN = "NOODLE_GUARDED_CRATE_SHOWN"
+SHOWN = "GUARDED_CRATE_SHOWN"
 """The variable with the folder as messages should have it."""
 
 
