@@ -29,6 +29,7 @@ NAMES = (
     "native_calls",
     "worker_calls",
     "python_workers",
+    "native_workers",
     "shared_arrays",
     "async_calls",
     "worker_costs",
