@@ -1,4 +1,4 @@
-"""The C compiler: which one there is, what tells it from others, and how it is run."""
+"""Compilers of C and C++: which there are, what tells one from others, how they are run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from pathlib import Path
 
 from noodle.errors import CompilationError
 
-__all__ = ["Compiler", "find_compiler"]
+__all__ = [
+    "Compiler",
+    "find_compiler",
+    "find_cplusplus_compiler",
+    "find_program",
+    "find_ziglang",
+    "report_of",
+]
 
 _TIMEOUT = 300  # seconds; chosen: a first run of ziglang builds its own parts of libc
 _LONGEST_REPORT = 8000  # characters of a compiler's diagnostics that a message keeps
@@ -18,7 +25,7 @@ _LONGEST_REPORT = 8000  # characters of a compiler's diagnostics that a message 
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """A C compiler that links shared libraries.
+    """A compiler of C or C++ that links shared libraries.
 
     Args:
         command: The program and its fixed arguments.
@@ -92,7 +99,7 @@ class Compiler:
             raise CompilationError(
                 f"{self.name} did not compile {source}",
                 expected="a source without errors",
-                received=_report(result.stderr, private),
+                received=report_of(result.stderr, private),
                 where=source,
             )
         return result.stdout
@@ -110,7 +117,13 @@ def _environment(private: Path) -> dict[str, str]:
     }
 
 
-def _report(stderr: bytes, private: Path) -> str:
+def report_of(stderr: bytes, private: Path) -> str:
+    """Return a compiler's diagnostics as a message has them.
+
+    Args:
+        stderr: What it printed.
+        private: The folder of its scratch files, which is not shown.
+    """
     text = stderr.decode("utf-8", "replace").strip().replace(f"{private}{os.sep}", "")
     return "\n" + (text if len(text) <= _LONGEST_REPORT else text[:_LONGEST_REPORT] + "\n…")
 
@@ -121,11 +134,24 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | Non
     Args:
         environment: Where ``CC`` and ``PATH`` are looked up.
     """
-    for words in filter(None, [_words(environment.get("CC", "")), ["cc"], ["gcc"], ["clang"]]):
-        program = _program(words[0], environment.get("PATH", os.defpath))
+    return _first(environment, "CC", ("cc", "gcc", "clang")) or find_ziglang()
+
+
+def find_cplusplus_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | None:
+    """Return the first of ``$CXX``, ``c++``, ``g++``, ``clang++``, ziglang that there is, or None.
+
+    Args:
+        environment: Where ``CXX`` and ``PATH`` are looked up.
+    """
+    return _first(environment, "CXX", ("c++", "g++", "clang++")) or find_ziglang("c++")
+
+
+def _first(environment: Mapping[str, str], variable: str, names: Sequence[str]) -> Compiler | None:
+    for words in filter(None, [_words(environment.get(variable, "")), *([n] for n in names)]):
+        program = find_program(words[0], environment.get("PATH", os.defpath))
         if program:
             return _compiler((str(program), *words[1:]), program.name, program)
-    return find_ziglang()
+    return None
 
 
 def _words(command: str) -> list[str]:
@@ -136,7 +162,13 @@ def _words(command: str) -> list[str]:
     return shlex.split(command)
 
 
-def _program(name: str, search_path: str) -> Path | None:
+def find_program(name: str, search_path: str) -> Path | None:
+    """Return the program of that name on a search path, or None.
+
+    Args:
+        name: Its name or path.
+        search_path: Folders, as in ``$PATH``.
+    """
     # What shutil.which does; importing shutil would cost a third of a warm load.
     folders = [""] if "/" in name else search_path.split(os.pathsep)
     for candidate in (Path(folder, name).absolute() for folder in folders):
@@ -146,8 +178,12 @@ def _program(name: str, search_path: str) -> Path | None:
 
 
 @cache
-def find_ziglang() -> Compiler | None:
-    """Return the compiler of the package ``ziglang``, or None when it is not installed."""
+def find_ziglang(language: str = "cc") -> Compiler | None:
+    """Return the compiler of the package ``ziglang``, or None when it is not installed.
+
+    Args:
+        language: ``cc`` or ``c++``.
+    """
     import importlib.util
 
     found = importlib.util.find_spec("ziglang")
@@ -155,7 +191,8 @@ def find_ziglang() -> Compiler | None:
         return None
     program = Path(found.origin).parent / "zig"
     # Run directly: `python -m ziglang` would import modules from the folder of the user's source.
-    return _compiler((str(program), "cc"), "ziglang", program) if os.path.isfile(program) else None
+    found_one = os.path.isfile(program)
+    return _compiler((str(program), language), "ziglang", program) if found_one else None
 
 
 def _compiler(command: tuple[str, ...], name: str, program: Path) -> Compiler:

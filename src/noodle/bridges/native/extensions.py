@@ -19,6 +19,7 @@ from typing import Any
 
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.failures import C_CHECKS, C_SYMBOLS
 from noodle.build_cache import BuildCache, digest
 from noodle.errors import LibraryLoadError, MissingToolError
 
@@ -30,7 +31,7 @@ __all__ = [
     "read_declarations",
 ]
 
-_FORMAT = "2"
+_FORMAT = "3"
 
 _PYTHON_API = ("-D_CFFI_NO_LIMITED_API",)
 """A module serves one version of Python, so it may look into floats instead of asking for them."""
@@ -165,6 +166,8 @@ def compile_extension(
     cache: BuildCache,
     compiler: Compiler,
     optimization: str,
+    *,
+    reports_failures: Callable[[], bool],
 ) -> Path:
     """Return the file of the extension for a key, compiled now if it was never compiled before.
 
@@ -174,6 +177,7 @@ def compile_extension(
         cache: Where extensions are kept.
         compiler: The compiler to use.
         optimization: The compiler level.
+        reports_failures: Says whether the library does; called after ``declare``.
 
     Raises:
         MissingToolError: Python's own headers are not installed.
@@ -184,7 +188,7 @@ def compile_extension(
 
     def build(output: Path) -> None:
         source = output.with_name(f"{name}.c")
-        write_source(source, name, declare())
+        write_source(source, name, declare(), reports_failures=reports_failures())
         flags = [
             f"-{optimization}",
             "-fvisibility=hidden",
@@ -270,7 +274,9 @@ def _python_headers() -> str:
     return directory
 
 
-def write_source(path: Path, name: str, declarations: Sequence[Declaration]) -> None:
+def write_source(
+    path: Path, name: str, declarations: Sequence[Declaration], *, reports_failures: bool = False
+) -> None:
     """Write the C file of an extension.
 
     Only names that were checked to be identifiers and types of a fixed list enter the text, under
@@ -280,6 +286,7 @@ def write_source(path: Path, name: str, declarations: Sequence[Declaration]) -> 
         path: The file to write.
         name: The module's name.
         declarations: Its functions.
+        reports_failures: Whether the library reports failures; see ``failures.py``.
     """
     from cffi import FFI
     from cffi.recompiler import make_c_source
@@ -291,8 +298,10 @@ def write_source(path: Path, name: str, declarations: Sequence[Declaration]) -> 
     )
     manifest = json.dumps([declaration.pack() for declaration in declarations])
     table = "".join(f'{{"{d.name}", (void **)&{_entry(d.name)}}}, ' for d in declarations)
+    table += C_SYMBOLS if reports_failures else ""
     parts = [
         _CHECKED_NUMBERS,
+        C_CHECKS if reports_failures else "",
         *map(_trampoline, declarations),
         "static const struct { const char *name; void **entry; } noodle_table[] = "
         f"{{{table}{{NULL, NULL}}}};",

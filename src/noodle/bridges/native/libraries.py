@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 from noodle.bridges.native.functions import DeclaredFunction, NativeFunctions
 from noodle.errors import NameNotFoundError, did_you_mean
@@ -20,6 +21,7 @@ class NativeLibrary:
         exports: Gives the names that the library exports; the value says whether it is a function.
         version: Gives the library's version.
         notes: What ``explain`` should tell.
+        left_out: Why functions that it has cannot be called, by their names.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class NativeLibrary:
         exports: Callable[[], Mapping[str, bool]],
         version: Callable[[], str | None],
         notes: tuple[str, ...],
+        left_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._name = name
         self._functions = functions
         self._exports = exports
         self._find_version = version
         self._notes = notes
+        self._left_out = left_out
 
     @property
     def name(self) -> str:
@@ -81,6 +85,14 @@ class NativeLibrary:
         return function
 
     def _not_found(self, name: str) -> NameNotFoundError:
+        if name in self._left_out:
+            return NameNotFoundError(
+                f"{self._name} has {name!r}, but it cannot be called",
+                expected="a function whose types C has",
+                received=self._left_out[name],
+                where=self._name,
+                remedy="change it, or give prototypes for it",
+            )
         exports = self._exports()
         if name not in exports:
             return NameNotFoundError(

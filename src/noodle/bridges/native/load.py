@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
+from noodle.bridges.native.failures import checked, reports_failures
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.linker import find_with_dependencies
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
-from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
+from noodle.bridges.native.sources import (
+    C_REMEDY,
+    Choices,
+    Interface,
+    Source,
+    compile_source,
+    is_source,
+    language_of,
+    refuse_other_language,
+    unescaped,
+)
 from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource
 from noodle.bridges.native.vectorized_running import LocalLoop
 from noodle.build_cache import BuildCache
@@ -25,7 +37,6 @@ from noodle.errors import (
     MissingSymbolError,
     MissingToolError,
     NoodleError,
-    PrototypeError,
     SettingsError,
     UsageError,
     VersionError,
@@ -38,7 +49,6 @@ COMPILED = "compiled call (cffi API mode)"
 THROUGH_LIBFFI = "call through libffi (cffi ABI mode)"
 
 _NO_COMPILER = "there is no C compiler"
-_COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
 
 
 class Exports(Protocol):
@@ -79,6 +89,8 @@ class Load:
         chosen = self._options.cache_directory
         self._cache = BuildCache.at(Path(chosen) / "native" if chosen else cache_directory)
         self._notes: list[str] = [self._cache.note] if self._cache.note else []
+        self._prototypes = request.prototypes
+        self._interface: Interface | None = None
         self._path = self._find()
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
@@ -95,12 +107,19 @@ class Load:
             exports=lambda: self._open().exports,
             version=self._version,
             notes=tuple(self._notes),
+            left_out=self._left_out,
         )
+
+    @property
+    def _left_out(self) -> Mapping[str, str]:
+        """Why functions of a source cannot be called, by their names."""
+        left_out = self._interface.left_out if self._interface else ()
+        return {one.name: f"{one.reason} ({one.where})" for one in left_out}
 
     def _find(self) -> Path:
         location = self._request.location.removeprefix("c:")
-        refuse_other_language(location, self._directory)
-        if is_source(location):
+        refuse_other_language(location)
+        if is_source(location, self._directory):
             return self._compile(location)
         path = find_with_dependencies(
             location, self._directory, self._library_paths, self._options.dependencies
@@ -109,28 +128,30 @@ class Load:
         return path
 
     def _compile(self, location: str) -> Path:
-        if self._request.prototypes is None:
-            raise PrototypeError(
-                f"{location!r} was given without prototypes",
-                expected="a prototype for each function that is called",
-                received="none",
-                where=location,
-                remedy='prototypes="double kernel(double x);" or { fn kernel(x: f64): f64 }',
-            )
-        compiler = self._compiler
-        if compiler is None:
-            raise MissingToolError(
-                f"a C compiler is needed for {location!r}", where=location, remedy=_COMPILER_REMEDY
-            )
-        level = self._options.optimization
+        options = self._options
+        stated = "optimization" in self._request.options
+        kept = self._cache.path("crates")
+        choices = Choices(self._compiler, options.optimization, stated, kept)
+        kind, language = language_of(location, self._directory, choices)
+        reads = self._prototypes is None
         try:
-            path = compile_source(location, self._directory, self._cache, compiler, level)
+            source = Source(location, self._directory)
+            compiled = compile_source(language, source, self._cache, reads_interface=reads)
         except OSError as error:
             if isinstance(error, NoodleError):
                 raise
             raise CompilationError(_not_written(error), where=location) from error
-        self._notes.append(f"compiled from {location} with {compiler.name} -{level}")
-        return path
+        self._notes += compiled.notes
+        if reads:
+            self._use(compiled.interface, location, kind.example)
+        return compiled.path
+
+    def _use(self, interface: Interface, location: str, example: str) -> None:
+        """Take the prototypes from what a source says of its functions."""
+        interface.refuse_empty(location, example)
+        self._interface = interface
+        self._prototypes = interface.prototypes
+        self._notes += [f"cannot be called: {one}" for one in interface.left_out]
 
     def _open(self) -> Exports:
         """Return what the library exports, once it is known that it can be loaded."""
@@ -142,7 +163,8 @@ class Load:
         return self._opened
 
     def _version(self) -> str | None:
-        return None if is_source(self._shown) else self._own_version()
+        is_own = is_source(self._shown, self._directory)
+        return None if is_own else self._own_version()
 
     def _own_version(self) -> str | None:
         from noodle.bridges.native.versions import version_of
@@ -170,7 +192,7 @@ class Load:
             )
 
     def _functions(self) -> NativeFunctions:
-        if not self._request.prototypes:
+        if not self._prototypes:
             return self._no_functions()
         if self._options.mode == "abi":
             return self._libffi_functions()
@@ -189,13 +211,15 @@ class Load:
 
     def _declarations(self) -> tuple[Declaration, ...]:
         """Return the declarations, after checking that the library has every function."""
-        prototypes = self._request.prototypes or ()
+        prototypes = self._prototypes or ()
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
             declarations = parse_c(prototypes)
         else:
             declarations = from_prototypes(prototypes)
+        if self._interface:
+            return tuple(replace(d, name=unescaped(d.name)) for d in declarations)
         opened = self._open()
         lacking = [d.name for d in declarations if not opened.is_function(d.name)]
         if lacking:
@@ -223,11 +247,18 @@ class Load:
 
         compiler, level = self._compiler, self._options.optimization
         if compiler is None:
-            raise MissingToolError(_NO_COMPILER, remedy=_COMPILER_REMEDY)
-        text = _text_of(self._request.prototypes)
+            raise MissingToolError(_NO_COMPILER, remedy=C_REMEDY)
+        text = _text_of(self._prototypes)
         key = extension_key(text, self._path, self._identity, compiler.identity, level)
         try:
-            compiled = compile_extension(key, self._declarations, self._cache, compiler, level)
+            compiled = compile_extension(
+                key,
+                self._declarations,
+                self._cache,
+                compiler,
+                level,
+                reports_failures=lambda: reports_failures(self._open().exports),
+            )
             return self._extension_functions(key, compiled)
         except (UsageError, CompilationError):
             raise
@@ -251,11 +282,12 @@ class Load:
         from noodle.bridges.native.libffi import entry
 
         opened = self._opened_here()
-        return self._bind(
-            self._declarations(),
-            lambda declaration: entry(declaration, opened.address_of(declaration.name)),
-            compiled=False,
-        )
+
+        def called(declaration: Declaration) -> Callable[..., Any]:
+            plain = entry(declaration, opened.address_of(declaration.name))
+            return checked(plain, opened.address_of, opened.exports)
+
+        return self._bind(self._declarations(), called, compiled=False)
 
     def _bind(
         self,

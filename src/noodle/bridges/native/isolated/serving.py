@@ -17,6 +17,7 @@ from _cffi_backend import FFI
 
 from noodle.bridges.native.declarations import Declaration, NativeType
 from noodle.bridges.native.elf import read_library
+from noodle.bridges.native.failures import checked
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.opened_library import OpenedLibrary
 from noodle.bridges.native.results import content_of
@@ -133,7 +134,11 @@ def _entries(
         return open_extension(key, Path(file), Path(path)).entry
     from noodle.bridges.native.libffi import entry
 
-    return lambda declaration: entry(declaration, opened.address_of(declaration.name))
+    def called(declaration: Declaration) -> Callable[..., Any]:
+        plain = entry(declaration, opened.address_of(declaration.name))
+        return checked(plain, opened.address_of, opened.exports)
+
+    return called
 
 
 def _served(entry: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
