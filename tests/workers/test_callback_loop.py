@@ -153,6 +153,19 @@ def test_a_thousand_wait_at_once(module: ModuleType, waiting: Waiting) -> None:
     assert list(range(1000)) == sorted(taken(module, 1000))
 
 
+def test_they_begin_in_the_order_of_their_calls(module: ModuleType) -> None:
+    plain: list[int] = []
+    begun: list[int] = []
+
+    async def begin(value: int) -> None:
+        begun.append(value)
+
+    module.startAll(plain.append, 100)
+    module.startAll(begin, 100)
+    taken(module, 200)
+    assert (list(range(100)), list(range(100))) == (plain, begun)
+
+
 def test_errors_say_which_callback_was_called(module: ModuleType) -> None:
     caught: list[BaseException] = []
 
