@@ -1,10 +1,12 @@
 /* Calls: from the arguments to the answer, on the thread that makes them.
  *
  * The wait has three parts.  A spin that holds the GIL, of about 2 us and without a look at the clock,
- * extended to HELD_NS; a spin without the GIL; a sleep.  Where only sleeping helps, the first is a sleep
- * of at most HELD_WAKE_NS: a thread that computes keeps the GIL for 5 ms once it has it, and to pay that
- * for each wake-up would leave no call fast beside it.  The first part is left out for functions that
- * call back or are slow, so that such a thread goes on.
+ * extended to HELD_NS; a spin without the GIL; a sleep.  A thread that computes keeps the GIL for 5 ms
+ * once it has it, and to pay that for each wake-up would leave no call fast beside it.  So where there is
+ * such a thread, a sleep of at most HELD_WAKE_NS with the GIL comes before the others, if only sleeping
+ * helps or an answer is late for once.  It is left out where nobody wants the GIL, as a timer that
+ * ends so soon costs the kernel more than the GIL; and the first part, too, for functions that call back
+ * or are slow, so that such a thread goes on.
  *
  * What the usual call does stands in this file, so that the compiler sees all of it. */
 #include "host_calls_internal.h"
@@ -139,9 +141,9 @@ host_take(host_thread *thread, host_lane *lane, host_call *own)
 
 /* ------------------------------------------------------------------------------------ Waiting */
 
-/* The short wait, with the GIL.  True: something is there. */
+/* The short wait, with the GIL.  True: something is there; `*in_time` becomes false if it came late. */
 static inline bool
-wait_held(host_lane *lane, const host_pace *pace)
+wait_held(host_lane *lane, const host_pace *pace, bool *in_time)
 {
     noodle_status status;
     if (pace->calls_back || pace->fits < FITS_ENOUGH)
@@ -149,7 +151,11 @@ wait_held(host_lane *lane, const host_pace *pace)
     status = noodle_wait_spin(lane->core, 0);
     if (status == NOODLE_NOT_YET)
         status = noodle_wait_spin(lane->core, noodle_now() + HELD_NS / 2);
-    if (UNLIKELY(status == NOODLE_PEER_PARKED))
+    if (UNLIKELY(status == NOODLE_NOT_YET)) {
+        *in_time = false;
+        status = noodle_wait_spin(lane->core, noodle_now() + lane->link->spin_ns);
+    }
+    if (UNLIKELY(status != NOODLE_READY) && host_gil_is_contended())
         status = noodle_wait_block(lane->core, 0, HELD_WAKE_NS);
     return status == NOODLE_READY;
 }
@@ -157,20 +163,19 @@ wait_held(host_lane *lane, const host_pace *pace)
 static int
 await_answer(host_thread *thread, host_call *call, host_pace *pace)
 {
+    bool in_time = true;
     if (UNLIKELY(call->lane->core->waiter == NULL))
         return host_wait_slowly(thread, call, pace);
-    for (int i = 0; i < BATCH && LIKELY(wait_held(call->lane, pace)); i++) {
+    for (int i = 0; i < BATCH && LIKELY(wait_held(call->lane, pace, &in_time)); i++) {
         if (UNLIKELY(host_take(thread, call->lane, call) < 0))
             return -1;
+        /* Another lane is ready, or it was something else. */
+        if (UNLIKELY(!call->answered) && host_take_all(thread, call) < 0)
+            return -1;
         if (LIKELY(call->answered)) {
-            note_pace(pace, true);
+            note_pace(pace, in_time);
             return 0;
         }
-        /* Another lane is ready, or it was something else. */
-        if (host_take_all(thread, call) < 0)
-            return -1;
-        if (call->answered)
-            return 0;
     }
     return host_wait_slowly(thread, call, pace);
 }

@@ -24,6 +24,8 @@ note_pace(host_pace *pace, bool fitted)
         pace->fits += FITS_ONE >> FITS_SHIFT;
 }
 
+/* Whether another thread is taken to want the GIL all the time. */
+bool host_gil_is_contended(void);
 /* The long wait, until the call is answered.  Returns 0, or -1 with an exception. */
 COLD int host_wait_slowly(host_thread *thread, host_call *call, host_pace *pace);
 

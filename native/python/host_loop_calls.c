@@ -83,9 +83,10 @@ set_chain(PyObject *future, uint64_t chain)
 static PyObject *
 new_future(LoopChannel *self, uint64_t id, uint64_t chain, PyObject *name)
 {
-    PyObject *future = PyObject_CallOneArg(self->future, (PyObject *)self);
+    PyObject *future = PyObject_Vectorcall(self->future, &self->loop, 0, host_names_of_loop);
     PyObject *key = future != NULL ? PyLong_FromUnsignedLongLong(id) : NULL;
-    if (key == NULL || PyObject_SetAttr(future, host_name_call_id, key) < 0
+    if (key == NULL || PyObject_SetAttr(future, host_name_channel, (PyObject *)self) < 0
+        || PyObject_SetAttr(future, host_name_call_id, key) < 0
         || (chain != 0 && set_chain(future, chain) < 0)
         || PyObject_SetAttr(future, host_name_function, name) < 0
         || PyDict_SetItem(self->lane->futures, key, future) < 0)
@@ -120,19 +121,11 @@ send_call(LoopChannel *self, const Reference *reference, int operation, uint64_t
     return result;
 }
 
-PyObject *
-host_loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+static PyObject *
+call_for_loop(LoopChannel *self, const Reference *reference, int operation, PyObject *const *args,
+              Py_ssize_t count, PyObject *names)
 {
-    LoopChannel *const self = (LoopChannel *)object;
     const uint64_t id = host_next_id();
-    if (count < 2 || !PyObject_TypeCheck(args[0], host_reference_type)) {
-        PyErr_SetString(PyExc_TypeError, "call() needs a reference and an operation");
-        return NULL;
-    }
-    const Reference *const reference = (Reference *)args[0];
-    const int operation = (int)PyLong_AsLong(args[1]);
-    if (PyErr_Occurred())
-        return NULL;
     if (self->lane == NULL || reference->link != self->lane->link || link_is_dead(reference->link)) {
         host_raise(POLICY_CRASHED, "OO",
                    reference->link != NULL ? (PyObject *)reference->link : Py_None, reference->name);
@@ -147,13 +140,43 @@ host_loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObje
         host_send_releases(self->lane);
     const uint64_t chain = host_chain_here(self->lane->owner);
     link->calls++;             /* first of all: from here on it is not idle */
-    if (send_call(self, reference, operation, id, chain, args + 2, count - 2, names) < 0)
+    if (send_call(self, reference, operation, id, chain, args, count, names) < 0)
         return NULL;
     link->in_flight++;
     PyObject *future = new_future(self, id, chain, reference->name);
     if (future == NULL && self->lane != NULL)
         host_retire(self->lane, id, id, 0);
     return future;
+}
+
+bool
+host_loop_belongs_to(const LoopChannel *channel, const PyObject *loop)
+{
+    return channel->loop == loop && channel->lane != NULL && !channel->closing;
+}
+
+PyObject *
+host_loop_call(LoopChannel *channel, const Reference *reference, int operation,
+               PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Py_INCREF(channel);   /* to write the arguments may run code that closes it */
+    PyObject *future = call_for_loop(channel, reference, operation, args, count, names);
+    Py_DECREF(channel);
+    return future;
+}
+
+PyObject *
+host_loop_call_method(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    if (count < 2 || !PyObject_TypeCheck(args[0], host_reference_type)) {
+        PyErr_SetString(PyExc_TypeError, "call() needs a reference and an operation");
+        return NULL;
+    }
+    const int operation = (int)PyLong_AsLong(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    return host_loop_call((LoopChannel *)object, (Reference *)args[0], operation, args + 2, count - 2,
+                          names);
 }
 
 PyObject *

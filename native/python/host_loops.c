@@ -14,6 +14,7 @@
 static PyTypeObject *loop_channel_type;
 PyObject *host_name_set_result, *host_name_set_exception, *host_name_done, *host_name_call_id;
 PyObject *host_name_function, *host_name_call_soon, *host_name_chain, *host_name_is_closed;
+PyObject *host_name_channel, *host_names_of_loop;
 
 /* ------------------------------------------------------------------------------------- Parking */
 
@@ -242,7 +243,7 @@ loop_futures(PyObject *object, PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef loop_methods[] = {
     {"futures", loop_futures, METH_NOARGS, "futures()\n--\n\nReturn the futures without a result."},
-    {"call", (PyCFunction)(void (*)(void))host_loop_call, METH_FASTCALL | METH_KEYWORDS,
+    {"call", (PyCFunction)(void (*)(void))host_loop_call_method, METH_FASTCALL | METH_KEYWORDS,
      "call(reference, operation, *arguments)\n--\n\nAsk something of an object; return the future."},
     {"drain", host_loop_drain, METH_NOARGS, "drain()\n--\n\nSettle the futures whose answers have come."},
     {"cancel", host_loop_cancel, METH_O,
@@ -295,9 +296,11 @@ host_loops_init(PyObject *module)
     host_name_function = PyUnicode_InternFromString("function");
     host_name_is_closed = PyUnicode_InternFromString("is_closed");
     host_name_chain = PyUnicode_InternFromString("chain");
+    host_name_channel = PyUnicode_InternFromString("channel");
+    host_names_of_loop = Py_BuildValue("(s)", "loop");
     host_name_call_soon = PyUnicode_InternFromString("call_soon");
     loop_channel_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
-    if (host_name_call_soon == NULL || loop_channel_type == NULL)
+    if (host_name_call_soon == NULL || host_names_of_loop == NULL || loop_channel_type == NULL)
         return -1;
     return PyModule_AddObjectRef(module, "LoopChannel", (PyObject *)loop_channel_type);
 }

@@ -16,7 +16,7 @@ typedef struct LoopChannel {
     PyObject_HEAD
     host_lane *lane;           /* NULL: closed */
     PyObject *loop;
-    PyObject *future;          /* (loop=loop, channel=self) -> future */
+    PyObject *future;          /* (loop=loop) -> future */
     PyObject *drain;           /* the bound method, for call_soon */
     unsent *first, **last;
     bool closing;              /* once the callback that is being served has ended */
@@ -26,6 +26,8 @@ typedef struct LoopChannel {
 /* Names that are looked up on futures and loops, all interned. */
 extern PyObject *host_name_set_result, *host_name_set_exception, *host_name_done, *host_name_call_id;
 extern PyObject *host_name_function, *host_name_call_soon, *host_name_chain, *host_name_is_closed;
+extern PyObject *host_name_channel;
+extern PyObject *host_names_of_loop;   /* ("loop",) */
 
 /* The future of a call, which is no longer waited for: a new reference, or NULL, with an exception if it
  * could not be found out. */
@@ -36,7 +38,8 @@ void host_future_settle(PyObject *future, PyObject *value);
 void host_loop_flush(LoopChannel *self);
 
 /* Of calls: host_loop_calls.c. */
-PyObject *host_loop_call(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *host_loop_call_method(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                PyObject *names);
 PyObject *host_loop_cancel(PyObject *object, PyObject *number);
 
 /* Of answers: host_loop_answers.c. */

@@ -46,6 +46,8 @@ int host_links_init(PyObject *module);
 int host_exports_init(PyObject *module);
 int host_references_init(PyObject *module);
 int host_functions_init(PyObject *module);
+/* The function in the worker that a call would go to, owned; NULL where that is to be found first. */
+Reference *host_function_known(PyObject *function);
 int host_batches_init(PyObject *module);
 
 #endif

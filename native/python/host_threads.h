@@ -38,6 +38,7 @@ struct host_thread {
     uint32_t depth;
     uint64_t chain;             /* of what this thread is doing now; 0: nothing */
     uint64_t deadline_ns;       /* of the callback that it serves; 0: none */
+    uint64_t woken_ns;          /* when its last wait without the GIL ended, before it had that again */
     bool is_main;
     bool parked;                /* under an event loop's poll: nothing of the waiter may be used */
     uint32_t loop_lanes;        /* lanes of event loops on this thread */

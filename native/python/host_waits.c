@@ -4,6 +4,9 @@
 #define MAIN_SLICE_NS UINT64_C(50000000)
 #define OTHER_SLICE_NS UINT64_C(200000000)
 #define STUCK_AFTER_NS UINT64_C(100000000)
+/* To wait so long for the GIL says that another thread computes, for some time to come. */
+#define TURN_NS UINT64_C(1000000)
+#define TURNS_NS UINT64_C(1000000000)
 
 /* ------------------------------------------------------------------------------------ Records */
 
@@ -56,6 +59,25 @@ host_drop_dead_lanes(host_thread *thread, const host_lane *kept)
 
 /* ------------------------------------------------------------------------------------ Waiting */
 
+/* Until when another thread is taken to want the GIL all the time. */
+static _Atomic uint64_t contended_until_ns;
+
+bool
+host_gil_is_contended(void)
+{
+    const uint64_t until = atomic_load_explicit(&contended_until_ns, memory_order_relaxed);
+    return until != 0 && noodle_now() < until;
+}
+
+/* A thread has the GIL again, for which it has waited since a time. */
+static void
+note_contention(uint64_t since_ns)
+{
+    const uint64_t now = noodle_now();
+    if (UNLIKELY(now - since_ns > TURN_NS))
+        atomic_store_explicit(&contended_until_ns, now + TURNS_NS, memory_order_relaxed);
+}
+
 noodle_status
 host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t slice_ns,
            uint64_t spin_ns)
@@ -67,7 +89,9 @@ host_block(host_thread *thread, host_lane *lane, uint64_t deadline_ns, uint64_t 
         return NOODLE_SYSTEM;
     Py_BEGIN_ALLOW_THREADS
     status = noodle_channel_wait(lane->core, deadline_ns, slice_ns, spin_ns);
+    thread->woken_ns = noodle_now();
     Py_END_ALLOW_THREADS
+    note_contention(thread->woken_ns);
     if (status == NOODLE_READY)
         noodle_waiter_resumed(thread->waiter);   /* to wait for the GIL was not its own time */
     return status;
@@ -124,7 +148,8 @@ host_wait_slowly(host_thread *thread, host_call *call, host_pace *pace)
     while (!call->answered) {
         noodle_status status =
             host_block(thread, call->lane, call->deadline_ns, slice_ns, spin_ns);
-        const bool quick = noodle_now() - call->begin_ns <= quick_ns;
+        /* Another thread's turn of the GIL says nothing about the worker. */
+        const bool quick = thread->woken_ns - call->begin_ns <= quick_ns;
         if (status == NOODLE_FORKED)
             return check_on(thread, call, status);
         if (host_take_all(thread, call) < 0)

@@ -262,8 +262,8 @@ void worker_send(worker_lane *lane, noodle_record *record, const void *payload, 
 /* Sends what had no space.  Returns whether something is still left. */
 bool worker_flush(void);
 /* Tells the host what was let go: objects of its own and loans.  `caller` is the lane of a call that ends
- * now, or NULL.  Returns whether that has to wait. */
-bool worker_flush_releases(worker_lane *caller);
+ * now, or NULL; `waits` says that its answer comes next.  Returns whether that has to wait. */
+bool worker_flush_releases(worker_lane *caller, bool waits);
 bool worker_has_releases(void);
 void worker_release(uint64_t id, uint32_t sent);
 void worker_return_loans(uint64_t segment, uint64_t times);

@@ -111,18 +111,28 @@ call_with_tuple(PyObject *callee, PyObject *arguments, PyObject *named)
     return result;
 }
 
-/* Calls with values that it takes.  This function of the stable ABI builds no tuple where the callee
- * needs none. */
+/* Of the stable ABI from 3.12 on, and in every CPython from 3.9 on; NULL in 3.8. */
+extern PyObject *PyObject_Vectorcall(PyObject *callee, PyObject *const *values, size_t count,
+                                     PyObject *names) __attribute__((weak));
+
+/* Where there is no vectorcall: this one builds no tuple where the callee needs none, either. */
+static COLD PyObject *
+call_in_old_python(PyObject *callee, PyObject **values, uint32_t count)
+{
+    if (count == 1)
+        return PyObject_CallFunctionObjArgs(callee, values[0], NULL);
+    if (count == 2)
+        return PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
+    return PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
+}
+
+/* Calls with values that it takes. */
 static inline PyObject *
 call_with_values(PyObject *callee, PyObject **values, uint32_t count)
 {
-    PyObject *result;
-    if (count == 1)
-        result = PyObject_CallFunctionObjArgs(callee, values[0], NULL);
-    else if (count == 2)
-        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
-    else
-        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
+    PyObject *const result = LIKELY(PyObject_Vectorcall != NULL)
+                                 ? PyObject_Vectorcall(callee, values, count, NULL)
+                                 : call_in_old_python(callee, values, count);
     drop_values(values, count);
     return called(callee, result);
 }
@@ -450,7 +460,7 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     if (UNLIKELY(call.cancelled))
         forget_interrupt(thread);
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases(lane);
+        worker_flush_releases(lane, !call.cancelled);
     if (LIKELY(result != NULL))
         answer(&call, result);
     else
@@ -460,5 +470,5 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     thread->depth--;
     thread->innermost = call.next;
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases(lane);
+        worker_flush_releases(lane, false);
 }

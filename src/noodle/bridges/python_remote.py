@@ -132,19 +132,13 @@ class _Batched(BatchedFunction[RemotePythonFunction]):
     def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
         from noodle.workers.batches import call_rows
 
-        name = self._function.prototype.name
-        require_rows(name, rows)
+        return call_rows(self._function._remote, rows, self._lists, ())
+
+    def _lists(self, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]] | None:
+        require_rows(self._function.prototype.name, rows)
         if any(isinstance(row, Mapping) for row in rows):
-            return [self._call_row(row) for row in rows]
-        return call_rows(self._function._remote, rows, _lists, ())
-
-    def _call_row(self, row: Sequence[Any] | Mapping[str, Any]) -> Any:
-        call = self._function._remote
-        return call(**row) if isinstance(row, Mapping) else call(*row)
-
-
-def _lists(rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]]:
-    return [list(row) for row in rows]
+            return None
+        return [list(row) for row in rows]
 
 
 class RemoteClass(_host.RemoteFunction):

@@ -217,8 +217,8 @@ def test_what_a_closed_event_loop_left_holds_no_worker(load: Load, cancelled: bo
     module = load(idle_seconds=0.2)
 
     async def leave() -> None:
-        await module.pause.aio(0)
-        left.append(asyncio.ensure_future(module.pause.aio(0.5)))
+        await module.rest.aio(0)
+        left.append(asyncio.ensure_future(module.rest.aio(0.5)))
         await asyncio.sleep(0)
         if cancelled:
             left[0].cancel()

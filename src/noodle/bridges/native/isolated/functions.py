@@ -187,14 +187,16 @@ class _Batched(BatchedFunction[IsolatedFunction]):
         known: dict[tuple[type, ...], list[Converter | None]] = {}
         sent = []
         for row in rows:
-            values = self._function.row_values(row)
+            # To ask whether something is a mapping takes longer than all the rest of a row.
+            values = row if type(row) in (tuple, list) else self._function.row_values(row)
             types = tuple(map(type, values))
-            if types not in known:
-                known[types] = self._function.row_converters(row)
-            converters = known[types]
+            converters = known.get(types)
+            if converters is None:
+                found = self._function.row_converters(row)
+                converters = known[types] = found if any(found) else []
             sent.append(
                 [c(v) if c else v for c, v in zip(converters, values, strict=True)]
-                if any(converters)
+                if converters
                 else values
             )
         return sent
