@@ -42,6 +42,7 @@ enum host_policy {
     POLICY_DESCRIBE,           /* (link, exception, with cause) -> fields of an ERROR */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
     POLICY_SETTLE,             /* (link, call id, awaitable) -> result */
+    POLICY_SETTLE_LATER,       /* (later answer, awaitable, chain, blocks): gives that its result */
     POLICY_CANCEL,             /* (link, call id): nobody waits for that callback any more */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */

@@ -69,6 +69,8 @@ host_reap_threads(void)
     thread = atomic_exchange(&ended, NULL);
     while (thread != NULL) {
         host_thread *const next = thread->next_ended;
+        if (thread->serves != NULL)
+            thread->serves->server = NULL;
         while (thread->lanes != NULL)
             host_lane_drop(thread->lanes);
         noodle_waiter_destroy(thread->waiter);

@@ -42,6 +42,8 @@ struct host_thread {
     bool is_main;
     bool parked;                /* under an event loop's poll: nothing of the waiter may be used */
     uint32_t loop_lanes;        /* lanes of event loops on this thread */
+    Link *serves;               /* the link whose serving thread it is, or NULL */
+    uint32_t sends_at;          /* the depth at which it sends later answers; 0: it sends none */
 };
 
 struct host_call {
