@@ -57,7 +57,7 @@ typedef struct Link {
     bool retires;                  /* functions are to be found in another worker from now on */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
-    host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
+    host_lane *orphans;            /* without a thread, with calls that may be answered; for the serving thread */
     host_turn *turns;              /* first come first */
     _Atomic(host_release *) releases;
     host_release *due;             /* taken from it: to be sent once what came before was taken */
