@@ -187,7 +187,7 @@ def test_what_a_worker_left_unread_at_its_end_disturbs_no_other_call(worker: Pyt
     sleep = worker.function("time.sleep")
     sleep(0)
     with python_worker(worker.version) as other, ThreadPoolExecutor(1) as executor:
-        stubborn, *_, end, ended = other.run(SOURCE)
+        stubborn, *_, end, ended, _begun = other.run(SOURCE)
         while not counted(other, "unsettled"):  # else it had not begun before its deadline
             with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
                 in_a_loop(stubborn)
