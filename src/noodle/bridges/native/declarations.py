@@ -4,71 +4,31 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
 from typing import Any
 
+from noodle.bridges.native.native_types import (
+    C_NUMBERS,
+    PYTHON_TYPES,
+    Enumeration,
+    NativeType,
+    Structure,
+)
 from noodle.errors import PrototypeError
 from noodle.prototypes import Parameter, Prototype
-from noodle.values import FLOAT_TYPES, INTEGER_RANGES, VOID, ValueType, parse_type
+from noodle.values import VOID, ValueType
 
-__all__ = ["Declaration", "DeclaredParameter", "NativeType", "from_prototypes", "refuse_all"]
-
-_C_NUMBERS = {
-    **{name: f"{'u' if name[0] == 'u' else ''}int{name[1:]}_t" for name in INTEGER_RANGES},
-    "f32": "float",
-    "f64": "double",
-    "bool": "_Bool",
-}
-_PYTHON_TYPES: dict[str, type] = {
-    **dict.fromkeys(INTEGER_RANGES, int),
-    **dict.fromkeys(FLOAT_TYPES, float),
-    "bool": bool,
-    "str": str,
-    "bytes": bytes,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class NativeType:
-    """A type of a parameter or result, with what C says about it beyond the type's name.
-
-    Args:
-        type: The type in prototypes, messages and dispatch.
-        c: As the declaration spells it in C.
-        writes: Whether the function may write to the memory that is handed over.
-        from_c: Whether the declaration is C: then text may also be null or bytes.
-        structure: ``struct NAME`` when it points to one; such memory is not a buffer of numbers.
-    """
-
-    type: ValueType
-    c: str
-    writes: bool = False
-    from_c: bool = False
-    structure: str = ""
-
-    @property
-    def pointee(self) -> str:
-        """What a pointer of this type points to: pointers of the same pointee fit one another."""
-        if self.structure:
-            return self.structure
-        return str(self.type.item) if self.type.item else "u8"
-
-    @property
-    def binary(self) -> str:
-        """The type at the machine's level, in C: all pointers but those to text are ``void *``."""
-        if self.type == VOID:
-            return "void"
-        if self.type.name in ("str", "bytes"):
-            return "char *"
-        return _C_NUMBERS.get(self.type.name, "void *")
-
-    def spelled(self, name: str) -> str:
-        """Return the C declaration of a parameter or function of this type."""
-        return self.c + ("" if self.c.endswith("*") or not name else " ") + name
+__all__ = [
+    "Declaration",
+    "Declarations",
+    "DeclaredParameter",
+    "from_prototypes",
+    "refuse_all",
+    "without_repeats",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +52,28 @@ class Declaration:
         name: The symbol that the library exports.
         parameters: In order.
         result: The type of the result.
+        variadic: Whether it takes further arguments, of types that it does not declare.
     """
 
     name: str
     parameters: tuple[DeclaredParameter, ...]
     result: NativeType
+    variadic: bool = False
 
     @property
     def c_text(self) -> str:
         """The C prototype, without the semicolon."""
-        listed = ", ".join(p.type.spelled(p.name) for p in self.parameters)
-        return f"{self.result.spelled(self.name)}({listed or 'void'})"
+        listed = [p.type.spelled(p.name) for p in self.parameters]
+        shown = ", ".join([*listed, *["..."] * self.variadic]) or "void"
+        if self.result.callback and "(*" in self.result.c:
+            return self.result.spelled(f"{self.name}({shown})")
+        return f"{self.result.spelled(self.name)}({shown})"
 
     @property
     def shape(self) -> tuple[object, ...]:
         """What makes two declarations of one function the same, however they are spelled."""
         types = [self.result, *(p.type for p in self.parameters)]
-        return tuple((t.type, t.writes, t.structure) for t in types)
+        return (self.variadic, *((t.type, t.writes, t.structure) for t in types))
 
     def prototype(self) -> Prototype:
         """Return the same in the vocabulary of dispatch."""
@@ -139,30 +104,39 @@ class Declaration:
 
     def pack(self) -> list[Any]:
         """Return the declaration as plain lists, for the manifest of a compiled extension."""
-        parts = [("", self.result), *((p.name, p.type) for p in self.parameters)]
-        return [
-            self.name,
-            *([name, str(t.type), t.c, t.writes, t.from_c, t.structure] for name, t in parts),
-        ]
+        parameters = [[p.name, p.type.pack()] for p in self.parameters]
+        return [self.name, self.result.pack(), parameters, self.variadic]
 
     @classmethod
     def unpack(cls, packed: Sequence[Any]) -> Declaration:
         """Return the declaration that ``pack`` made into lists."""
-        (_, result), *parameters = [
-            (name, NativeType(_parsed(written), c, writes, from_c, structure))
-            for name, written, c, writes, from_c, structure in packed[1:]
-        ]
-        return cls(packed[0], tuple(DeclaredParameter(*p) for p in parameters), result)
+        name, result, parameters, variadic = packed
+        listed = tuple(
+            DeclaredParameter(own, NativeType.unpack(native)) for own, native in parameters
+        )
+        return cls(name, listed, NativeType.unpack(result), variadic)
 
 
-_parsed = cache(parse_type)
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What a text declares.
+
+    Args:
+        functions: The functions, each name once.
+        structures: The structures and unions by name (``struct NAME``).
+        enumerations: The enumerations by name (``enum NAME``).
+    """
+
+    functions: tuple[Declaration, ...]
+    structures: Mapping[str, Structure] = field(default_factory=dict)
+    enumerations: Mapping[str, Enumeration] = field(default_factory=dict)
 
 
 def _annotation(native: NativeType) -> Any:
-    return _PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
+    return PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
 
 
-def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
+def from_prototypes(prototypes: Iterable[Prototype]) -> Declarations:
     """Return the declarations of prototypes that were written in a Noodle program.
 
     ``bytes`` is memory that the function only reads; ``ptr`` and ``array`` it may write to.
@@ -177,7 +151,7 @@ def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
     problems = [problem for prototype in listed for problem in _problems(prototype)]
     if problems:
         raise refuse_all(problems)
-    return without_repeats(
+    functions = (
         Declaration(
             prototype.name,
             tuple(DeclaredParameter(p.name, _native(p.type)) for p in prototype.parameters),
@@ -185,6 +159,7 @@ def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
         )
         for prototype in listed
     )
+    return Declarations(without_repeats(functions))
 
 
 def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, ...]:
@@ -230,7 +205,7 @@ def _problems(prototype: Prototype) -> list[tuple[str, str]]:
 
 
 def _crosses(declared: ValueType) -> bool:
-    return declared.name in (*_C_NUMBERS, "str", "bytes", "void", "ptr", "array")
+    return declared.name in (*C_NUMBERS, "str", "bytes", "void", "ptr", "array")
 
 
 def _unfit(declared: ValueType) -> str:
@@ -266,4 +241,4 @@ def _c_spelling(declared: ValueType) -> str:
     if declared.item:
         inner = _c_spelling(declared.item)
         return inner + ("*" if inner.endswith("*") else " *")
-    return _C_NUMBERS.get(declared.name, declared.name)
+    return C_NUMBERS.get(declared.name, declared.name)

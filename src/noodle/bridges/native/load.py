@@ -190,9 +190,9 @@ class Load:
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
-            declarations = parse_c(prototypes)
+            declarations = parse_c(prototypes).functions
         else:
-            declarations = from_prototypes(prototypes)
+            declarations = from_prototypes(prototypes).functions
         opened = self._open()
         lacking = [d.name for d in declarations if not opened.is_function(d.name)]
         if lacking:

@@ -9,10 +9,11 @@ from typing import Any
 
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
-from noodle.bridges.native.declarations import Declaration, NativeType
+from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.remote.functions import BatchedFunction

@@ -15,9 +15,10 @@ from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.declarations import Declaration, NativeType
+from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.opened_library import OpenedLibrary
 from noodle.bridges.native.results import content_of
 from noodle.errors import LibraryLoadError
