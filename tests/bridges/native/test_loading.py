@@ -392,7 +392,8 @@ class TestOptions:
 
     def test_every_option_is_listed(self) -> None:
         of_libraries = {"mode", "optimization", "library_paths", "dependencies", "cache_directory"}
-        of_workers = {"worker", "environment", "memory", "shared_memory"}
+        of_workers = {"worker", "prewarm", "idle_seconds", "environment"}
+        of_workers |= {"memory", "shared_memory"}
         of_headers = {"header", "include_paths", "defines", "variadic"}
         assert of_libraries | of_headers | of_workers == NativeBridge().option_names
         assert NativeBridge().missing() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.remote import pools
-from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
+from noodle.errors import ForeignError, LibraryLoadError, RemoteCallError, WorkerCrashedError
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
@@ -34,6 +35,7 @@ class LibraryInWorker(RemoteModule):
     def __init__(self, pool: Pool, shown: str, opening: Sequence[Any]) -> None:
         super().__init__(pool, shown)
         self._opening = opening
+        self._processes: dict[int, weakref.ref[Worker]] = {}
 
     def function(self, name: str) -> _host.RemoteFunction:
         """Return a function of the library.
@@ -62,7 +64,23 @@ class LibraryInWorker(RemoteModule):
         """
         _host.request(self.reference(), Operation.METHOD, "assign", name, value)
 
+    def hold(self, process: int) -> object:
+        """Return what keeps a worker from being ended for idleness while it is referred to.
+
+        Args:
+            process: What the worker calls its process; see ``serving.ServedLibrary.process``.
+        """
+        found = self._processes.get(process)
+        worker = found() if found is not None else None
+        return worker.hold() if worker is not None else None
+
     def _load(self, worker: Worker) -> _host.Reference:
+        opened = self._opened(worker)
+        process = _host.request(opened, Operation.GET, "process")
+        self._processes = {process: weakref.ref(worker)} if type(process) is int else {}
+        return opened
+
+    def _opened(self, worker: Worker) -> _host.Reference:
         try:
             serving = _host.request(worker.root(), Operation.IMPORT, _SERVING, "/")
             opened: _host.Reference = _host.request(
@@ -98,13 +116,23 @@ class WorkerVariables:
 
     def read(self, variable: Variable, shown: str) -> Any:
         """Return the value of a variable; ``shown`` is its name in messages."""
-        from noodle.bridges.native.variables import value_from
+        from noodle.bridges.native.isolated.functions import pointer_of
+        from noodle.bridges.native.variables import is_number, is_text, value_from
 
         found = self._module.variable(variable.name)
-        if not isinstance(found, list):
+        if is_number(variable):
+            if type(found) in (int, float, bool):
+                return found
+        elif found is None or (isinstance(found, bytes) and is_text(variable)):
             return value_from(variable, found, shown)
-        address, process = found
-        return WorkerPointer((address, process), variable.pointee, shown)
+        elif not is_text(variable):
+            return pointer_of(variable.pointee, shown, self._module.hold, found)
+        raise ForeignError(
+            f"the worker sent no value of {shown}",
+            expected=variable.type.c,
+            received=type(found).__name__,
+            where=shown,
+        )
 
     def write(self, variable: Variable, value: Any, shown: str) -> None:
         """Change a variable; see ``Variables``."""
@@ -124,9 +152,13 @@ class IsolatedLibrary(NativeLibrary):
 
     def __init__(self, *args: Any, module: LibraryInWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pool = module.pool
-        pools.enter(self, self._pool)
+        self._module = module
+        pools.enter(self, module.pool)
+
+    def retire(self) -> None:
+        """End its worker once that is idle, unless another library runs in it."""
+        pools.retire(self, self._module.pool)
 
     def close(self) -> None:
         """End its worker, unless another library runs in that."""
-        pools.leave(self, self._pool)
+        pools.leave(self, self._module.pool)

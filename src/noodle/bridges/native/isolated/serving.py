@@ -84,6 +84,8 @@ class ServedLibrary:
         shown: The library's name in messages, by which the host knows what it asks for functions.
     """
 
+    process = _PROCESS
+
     def __init__(
         self,
         opened: OpenedLibrary,
@@ -99,11 +101,11 @@ class ServedLibrary:
 
     def variable(self, name: str) -> Any:
         """Return what lies in a variable; the place of a pointer, or of what is no number."""
-        from noodle.bridges.native.variables import is_place, read_variable
+        from noodle.bridges.native.variables import is_number, is_text, read_variable
 
         variable = self._variable(name)
         found = read_variable(variable, self._opened.address_of(name))
-        if not is_place(variable, found):
+        if is_number(variable) or is_text(variable):
             return found
         return [found, _PROCESS] if found else None
 
