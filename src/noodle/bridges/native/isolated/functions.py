@@ -16,6 +16,7 @@ from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ForeignError, ReferenceReleasedError, RemoteCallError
@@ -36,6 +37,7 @@ class IsolatedFunction(DeclaredFunction):
         hold: Gives what keeps the worker of a process alive for a pointer into it.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays.
     """
 
     def __init__(
@@ -47,9 +49,12 @@ class IsolatedFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop,
     ) -> None:
         self._rules: list[SentArgument] = []
-        super().__init__(library, declaration, self._rule, compiled=compiled, notes=notes)
+        super().__init__(
+            library, declaration, self._rule, compiled=compiled, notes=notes, loop=loop
+        )
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False
@@ -71,11 +76,13 @@ class IsolatedFunction(DeclaredFunction):
         """The same function with futures, where nothing is left to do when it has returned."""
         if self._result is not None or any(native.writes for native in self._types):
             return None
+        from noodle.bridges.native.isolated.awaited_maps import AwaitedMap
         from noodle.workers import event_loop
 
         function = copy(self)
         function._call = partial(event_loop.call, self._remote)
         function._checks_values = True
+        function._mapped = AwaitedMap.of(self._mapped)
         return function
 
     @property

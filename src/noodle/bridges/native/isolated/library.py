@@ -46,6 +46,15 @@ class LibraryInWorker(RemoteModule):
         shown = f"{self.specifier}.{name}"
         return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
 
+    def loop(self, name: str) -> _host.RemoteFunction:
+        """Return what calls a function for the elements of arrays; see ``serving.map_arrays``.
+
+        Args:
+            name: Its symbol.
+        """
+        shown = f"{self.specifier}.{name}.map"
+        return _host.RemoteFunction(self.resolver("map_arrays"), shown, self.pool.size)
+
     def version(self) -> str | None:
         """Return what the library says of its version."""
         found: str | None = _host.request(self.reference(), Operation.METHOD, "version")

@@ -14,6 +14,7 @@ from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker, WorkerVariables
+from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
 from noodle.bridges.remote.pools import SharedPools
@@ -89,6 +90,7 @@ class IsolatedLoad(Load):
         module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
         compiled = extension is not None
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
+        options = self._loop_options(contents)
 
         def make(declaration: Declaration) -> IsolatedFunction:
             remote = module.function(declaration.name)
@@ -99,6 +101,7 @@ class IsolatedLoad(Load):
                 module.hold,
                 compiled=compiled,
                 notes=notes,
+                loop=WorkerLoop(declaration, module.loop(declaration.name), options),
             )
 
         return NativeFunctions(contents, make)
