@@ -378,6 +378,10 @@ class TestOptions:
             ({"mode": "fast"}, "api, abi"),
             ({"library_paths": 3}, "list of texts"),
             ({"cache_directory": 3}, "a directory"),
+            ({"header": 3}, "list of texts"),
+            ({"header": "<z.h>"}, "the name of a header"),
+            ({"defines": {"A B": 1}}, "macros and their values"),
+            ({"variadic": ["printf"]}, "C types by function"),
         ],
     )
     def test_wrong_options_are_refused(
@@ -399,7 +403,8 @@ class TestOptions:
         }
         of_workers = {"worker", "prewarm", "idle_seconds", "environment"}
         of_workers |= {"memory", "shared_memory"}
-        assert of_libraries | of_workers == NativeBridge().option_names
+        of_headers = {"header", "include_paths", "defines", "variadic"}
+        assert of_libraries | of_headers | of_workers == NativeBridge().option_names
         assert NativeBridge().missing() is None
 
 

@@ -663,13 +663,13 @@ class TestCompiling:
     def test_functions_of_equal_types_share_a_loop(self, tmp_path: Path) -> None:
         cos, pow_, sin = parse_c(
             "double cos(double); double pow(double, double); double sin(double);"
-        )
+        ).functions
         options = LoopOptions(system_compiler(), BuildCache(tmp_path / "cache"), "O2")
         loops = [compile_loop(declaration, options) for declaration in (cos, pow_, sin)]
         assert (loops[0] == loops[2], loops[0] == loops[1]) == (True, False)
 
     def test_without_a_compiler_the_error_says_what_to_install(self, tmp_path: Path) -> None:
-        (cos,) = parse_c("double cos(double);")
+        (cos,) = parse_c("double cos(double);").functions
         options = LoopOptions(None, BuildCache(tmp_path / "cache"), "O2")
         with pytest.raises(MissingToolError) as caught:
             compile_loop(cos, options)
@@ -684,7 +684,7 @@ class TestSources:
         """Return the loop of ``double f(double x)``, and that of all functions of its types."""
         file = folder / "kernel.c"
         file.write_text(source, encoding="utf-8")
-        (declaration,) = parse_c("double f(double x);")
+        (declaration,) = parse_c("double f(double x);").functions
         cache = BuildCache(folder / "cache")
         identity = str(hash(source))
         of_source = LoopSource(file, identity, lambda: unchanged)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from noodle.bridges.native.declarations import NativeType
+from noodle.bridges.native.native_types import NativeType
 from noodle.errors import ArgumentError, ArgumentTypeError
 from noodle.values import describe, refusal
 

@@ -4,71 +4,32 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
 from typing import Any
 
+from noodle.bridges.native.native_types import (
+    C_NUMBERS,
+    PYTHON_TYPES,
+    Enumeration,
+    NativeType,
+    Structure,
+)
 from noodle.errors import PrototypeError
 from noodle.prototypes import Parameter, Prototype
-from noodle.values import FLOAT_TYPES, INTEGER_RANGES, VOID, ValueType, parse_type
+from noodle.values import VOID, ValueType
 
-__all__ = ["Declaration", "DeclaredParameter", "NativeType", "from_prototypes", "refuse_all"]
-
-_C_NUMBERS = {
-    **{name: f"{'u' if name[0] == 'u' else ''}int{name[1:]}_t" for name in INTEGER_RANGES},
-    "f32": "float",
-    "f64": "double",
-    "bool": "_Bool",
-}
-_PYTHON_TYPES: dict[str, type] = {
-    **dict.fromkeys(INTEGER_RANGES, int),
-    **dict.fromkeys(FLOAT_TYPES, float),
-    "bool": bool,
-    "str": str,
-    "bytes": bytes,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class NativeType:
-    """A type of a parameter or result, with what C says about it beyond the type's name.
-
-    Args:
-        type: The type in prototypes, messages and dispatch.
-        c: As the declaration spells it in C.
-        writes: Whether the function may write to the memory that is handed over.
-        from_c: Whether the declaration is C: then text may also be null or bytes.
-        structure: ``struct NAME`` when it points to one; such memory is not a buffer of numbers.
-    """
-
-    type: ValueType
-    c: str
-    writes: bool = False
-    from_c: bool = False
-    structure: str = ""
-
-    @property
-    def pointee(self) -> str:
-        """What a pointer of this type points to: pointers of the same pointee fit one another."""
-        if self.structure:
-            return self.structure
-        return str(self.type.item) if self.type.item else "u8"
-
-    @property
-    def binary(self) -> str:
-        """The type at the machine's level, in C: all pointers but those to text are ``void *``."""
-        if self.type == VOID:
-            return "void"
-        if self.type.name in ("str", "bytes"):
-            return "char *"
-        return _C_NUMBERS.get(self.type.name, "void *")
-
-    def spelled(self, name: str) -> str:
-        """Return the C declaration of a parameter or function of this type."""
-        return self.c + ("" if self.c.endswith("*") or not name else " ") + name
+__all__ = [
+    "Declaration",
+    "Declarations",
+    "DeclaredParameter",
+    "Variable",
+    "from_prototypes",
+    "refuse_all",
+    "without_repeats",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +50,41 @@ class Declaration:
     """A function.
 
     Args:
-        name: The symbol that the library exports.
+        name: What it is called; mostly the symbol that the library exports.
         parameters: In order.
         result: The type of the result.
+        variadic: Whether it takes further arguments, of types that it does not declare.
+        symbol: The symbol, where that is not the name.
+        fixed: How many parameters stand before ``...``, where the types of the others were declared
+            for it; 0 for any other function.
     """
 
     name: str
     parameters: tuple[DeclaredParameter, ...]
     result: NativeType
+    variadic: bool = False
+    symbol: str = ""
+    fixed: int = 0
+
+    @property
+    def exported(self) -> str:
+        """The symbol that the library exports."""
+        return self.symbol or self.name
 
     @property
     def c_text(self) -> str:
         """The C prototype, without the semicolon."""
-        listed = ", ".join(p.type.spelled(p.name) for p in self.parameters)
-        return f"{self.result.spelled(self.name)}({listed or 'void'})"
+        listed = [p.type.spelled(p.name) for p in self.parameters]
+        shown = ", ".join([*listed, *["..."] * self.variadic]) or "void"
+        if self.result.callback and "(*" in self.result.c:
+            return self.result.spelled(f"{self.name}({shown})")
+        return f"{self.result.spelled(self.name)}({shown})"
 
     @property
     def shape(self) -> tuple[object, ...]:
         """What makes two declarations of one function the same, however they are spelled."""
         types = [self.result, *(p.type for p in self.parameters)]
-        return tuple((t.type, t.writes, t.structure) for t in types)
+        return (self.variadic, self.fixed, *((t.type, t.writes, t.structure) for t in types))
 
     def prototype(self) -> Prototype:
         """Return the same in the vocabulary of dispatch."""
@@ -139,30 +115,78 @@ class Declaration:
 
     def pack(self) -> list[Any]:
         """Return the declaration as plain lists, for the manifest of a compiled extension."""
-        parts = [("", self.result), *((p.name, p.type) for p in self.parameters)]
-        return [
-            self.name,
-            *([name, str(t.type), t.c, t.writes, t.from_c, t.structure] for name, t in parts),
-        ]
+        parameters = [[p.name, p.type.pack()] for p in self.parameters]
+        packed = [self.name, self.result.pack(), parameters, self.variadic, self.symbol, self.fixed]
+        while not packed[-1]:
+            packed.pop()
+        return packed
 
     @classmethod
     def unpack(cls, packed: Sequence[Any]) -> Declaration:
         """Return the declaration that ``pack`` made into lists."""
-        (_, result), *parameters = [
-            (name, NativeType(_parsed(written), c, writes, from_c, structure))
-            for name, written, c, writes, from_c, structure in packed[1:]
-        ]
-        return cls(packed[0], tuple(DeclaredParameter(*p) for p in parameters), result)
+        name, result, parameters, *rest = [*packed, []] if len(packed) < 3 else packed
+        listed = tuple(
+            DeclaredParameter(own, NativeType.unpack(native)) for own, native in parameters
+        )
+        return cls(name, listed, NativeType.unpack(result), *rest)
 
 
-_parsed = cache(parse_type)
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A global variable.
+
+    Args:
+        name: The symbol that the library exports.
+        type: Its type; that of an item where it is an array.
+        dimensions: The lengths of an array, the outermost first; 0 for an array without a length.
+        writable: Whether it may be changed.
+    """
+
+    name: str
+    type: NativeType
+    dimensions: tuple[int, ...] = ()
+    writable: bool = False
+
+    @property
+    def pointee(self) -> str:
+        """What the pointer points to that is given for it, where it is no number and no text."""
+        if self.dimensions and not self.type.structure:
+            return str(self.type.type)
+        return self.type.pointee
+
+    def pack(self) -> list[Any]:
+        """Return the same as plain lists."""
+        return [self.name, self.type.pack(), list(self.dimensions), self.writable]
+
+    @classmethod
+    def unpack(cls, packed: Sequence[Any]) -> Variable:
+        """Return the variable that ``pack`` made into lists."""
+        name, native, dimensions, writable = packed
+        return cls(name, NativeType.unpack(native), tuple(dimensions), writable)
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What a text declares.
+
+    Args:
+        functions: The functions, each name once.
+        structures: The structures and unions by name (``struct NAME``).
+        enumerations: The enumerations by name (``enum NAME``).
+        variables: The variables, each name once.
+    """
+
+    functions: tuple[Declaration, ...]
+    structures: Mapping[str, Structure] = field(default_factory=dict)
+    enumerations: Mapping[str, Enumeration] = field(default_factory=dict)
+    variables: tuple[Variable, ...] = ()
 
 
 def _annotation(native: NativeType) -> Any:
-    return _PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
+    return PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
 
 
-def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
+def from_prototypes(prototypes: Iterable[Prototype]) -> Declarations:
     """Return the declarations of prototypes that were written in a Noodle program.
 
     ``bytes`` is memory that the function only reads; ``ptr`` and ``array`` it may write to.
@@ -177,7 +201,7 @@ def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
     problems = [problem for prototype in listed for problem in _problems(prototype)]
     if problems:
         raise refuse_all(problems)
-    return without_repeats(
+    functions = (
         Declaration(
             prototype.name,
             tuple(DeclaredParameter(p.name, _native(p.type)) for p in prototype.parameters),
@@ -185,6 +209,7 @@ def from_prototypes(prototypes: Iterable[Prototype]) -> tuple[Declaration, ...]:
         )
         for prototype in listed
     )
+    return Declarations(without_repeats(functions))
 
 
 def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, ...]:
@@ -230,7 +255,7 @@ def _problems(prototype: Prototype) -> list[tuple[str, str]]:
 
 
 def _crosses(declared: ValueType) -> bool:
-    return declared.name in (*_C_NUMBERS, "str", "bytes", "void", "ptr", "array")
+    return declared.name in (*C_NUMBERS, "str", "bytes", "void", "ptr", "array")
 
 
 def _unfit(declared: ValueType) -> str:
@@ -266,4 +291,4 @@ def _c_spelling(declared: ValueType) -> str:
     if declared.item:
         inner = _c_spelling(declared.item)
         return inner + ("*" if inner.endswith("*") else " *")
-    return _C_NUMBERS.get(declared.name, declared.name)
+    return C_NUMBERS.get(declared.name, declared.name)

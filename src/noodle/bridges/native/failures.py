@@ -20,7 +20,6 @@ from noodle.foreign_frames import cleaned, with_frames
 
 __all__ = [
     "C_CHECKS",
-    "C_SYMBOLS",
     "SYMBOLS",
     "NativeFailure",
     "checked",
@@ -33,10 +32,11 @@ SYMBOLS = ("noodle_failures", "noodle_take_failure")
 """What a library exports that reports failures."""
 
 C_CHECKS = r"""
-/* Every function of the module looks for a failure when it has Python's lock again. */
+/* Set when the library is opened. */
 static const unsigned int *noodle_failure_count;
 static const char *(*noodle_failure_taker)(void);
 
+/* Returns whether this thread's last call has failed, an error then being set; needs the GIL. */
 static int noodle_failed(void)
 {
     if (!noodle_failure_count || !__atomic_load_n(noodle_failure_count, __ATOMIC_RELAXED))
@@ -50,17 +50,8 @@ static int noodle_failed(void)
     Py_XDECREF(module);
     return 1;
 }
-
-#undef Py_END_ALLOW_THREADS
-#define Py_END_ALLOW_THREADS PyEval_RestoreThread(_save); } if (noodle_failed()) return NULL;
 """
-"""What a compiled extension does about them; the table of its symbols sets the two pointers."""
-
-C_SYMBOLS = "".join(
-    f'{{"{name}", (void **)&{pointer}}}, '
-    for name, pointer in zip(SYMBOLS, ("noodle_failure_count", "noodle_failure_taker"), strict=True)
-)
-"""Entries of that table."""
+"""What the files of a compiled extension have for it, where the library reports failures."""
 
 _MESSAGE_MAX = 4000
 """Chosen: characters of a message; what a library says may be of any length."""

@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from noodle.bridges.native.compilers import Compiler
-from noodle.bridges.native.declarations import Declaration, from_prototypes
+from noodle.bridges.native.compilers import COMPILER_REMEDY, Compiler
+from noodle.bridges.native.contents import Contents, DeclaredContents
+from noodle.bridges.native.declarations import Declaration, Declarations, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.failures import checked, reports_failures
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
-from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
 from noodle.bridges.native.linker import find_with_dependencies
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import (
-    C_REMEDY,
     Choices,
     Interface,
     Source,
@@ -108,6 +108,7 @@ class Load:
             version=self._version,
             notes=tuple(self._notes),
             left_out=self._left_out,
+            variables=self._variables(),
         )
 
     @property
@@ -115,6 +116,9 @@ class Load:
         """Why functions of a source cannot be called, by their names."""
         left_out = self._interface.left_out if self._interface else ()
         return {one.name: f"{one.reason} ({one.where})" for one in left_out}
+
+    def _variables(self) -> Variables:
+        return VariablesHere(lambda name: self._opened_here().address_of(name))
 
     def _find(self) -> Path:
         location = self._request.location.removeprefix("c:")
@@ -133,7 +137,7 @@ class Load:
         kept = self._cache.path("crates")
         choices = Choices(self._compiler, options.optimization, stated, kept)
         kind, language = language_of(location, self._directory, choices)
-        reads = self._prototypes is None
+        reads = self._prototypes is None and not options.header
         try:
             source = Source(location, self._directory)
             compiled = compile_source(language, source, self._cache, reads_interface=reads)
@@ -192,6 +196,8 @@ class Load:
             )
 
     def _functions(self) -> NativeFunctions:
+        if self._options.header:
+            return self._header_functions()
         if not self._prototypes:
             return self._no_functions()
         if self._options.mode == "abi":
@@ -205,11 +211,34 @@ class Load:
             self._notes.append(f"called through libffi, which is slower: {error.summary}{remedy}")
         return self._libffi_functions()
 
+    def _header_functions(self) -> NativeFunctions:
+        from noodle.bridges.native.headers.load import header_extension
+
+        if self._request.prototypes:
+            raise SettingsError(
+                "a library is declared by its header or by prototypes, not by both",
+                expected="header or prototypes",
+                received="both",
+                where=self._shown,
+                remedy="leave the prototypes out; what is lacking goes into a header of your own",
+            )
+        extension = header_extension(
+            self._options,
+            self._path,
+            self._identity,
+            self._compiler,
+            self._cache,
+            location=self._request.location,
+            directory=self._directory,
+            exports=lambda: self._open().exports,
+        )
+        return self._compiled_with(lambda: (extension.key, extension.file))
+
     def _no_functions(self) -> NativeFunctions:
         self._open()
-        return NativeFunctions()
+        return NativeFunctions(DeclaredContents())
 
-    def _declarations(self) -> tuple[Declaration, ...]:
+    def _declarations(self) -> Declarations:
         """Return the declarations, after checking that the library has every function."""
         prototypes = self._prototypes or ()
         if isinstance(prototypes, str):
@@ -219,9 +248,10 @@ class Load:
         else:
             declarations = from_prototypes(prototypes)
         if self._interface:
-            return tuple(replace(d, name=unescaped(d.name)) for d in declarations)
+            functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
+            return replace(declarations, functions=tuple(functions))
         opened = self._open()
-        lacking = [d.name for d in declarations if not opened.is_function(d.name)]
+        lacking = [d.name for d in declarations.functions if not opened.is_function(d.name)]
         if lacking:
             raise self._missing_symbols(lacking, opened.exports)
         return declarations
@@ -243,23 +273,31 @@ class Load:
         )
 
     def _compiled_functions(self) -> NativeFunctions:
-        from noodle.bridges.native.extensions import compile_extension, extension_key
+        from noodle.bridges.native.compiled_contents import items_of
+        from noodle.bridges.native.extensions import (
+            ExtensionParts,
+            compile_extension,
+            extension_key,
+        )
 
-        compiler, level = self._compiler, self._options.optimization
+        compiler = self._compiler
         if compiler is None:
-            raise MissingToolError(_NO_COMPILER, remedy=C_REMEDY)
+            raise MissingToolError(_NO_COMPILER, remedy=COMPILER_REMEDY)
         text = _text_of(self._prototypes)
-        key = extension_key(text, self._path, self._identity, compiler.identity, level)
+        key = extension_key(text, self._path, self._identity, compiler.identity)
+
+        def describe(_: Path) -> ExtensionParts:
+            items, shapes = items_of(self._declarations(), checked=False)
+            reports = reports_failures(self._open().exports)
+            return ExtensionParts(items, shapes, reports_failures=reports)
+
+        return self._compiled_with(
+            lambda: (key, compile_extension(key, describe, self._cache, compiler))
+        )
+
+    def _compiled_with(self, extension: Callable[[], tuple[str, Path]]) -> NativeFunctions:
         try:
-            compiled = compile_extension(
-                key,
-                self._declarations,
-                self._cache,
-                compiler,
-                level,
-                reports_failures=lambda: reports_failures(self._open().exports),
-            )
-            return self._extension_functions(key, compiled)
+            return self._extension_functions(*extension())
         except (UsageError, CompilationError):
             raise
         except OSError as error:
@@ -276,7 +314,7 @@ class Load:
 
         extension = open_extension(key, compiled, self._path)
         note_opened(self._path, self._identity)
-        return self._bind(extension.declarations, extension.entry, compiled=True)
+        return self._bind(extension.contents, extension.entry, compiled=True)
 
     def _libffi_functions(self) -> NativeFunctions:
         from noodle.bridges.native.libffi import entry
@@ -284,21 +322,21 @@ class Load:
         opened = self._opened_here()
 
         def called(declaration: Declaration) -> Callable[..., Any]:
-            plain = entry(declaration, opened.address_of(declaration.name))
+            plain = entry(declaration, opened.address_of(declaration.exported))
             return checked(plain, opened.address_of, opened.exports)
 
-        return self._bind(self._declarations(), called, compiled=False)
+        return self._bind(DeclaredContents(self._declarations()), called, compiled=False)
 
     def _bind(
         self,
-        declarations: Sequence[Declaration],
+        contents: Contents,
         entry: Callable[[Declaration], Callable[..., Any]],
         *,
         compiled: bool,
     ) -> NativeFunctions:
         way = COMPILED if compiled else THROUGH_LIBFFI
         library = self._request.library
-        options = self._loop_options(declarations)
+        options = self._loop_options(contents)
 
         def make(declaration: Declaration) -> NativeFunction:
             called = entry(declaration)
@@ -307,15 +345,15 @@ class Load:
                 library, declaration, called, compiled=compiled, notes=(way,), loop=loop
             )
 
-        return NativeFunctions(declarations, make)
+        return NativeFunctions(contents, make)
 
     def _address(self, declaration: Declaration) -> int:
-        return self._opened_here().address_of(declaration.name)
+        return self._opened_here().address_of(declaration.exported)
 
-    def _loop_options(self, declarations: Sequence[Declaration]) -> LoopOptions:
+    def _loop_options(self, contents: Contents) -> LoopOptions:
         options = self._options
-        known = [declaration.name for declaration in declarations]
         named = options.thread_safe if isinstance(options.thread_safe, frozenset) else ()
+        known = list(contents.functions) if named else []
         for name in sorted(named):
             if name not in known:
                 raise SettingsError(

@@ -8,7 +8,7 @@ from typing import Any
 from _cffi_backend import FFI
 
 from noodle.bridges.native.argument_rules import Converter, Kind, Refusal
-from noodle.bridges.native.declarations import NativeType
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import AnyPointer, Pointer
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe, item_of_format, layout_refusal, type_of
@@ -143,8 +143,10 @@ class MemoryArgument(Kind):
             return None
         if nullable and isinstance(value, Pointer):
             return pointer_refusal(self.native, value)
-        if self.native.structure:
+        if self.native.structure or self.native.callback:
             expected = f"a pointer to {self.native.structure}, or None"
+            if self.native.callback:
+                expected = f"a function pointer ({self.native.c}) that a library returned, or None"
             return Refusal(ArgumentTypeError, expected, describe(value))
         why = self._explained(layout_refusal(self.native.type, value), value)
         if why is None and self.native.writes and memoryview(value).readonly:
@@ -159,7 +161,7 @@ class MemoryArgument(Kind):
             pointer = _pointer_converter(self.native, python_type)
             if pointer:
                 return pointer
-        return _reject if self.native.structure else self._shared
+        return _reject if self.native.structure or self.native.callback else self._shared
 
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.declarations import NativeType
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import Pointer
 from noodle.errors import ForeignError
 

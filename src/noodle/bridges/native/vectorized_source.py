@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import product
 from string import Template
 
-from noodle.bridges.native.declarations import Declaration, NativeType
+from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.native_types import NativeType
 from noodle.values import FLOAT_TYPES, INTEGER_RANGES
 
 __all__ = ["can_loop", "item_types", "loop_source"]
@@ -131,8 +132,10 @@ noodle_run(struct noodle_loop *loop, struct noodle_part *part, int64_t nanosecon
 def can_loop(declaration: Declaration) -> bool:
     """Return whether a function takes numbers and bools, at least one, and gives one."""
     types = [parameter.type for parameter in declaration.parameters]
-    return bool(types) and all(
-        native.type.name in _ITEM_TYPES for native in item_types(declaration)
+    return (
+        bool(types)
+        and not declaration.fixed
+        and all(native.type.name in _ITEM_TYPES for native in item_types(declaration))
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
-from noodle.bridges.native.declarations import Declaration, NativeType
+from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.failures import failure_in_worker
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.vectorized_loops import ArrayLoop
@@ -21,7 +22,7 @@ from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ForeignError, ReferenceReleasedError, RemoteCallError
 
-__all__ = ["IsolatedFunction"]
+__all__ = ["IsolatedFunction", "pointer_of"]
 
 
 class IsolatedFunction(DeclaredFunction):
@@ -236,13 +237,24 @@ def _converter_of(
     if native.type.name == "str":
         return partial(text_of, function=function)
     if native.type.name == "ptr":
-        return partial(_pointer, native.pointee, function, hold)
+        return partial(pointer_of, native.pointee, function, hold)
     return None
 
 
-def _pointer(
+def pointer_of(
     pointee: str, function: str, hold: Callable[[int], object], place: Any
 ) -> WorkerPointer | None:
+    """Return the pointer that a worker has sent, or None for null.
+
+    Args:
+        pointee: What it points to.
+        function: What gave it, in messages.
+        hold: Keeps its worker from being ended while it is referred to.
+        place: What was sent.
+
+    Raises:
+        ForeignError: It is no pointer.
+    """
     if place is None:
         return None
     if type(place) is not list or list(map(type, place)) != [int, int]:

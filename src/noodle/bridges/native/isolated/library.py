@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from noodle import _host
+from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.remote import pools
-from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
+from noodle.errors import ForeignError, LibraryLoadError, RemoteCallError, WorkerCrashedError
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
 from noodle.workers.worker import Worker
 
-__all__ = ["IsolatedLibrary", "LibraryInWorker"]
+__all__ = ["IsolatedLibrary", "LibraryInWorker", "WorkerVariables"]
 
 _PARTS = ("summary", "expected", "received", "where", "remedy")
 _SERVING = "noodle.bridges.native.isolated.serving"
@@ -58,6 +60,19 @@ class LibraryInWorker(RemoteModule):
         found: str | None = _host.request(self.reference(), Operation.METHOD, "version")
         return found
 
+    def variable(self, name: str) -> Any:
+        """Return what lies in a variable, as ``ServedLibrary.variable`` sends it."""
+        return _host.request(self.reference(), Operation.METHOD, "variable", name)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change a variable.
+
+        Args:
+            name: Its symbol.
+            value: A number, the place of a pointer, or None.
+        """
+        _host.request(self.reference(), Operation.METHOD, "assign", name, value)
+
     def hold(self, process: int) -> object:
         """Return what keeps a worker from being ended for idleness while it is referred to.
 
@@ -96,6 +111,45 @@ def _load_error(error: RemoteCallError) -> LibraryLoadError:
     texts = told.items() if isinstance(told, dict) else ()
     parts = {name: text for name, text in texts if name in _PARTS and isinstance(text, str)}
     return LibraryLoadError(parts.pop("summary", error.message), **parts)
+
+
+class WorkerVariables:
+    """The global variables of a library in a worker; see ``Variables``.
+
+    Args:
+        module: The library in its worker.
+    """
+
+    def __init__(self, module: LibraryInWorker) -> None:
+        self._module = module
+
+    def read(self, variable: Variable, shown: str) -> Any:
+        """Return the value of a variable; ``shown`` is its name in messages."""
+        from noodle.bridges.native.isolated.functions import pointer_of
+        from noodle.bridges.native.variables import is_number, is_text, value_from
+
+        found = self._module.variable(variable.name)
+        if is_number(variable):
+            if type(found) in (int, float, bool):
+                return found
+        elif found is None or (isinstance(found, bytes) and is_text(variable)):
+            return value_from(variable, found, shown)
+        elif not is_text(variable):
+            return pointer_of(variable.pointee, shown, self._module.hold, found)
+        raise ForeignError(
+            f"the worker sent no value of {shown}",
+            expected=variable.type.c,
+            received=type(found).__name__,
+            where=shown,
+        )
+
+    def write(self, variable: Variable, value: Any, shown: str) -> None:
+        """Change a variable; see ``Variables``."""
+        from noodle.bridges.native.variables import check_assignment
+
+        check_assignment(variable, value, shown, WorkerPointer)
+        pointer = isinstance(value, WorkerPointer)
+        self._module.assign(variable.name, list(value.place) if pointer else value)
 
 
 class IsolatedLibrary(NativeLibrary):

@@ -3,7 +3,6 @@
 from noodle.bridges.native.sources.builds import CompiledSource, Language, Source, compile_source
 from noodle.bridges.native.sources.interfaces import Interface, LeftOut, unescaped
 from noodle.bridges.native.sources.languages import (
-    C_REMEDY,
     Choices,
     is_source,
     language_of,
@@ -11,7 +10,6 @@ from noodle.bridges.native.sources.languages import (
 )
 
 __all__ = [
-    "C_REMEDY",
     "Choices",
     "CompiledSource",
     "Interface",

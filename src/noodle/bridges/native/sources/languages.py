@@ -7,12 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from noodle.bridges.native.compilers import Compiler, find_cplusplus_compiler, find_ziglang
+from noodle.bridges.native.compilers import (
+    COMPILER_REMEDY,
+    Compiler,
+    find_cplusplus_compiler,
+    find_ziglang,
+)
 from noodle.bridges.native.sources.builds import Language
 from noodle.errors import MissingToolError, TargetError
 
 __all__ = [
-    "C_REMEDY",
     "Choices",
     "SourceKind",
     "is_source",
@@ -20,7 +24,6 @@ __all__ = [
     "refuse_other_language",
 ]
 
-C_REMEDY = "apt install gcc, or pip install ziglang"
 _CPLUSPLUS_REMEDY = "apt install g++, or pip install ziglang"
 
 _OTHER_LANGUAGES = {".f90": "Fortran", ".go": "Go", ".zig": "Zig", ".s": "assembler"}
@@ -60,7 +63,7 @@ def _c(location: str, choices: Choices) -> Language:
     from noodle.bridges.native.sources.c_languages import CLanguage
 
     if choices.compiler is None:
-        raise _missing("a C compiler", location, C_REMEDY)
+        raise _missing("a C compiler", location, COMPILER_REMEDY)
     return CLanguage(choices.compiler, choices.optimization)
 
 
