@@ -269,6 +269,7 @@ export class ArgumentError extends UsageError {}
 export class ArityError extends ArgumentError {}
 export class ArgumentTypeError extends ArgumentError {}
 export class ArgumentRangeError extends ArgumentError {}
+export class ShapeError extends ArgumentError {}
 export class NoMatchingSignatureError extends ArgumentError {}
 export class PlacementError extends UsageError {}
 export class PermissionDeniedError extends UsageError {}

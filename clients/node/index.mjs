@@ -22,6 +22,7 @@ export const {
   ArityError,
   ArgumentTypeError,
   ArgumentRangeError,
+  ShapeError,
   NoMatchingSignatureError,
   PlacementError,
   PermissionDeniedError,

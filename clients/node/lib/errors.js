@@ -51,6 +51,7 @@ const TREE = {
       ArityError: {},
       ArgumentTypeError: {},
       ArgumentRangeError: {},
+      ShapeError: {},
       NoMatchingSignatureError: {},
     },
     PlacementError: {},
