@@ -13,6 +13,7 @@
 #include "noodle/arena.h"
 #include "noodle/channel.h"
 #include "noodle/protocol.h"
+#include "exceptions.h"
 #include "wire_python.h"
 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)

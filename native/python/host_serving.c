@@ -8,19 +8,6 @@
 
 /* ------------------------------------------------------------------------------------ Answers */
 
-static PyObject *
-take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback != NULL)
-        PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 static int
 send_value(host_thread *thread, host_lane *lane, const noodle_record *request, uint16_t kind,
            PyObject *value)

@@ -303,8 +303,10 @@ def test_what_it_gives_after_the_end_of_its_worker_goes_nowhere(
 ) -> None:
     worker = worker_of(module)
     outcome: list[str] = []
+    begun = threading.Event()
 
     async def stubborn() -> str:
+        begun.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -312,7 +314,7 @@ def test_what_it_gives_after_the_end_of_its_worker_goes_nowhere(
         return "late"
 
     module.start(stubborn)
-    wait_until(lambda: worker.link.statistics()["callbacks"])
+    assert begun.wait(LIMIT)
     worker.link.kill()
     wait_until(lambda: outcome)
     other = load()

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from noodle.errors import CompilationError
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
 
 __all__ = [
     "COMPILER_REMEDY",
@@ -19,6 +23,7 @@ __all__ = [
     "find_program",
     "find_ziglang",
     "report_of",
+    "run_compiler",
 ]
 
 COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
@@ -129,21 +134,10 @@ class Compiler:
         Raises:
             CompilationError: It did not run, or reported errors; they are in the message.
         """
-        import subprocess
-
-        try:
-            result = subprocess.run(
-                [*self.command, *arguments],
-                cwd=directory,
-                env=_environment(private),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"no end after {_TIMEOUT} s"
-            raise CompilationError(f"the compiler {self.name} did not run: {reason}") from error
+        command = [*self.command, *arguments]
+        result = run_compiler(
+            f"the compiler {self.name}", command, directory, _environment(private)
+        )
         if result.returncode:
             raise CompilationError(
                 f"{self.name} did not compile {source}",
@@ -152,6 +146,43 @@ class Compiler:
                 where=source,
             )
         return result.stdout
+
+
+def run_compiler(
+    name: str,
+    command: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    seconds: float = _TIMEOUT,
+) -> CompletedProcess[bytes]:
+    """Run a compiler of any language in a child process, to its end.
+
+    Args:
+        name: Its name in messages.
+        command: The program and its arguments.
+        directory: The child's working directory.
+        environment: All of the child's environment variables.
+        seconds: How long it may take.
+
+    Raises:
+        CompilationError: It did not run, or not to its end in time.
+    """
+    import subprocess
+
+    try:
+        return subprocess.run(
+            command,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"no end after {seconds:g} s"
+        raise CompilationError(f"{name} did not run: {reason}") from error
 
 
 def _environment(private: Path) -> dict[str, str]:

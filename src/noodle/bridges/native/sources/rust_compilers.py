@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
-from noodle.bridges.native.compilers import find_program, report_of
+from noodle.bridges.native.compilers import find_program, report_of, run_compiler
 from noodle.errors import CompilationError, MissingToolError
 
 __all__ = ["RUST_LEVELS", "RustTool", "find_rust_tool"]
@@ -41,7 +41,7 @@ class RustTool:
         private: Path,
         directory: Path,
         variables: Mapping[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[bytes]:
+    ) -> CompletedProcess[bytes]:
         """Run the program in a child process.
 
         Args:
@@ -57,19 +57,8 @@ class RustTool:
         """
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "CARGO_TERM_COLOR": "never"}
         environment |= {"TMPDIR": str(private), **(variables or {})}
-        try:
-            done = subprocess.run(
-                [str(self.path), *arguments],
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"no end after {_TIMEOUT} s"
-            raise CompilationError(f"{self.name} did not run: {reason}") from error
+        command = [str(self.path), *arguments]
+        done = run_compiler(self.name, command, directory, environment, seconds=_TIMEOUT)
         if done.returncode and b"linker `cc` not found" in done.stderr:
             raise MissingToolError(
                 f"{self.name} needs a C compiler to link {source}",
