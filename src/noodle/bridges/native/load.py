@@ -20,6 +20,7 @@ from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import (
     Choices,
+    CompiledSource,
     Interface,
     Source,
     compile_source,
@@ -132,23 +133,32 @@ class Load:
         return path
 
     def _compile(self, location: str) -> Path:
+        reads = self._prototypes is None and not self._options.header
+        compiled, example = self._compiled_source(location, reads_interface=reads)
+        self._notes += compiled.notes
+        if reads:
+            self._use(compiled.interface, location, example)
+        return compiled.path
+
+    def _compiled_source(
+        self, location: str, *, reads_interface: bool
+    ) -> tuple[CompiledSource, str]:
+        """Return what a source compiles to, and an example of a function in its language."""
         options = self._options
         stated = "optimization" in self._request.options
         kept = self._cache.path("crates")
         choices = Choices(self._compiler, options.optimization, stated, kept)
         kind, language = language_of(location, self._directory, choices)
-        reads = self._prototypes is None and not options.header
         try:
             source = Source(location, self._directory)
-            compiled = compile_source(language, source, self._cache, reads_interface=reads)
+            compiled = compile_source(
+                language, source, self._cache, reads_interface=reads_interface
+            )
         except OSError as error:
             if isinstance(error, NoodleError):
                 raise
             raise CompilationError(_not_written(error), where=location) from error
-        self._notes += compiled.notes
-        if reads:
-            self._use(compiled.interface, location, kind.example)
-        return compiled.path
+        return compiled, kind.example
 
     def _use(self, interface: Interface, location: str, example: str) -> None:
         """Take the prototypes from what a source says of its functions."""
@@ -379,7 +389,7 @@ class Load:
             return None
 
         def unchanged() -> bool:
-            return self._compile(location) == self._path
+            return self._compiled_source(location, reads_interface=False)[0].path == self._path
 
         return LoopSource(self._directory / location, self._path.name, unchanged)
 
