@@ -73,11 +73,24 @@ def time_handle(
     keywords: Mapping[str, Any],
     expected: Any,
     repeats: int,
+    statements: Mapping[str, str] | None = None,
+    names: Mapping[str, Any] | None = None,
 ) -> dict[str, Sample]:
-    """Time a handle (as ``ours``) beside its peers, and check that it counted each of its calls."""
+    """Time a handle (as ``ours``) beside its peers, and check that it counted each of its calls.
+
+    Args:
+        handle: The handle.
+        peers: The other callables, by name.
+        args: The positional arguments of every call.
+        keywords: Its keyword arguments.
+        expected: What every call returns.
+        repeats: Timings of each.
+        statements: How peers are called that need their arguments made ready; see ``call_timer``.
+        names: What such a statement uses.
+    """
     before = noodle.stats(handle)
     timers = {
-        name: call_timer(function, args, keywords, expected)
+        name: call_timer(function, args, keywords, expected, (statements or {}).get(name), names)
         for name, function in {"ours": handle, **peers}.items()
     }
     times = time_statements(timers, repeats)

@@ -155,13 +155,24 @@ def call_timer(
     args: Sequence[Any],
     keywords: Mapping[str, Any],
     expected: Any,
+    statement: str | None = None,
+    other_names: Mapping[str, Any] | None = None,
 ) -> StatementTimer:
-    """Return a timer of a call in which the function and all arguments are local variables."""
+    """Return a timer of a call in which the function and all arguments are local variables.
+
+    Args:
+        function: What is called.
+        args: Its positional arguments.
+        keywords: Its keyword arguments.
+        expected: What it must return.
+        statement: The call, of ``function``, ``argument_0`` and so on; None for the plain one.
+        other_names: What else the statement uses.
+    """
     positional = {f"argument_{index}": value for index, value in enumerate(args)}
     named = {f"keyword_{name}": value for name, value in keywords.items()}
     parts = [*positional, *(f"{name}=keyword_{name}" for name in keywords)]
-    names = {"function": function, **positional, **named}
-    return StatementTimer(f"function({', '.join(parts)})", names, expected)
+    names = {"function": function, **positional, **named, **(other_names or {})}
+    return StatementTimer(statement or f"function({', '.join(parts)})", names, expected)
 
 
 def time_statements(timers: Mapping[str, StatementTimer], repeats: int) -> dict[str, Sample]:

@@ -1,41 +1,50 @@
-"""P2: a C function on scalars through a plan, beside cffi in API mode and ctypes.
+"""P2: a C function through a plan, beside cffi in API mode, ctypes and nanobind.
 
-All three call the same function of the same shared library. The cffi module is the usual one:
-``set_source`` with the library to link, compiled by ``FFI.compile``; ctypes knows ``argtypes`` and
-``restype``.
+All call the same functions of the same shared library; see ``native_peers.py``. Numbers, a text,
+bytes and arrays of a few items, so that what is timed is the call.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
-import os
-import shlex
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import noodle
 from handle_calls import time_handle
 from measure import BenchmarkError
+from native_peers import cffi_module, ctypes_function, nanobind_module
 from noodle.bridges.native.compilers import Compiler, find_compiler
 from results import Budget, Row
 
 ITEM = "P2"
-BUDGETS = {"cffi API mode": Budget("ratio", 1.3), "ctypes": Budget("ratio", 0.45)}
+CFFI, CTYPES = "cffi API mode", "ctypes"
+BUDGETS = {CFFI: Budget("ratio", 1.3), CTYPES: Budget("ratio", 0.45)}
 
 SOURCE = Path(__file__).with_name("scalars.c")
 LIBM = "libm.so.6"
-CTYPES = {"double": ctypes.c_double, "int32_t": ctypes.c_int32}
+
+ENCODED = "function(argument_0.encode())"
+FROM_BUFFER = "function(from_buffer('double[]', argument_0), argument_1)"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A C function, where it comes from, and a call of it."""
+    """A C function, where it comes from, and a call of it.
+
+    Args:
+        name: Its name.
+        library: Where it comes from.
+        returns: What it returns, in C.
+        parameters: What it takes, in C.
+        args: What it is called with.
+        expected: What it must return.
+        statements: How peers are called that need their arguments made ready.
+    """
 
     name: str
     library: str
@@ -43,6 +52,7 @@ class Case:
     parameters: tuple[str, ...]
     args: tuple[Any, ...]
     expected: Any
+    statements: dict[str, str] = field(default_factory=dict)
 
     @property
     def prototype(self) -> str:
@@ -54,6 +64,19 @@ CASES = (
     Case("add_three", "scalars", "double", ("double",) * 3, (1.5, 2.5, 3.5), 7.5),
     Case("add_integers", "scalars", "int32_t", ("int32_t",) * 2, (40, 2), 42),
     Case("forty_two", "scalars", "int32_t", (), (), 42),
+    Case(
+        *("text_length", "scalars", "size_t", ("const char *",), ("hello, world",), 12),
+        statements={CFFI: ENCODED, CTYPES: ENCODED},
+    ),
+    Case("checksum", "scalars", "uint32_t", ("const uint8_t *", "size_t"), (b"ab", 2), 3105),
+    Case(
+        *("total", "scalars", "double", ("const double *", "size_t"), (np.ones(8), 8), 8.0),
+        statements={CFFI: FROM_BUFFER},
+    ),
+    Case(
+        *("double_all", "scalars", "void", ("double *", "size_t"), (np.zeros(8), 8), None),
+        statements={CFFI: FROM_BUFFER},
+    ),
 )
 
 
@@ -62,11 +85,12 @@ def run(*, quick: bool) -> list[Row]:
         build = Path(directory)
         compiler = require_compiler()
         libraries = {LIBM: LIBM, "scalars": str(shared_library(compiler, build))}
-        compiled = cffi_functions(compiler, build)
+        compiled = cffi_module(compiler, [case.prototype for case in CASES], build)
+        bound = None if quick else nanobind_module(build)
         return [
             row
             for case in CASES
-            for row in measure(case, libraries[case.library], compiled, 5 if quick else 1000)
+            for row in measure(case, libraries[case.library], compiled, bound, 5 if quick else 1000)
         ]
 
 
@@ -83,13 +107,18 @@ def shared_library(compiler: Compiler, directory: Path) -> Path:
     return path
 
 
-def measure(case: Case, library: str, compiled: Any, repeats: int) -> list[Row]:
+def measure(case: Case, library: str, compiled: Any, bound: Any, repeats: int) -> list[Row]:
     handle = getattr(noodle.load(library, prototypes=case.prototype), case.name)
     peers = {
-        "cffi API mode": getattr(compiled, case.name),
-        "ctypes": ctypes_function(case, library),
+        CFFI: getattr(compiled.lib, case.name),
+        CTYPES: ctypes_function(library, case.name, case.returns, case.parameters),
     }
-    times = time_handle(handle, peers, case.args, {}, case.expected, repeats)
+    if bound is not None:
+        peers["nanobind"] = getattr(bound, case.name)
+    names = {"from_buffer": compiled.ffi.from_buffer}
+    times = time_handle(
+        handle, peers, case.args, {}, case.expected, repeats, case.statements, names
+    )
     return [
         Row(
             ITEM if budget else "context",
@@ -100,58 +129,15 @@ def measure(case: Case, library: str, compiled: Any, repeats: int) -> list[Row]:
             peer,
             budget,
         )
-        for peer, budget in budgets(case).items()
+        for peer, budget in budgets(case, peers).items()
     ]
 
 
-def budgets(case: Case) -> dict[str, Budget | None]:
+def budgets(case: Case, peers: dict[str, Any]) -> dict[str, Budget | None]:
     """Return the budget against each peer.
 
     ctypes spends its time on arguments. A call without any is mostly the release of the GIL, which
-    alone takes longer than 0.45 of ctypes, so that the budget concerns calls that pass a scalar.
+    alone takes longer than 0.45 of ctypes, so that the budget concerns calls that pass something.
     """
-    return {**BUDGETS, "ctypes": BUDGETS["ctypes"] if case.parameters else None}
-
-
-def ctypes_function(case: Case, library: str) -> Any:
-    function: Any = getattr(ctypes.CDLL(library), case.name)
-    function.argtypes = [CTYPES[name] for name in case.parameters]
-    function.restype = CTYPES[case.returns]
-    return function
-
-
-def cffi_functions(compiler: Compiler, directory: Path) -> Any:
-    """Return the ``lib`` of a cffi module with every function, linked the usual way."""
-    from cffi import FFI
-
-    builder = FFI()
-    builder.cdef("\n".join(case.prototype for case in CASES))
-    own = [case.prototype for case in CASES if case.library != LIBM]
-    builder.set_source(
-        "scalars_cffi",
-        "\n".join(["#include <math.h>", "#include <stdint.h>", *own]),
-        libraries=["m", "scalars"],
-        library_dirs=[str(directory)],
-        extra_link_args=[f"-Wl,-rpath,{directory}"],
-    )
-    with environment("CC", shlex.join(compiler.command)):
-        path = builder.compile(tmpdir=str(directory))
-    spec = spec_from_file_location("scalars_cffi", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.lib
-
-
-@contextmanager
-def environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    found = {peer: BUDGETS.get(peer) for peer in peers}
+    return found if case.parameters else {**found, CTYPES: None}

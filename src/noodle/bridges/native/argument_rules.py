@@ -44,7 +44,8 @@ class Argument(Protocol):
 
         Args:
             python_type: The exact type of the value.
-            compiled: Whether the call goes through a compiled extension, which checks numbers.
+            compiled: Whether the call goes through a compiled extension, which checks numbers and
+                takes texts and buffers itself.
         """
 
     def shares(self, python_type: type) -> bool:

@@ -8,11 +8,18 @@ from __future__ import annotations
 __all__ = ["CONVERSIONS"]
 
 CONVERSIONS = r"""
+#define PY_SSIZE_T_CLEAN
 #define _CFFI_NO_LIMITED_API
 #include "_cffi_include.h"
 #include <dlfcn.h>
 #include <float.h>
 #include <stdint.h>
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define NOODLE_NATIVE_ORDER "@=<"
+#else
+#define NOODLE_NATIVE_ORDER "@=>!"
+#endif
 
 /* Whether a float is the number that it was made from; a float as small as this one always is. */
 static int noodle_holds(PyObject *number, double value)
@@ -112,23 +119,33 @@ static const struct _cffi_type_context_s noodle_types = {
     .types = _cffi_types, .globals = noodle_globals, .num_globals = 1, .num_types = 6,
 };
 
-/* Returns whether a value is memory, whose address it then gives; else an error is set. */
-static int noodle_to_pointer(PyObject *value, int type, char **pointer)
+/* Gives the UTF-8 of a text, which lives as long as the text; else an error is set. */
+static int noodle_to_text(PyObject *value, char **pointer)
 {
-    if (PyBytes_CheckExact(value)) {
-        *pointer = PyBytes_AS_STRING(value);
-        return 1;
+    Py_ssize_t size;
+    const char *text = PyUnicode_AsUTF8AndSize(value, &size);
+    if (text == NULL)
+        return 0;
+    if (strlen(text) != (size_t)size) {
+        PyErr_SetString(PyExc_ValueError, "expected text without NUL");
+        return 0;
     }
-    Py_ssize_t size = _cffi_prepare_pointer_call_argument(_cffi_type(type), value, pointer);
-    if (size > 0)
-        PyErr_SetString(PyExc_TypeError, "expected memory");
-    return size == 0;
+    *pointer = (char *)text;
+    return 1;
 }
 
-/* The address of a function, as the self of its wrapper. */
+/* What the memory of an argument may consist of: kind 'v' is anything, 'b' truth values, 'i', 'u' and
+ * 'f' numbers; 0 where no buffer is taken. */
 typedef struct {
-    PyObject_HEAD
+    char kind;
+    unsigned char size, writes;
+} NoodleItems;
+
+/* A function, as the self of its wrapper: its address, and the items of each of its parameters. */
+typedef struct {
+    PyObject_VAR_HEAD
     void *address;
+    NoodleItems items[];
 } NoodleAddress;
 
 static void noodle_forget(PyObject *self) { PyObject_Free(self); }
@@ -137,9 +154,70 @@ static PyTypeObject noodle_address_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "noodle.FunctionAddress",
     .tp_basicsize = sizeof(NoodleAddress),
+    .tp_itemsize = sizeof(NoodleItems),
     .tp_dealloc = noodle_forget,
     .tp_flags = Py_TPFLAGS_DEFAULT,
 };
+
+/* The memory of arguments, lent for the time of a call: nobody may free or move it meanwhile. */
+typedef struct {
+    int count;
+    Py_buffer *views;
+} NoodleLent;
+
+static void noodle_give_back(NoodleLent *lent)
+{
+    while (lent->count > 0)
+        PyBuffer_Release(&lent->views[--lent->count]);
+}
+
+/* The kind of a format of one letter (PEP 3118) in the machine's own order, or 0. */
+static char noodle_kind_of(const char *format)
+{
+    while (*format != '\0' && strchr(NOODLE_NATIVE_ORDER, *format) != NULL)
+        format++;
+    if (format[0] == '\0' || format[1] != '\0')
+        return 0;
+    if (*format == '?')
+        return 'b';
+    return strchr("bhilqn", *format) ? 'i' : strchr("cBHILQN", *format) ? 'u'
+         : strchr("fd", *format) ? 'f' : 0;
+}
+
+/* Returns whether a value is memory of such items, whose address it then gives; else an error is set. */
+static int noodle_to_memory(PyObject *value, NoodleItems items, NoodleLent *lent, char **pointer)
+{
+    Py_buffer *view = &lent->views[lent->count];
+    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (items.writes ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(value, view, flags) < 0)
+        return 0;
+    lent->count++;
+    if (items.kind != 'v'
+        && (view->itemsize != items.size || noodle_kind_of(view->format) != items.kind)) {
+        PyErr_SetString(PyExc_TypeError, "expected memory of other items");
+        return 0;
+    }
+    *pointer = view->buf;
+    return 1;
+}
+
+/* Returns whether a value is a pointer, or memory that has one; else an error is set. */
+static int noodle_to_pointer(PyObject *value, int type, NoodleItems items, NoodleLent *lent,
+                             char **pointer)
+{
+    if (PyBytes_CheckExact(value)) {
+        *pointer = PyBytes_AS_STRING(value);
+        return 1;
+    }
+    if (type == NOODLE_TEXT && PyUnicode_Check(value))
+        return noodle_to_text(value, pointer);
+    if (items.kind != 0 && PyObject_CheckBuffer(value))
+        return noodle_to_memory(value, items, lent, pointer);
+    Py_ssize_t size = _cffi_prepare_pointer_call_argument(_cffi_type(type), value, pointer);
+    if (size > 0)
+        PyErr_SetString(PyExc_TypeError, "expected memory");
+    return size == 0;
+}
 
 /* Between these two, other threads of Python run. */
 static PyThreadState *noodle_leave(void)
@@ -168,9 +246,10 @@ typedef union {
         break;
 
 /* Returns whether all arguments fit their kinds, one letter each; else an error is set. */
-static int noodle_to_values(PyObject *const *args, const char *kinds, NoodleValue *values)
+static int noodle_to_values(PyObject *const *args, const char *kinds, const NoodleItems *items,
+                            NoodleLent *lent, NoodleValue *values)
 {
-    for (; *kinds != '\0'; kinds++, args++, values++)
+    for (; *kinds != '\0'; kinds++, args++, items++, values++)
         switch (*kinds) {
         NOODLE_CASE('b', int8_t) NOODLE_CASE('h', int16_t)
         NOODLE_CASE('i', int32_t) NOODLE_CASE('l', int64_t)
@@ -178,8 +257,8 @@ static int noodle_to_values(PyObject *const *args, const char *kinds, NoodleValu
         NOODLE_CASE('I', uint32_t) NOODLE_CASE('L', uint64_t)
         NOODLE_CASE('f', float) NOODLE_CASE('d', double) NOODLE_CASE('?', _Bool)
         default:
-            if (!noodle_to_pointer(*args, *kinds == 't' ? NOODLE_TEXT : NOODLE_POINTER,
-                                   &values->pointer_))
+            if (!noodle_to_pointer(*args, *kinds == 't' ? NOODLE_TEXT : NOODLE_POINTER, *items,
+                                   lent, &values->pointer_))
                 return 0;
         }
     return 1;

@@ -73,19 +73,22 @@ static PyObject *noodle_open(PyObject *self, PyObject *path)
 static PyObject *noodle_entry(PyObject *self, PyObject *args)
 {
     (void)self;
-    const char *symbol;
+    const char *symbol, *items;
     int shape;
-    if (!PyArg_ParseTuple(args, "si", &symbol, &shape))
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "siy#", &symbol, &shape, &items, &size))
         return NULL;
     if (shape < 0 || shape >= NOODLE_SHAPES)
         return PyErr_Format(PyExc_IndexError, "no shape %d", shape);
     void *address = dlsym(noodle_library, symbol);
     if (address == NULL)
         return PyErr_Format(PyExc_AttributeError, "%s", symbol);
-    NoodleAddress *owner = PyObject_New(NoodleAddress, &noodle_address_type);
+    Py_ssize_t count = size / (Py_ssize_t)sizeof(NoodleItems);
+    NoodleAddress *owner = PyObject_NewVar(NoodleAddress, &noodle_address_type, count);
     if (owner == NULL)
         return NULL;
     owner->address = address;
+    memcpy(owner->items, items, count * sizeof(NoodleItems));
     PyObject *entry = PyCFunction_New(noodle_shape(shape), (PyObject *)owner);
     Py_DECREF(owner);
     return entry;

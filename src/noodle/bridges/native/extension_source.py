@@ -2,7 +2,8 @@
 
 Functions that take and give the same types at the machine's level share one wrapper: a library of a
 thousand functions has some two hundred of these *shapes*. A callable of Python is a wrapper with
-the address of its function, so a call costs what one of cffi's own wrappers costs. Many shapes are
+the address of its function and what its pointers point to, so a call costs what one of cffi's own
+wrappers costs. Many shapes are
 split into two files, which are compiled side by side.
 """
 
@@ -137,23 +138,27 @@ def _wrapper(index: int, shape: Shape, after: str) -> str:
     result, *kinds = shape
     parameters = [kind for kind in kinds if kind != "..."]
     count = len(parameters)
+    lends = any(kind in _POINTERS for kind in parameters)
     together = count > _MOST_INLINE
     convert = _converted_together(parameters) if together else _converted_one_by_one(parameters)
     values = [f"a[{i}].{_member(k)}" if together else f"a{i}" for i, k in enumerate(parameters)]
     declared = kinds[: kinds.index("...") + 1] if "..." in kinds else parameters
     pointer = f"{result} (*)({', '.join(declared) or 'void'})"
-    call = f"(({pointer})((NoodleAddress *)self)->address)({', '.join(values)});"
+    call = f"(({pointer})function->address)({', '.join(values)});"
     return "\n".join(
         [
             f"static PyObject *noodle_call_{index}"
             "(PyObject *self, PyObject *const *args, Py_ssize_t count)",
             "{",
+            "    NoodleAddress *function = (NoodleAddress *)self;",
             f"    if (count != {count})",
             f"        return noodle_miscounted(count, {count});",
+            *(_lent(sum(kind in _POINTERS for kind in parameters)) if lends else ()),
             *convert,
             "    PyThreadState *thread = noodle_leave();",
             f"    {call}" if result == "void" else f"    {result} result = {call}",
             "    noodle_return(thread);",
+            "    noodle_give_back(&lent);" if lends else "",
             after,
             f"    {_returned(result)}",
             "}",
@@ -161,28 +166,39 @@ def _wrapper(index: int, shape: Shape, after: str) -> str:
     )
 
 
+def _lent(most: int) -> Iterable[str]:
+    yield f"    Py_buffer views[{most}];"
+    yield "    NoodleLent lent = {0, views};"
+
+
 def _converted_one_by_one(parameters: Sequence[str]) -> Iterable[str]:
+    lends = any(kind in _POINTERS for kind in parameters)
     for index, kind in enumerate(parameters):
         if kind in _POINTERS:
             yield f"    char *a{index};"
-            converted = f"noodle_to_pointer(args[{index}], {_POINTERS[kind]}, &a{index})"
+            given = f"{_POINTERS[kind]}, function->items[{index}], &lent"
+            converted = f"noodle_to_pointer(args[{index}], {given}, &a{index})"
         else:
             yield f"    {kind} a{index};"
             converted = f"noodle_to_{kind}(args[{index}], &a{index})"
         yield f"    if (!{converted})"
-        yield "        return NULL;"
+        yield f"        {_REFUSED if lends else 'return NULL;'}"
 
 
 def _converted_together(parameters: Sequence[str]) -> Iterable[str]:
     letters = "".join(_LETTERS[kind] for kind in parameters)
+    lends = any(kind in _POINTERS for kind in parameters)
+    lent = "&lent" if lends else "NULL"
     yield f"    NoodleValue a[{len(parameters)}];"
-    yield f'    if (!noodle_to_values(args, "{letters}", a))'
-    yield "        return NULL;"
+    yield f'    if (!noodle_to_values(args, "{letters}", function->items, {lent}, a))'
+    yield f"        {_REFUSED if lends else 'return NULL;'}"
 
 
 def _member(kind: str) -> str:
     return "pointer_" if kind in _POINTERS else f"{kind}_"
 
+
+_REFUSED = "return noodle_give_back(&lent), NULL;"
 
 _LETTERS = {
     **{f"{sign}int{bits}_t": letter for sign, letters in (("", "bhil"), ("u", "BHIL"))

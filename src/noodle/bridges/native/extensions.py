@@ -34,7 +34,7 @@ __all__ = [
     "read_contents",
 ]
 
-_FORMAT = "4"
+_FORMAT = "9"
 
 _CALLS_LEVEL = "-O1"
 """Measured: wrappers compiled with more take twice as long to compile, and as long to run."""
@@ -75,7 +75,8 @@ class Extension:
     def entry(self, declaration: Declaration) -> Callable[..., Any]:
         """Return the callable of one of the declared functions."""
         shape, _ = self._module.find(f"f {declaration.name}")
-        called: Callable[..., Any] = self._module.entry(declaration.exported, shape)
+        items = b"".join(parameter.type.items for parameter in declaration.parameters)
+        called: Callable[..., Any] = self._module.entry(declaration.exported, shape, items)
         return called
 
 

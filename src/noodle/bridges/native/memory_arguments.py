@@ -41,11 +41,11 @@ class TextArgument(Kind):
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
         if issubclass(python_type, str):
-            return _encode
+            return None if compiled else _encode
         if issubclass(python_type, bytes):
             return None
         if issubclass(python_type, bytearray):
-            return _share
+            return None if compiled else _share
         return _pointer_converter(self.native, python_type)
 
     def shares(self, python_type: type) -> bool:
@@ -103,7 +103,7 @@ class BytesArgument(Kind):
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
-        return None if issubclass(python_type, bytes) else self._shared
+        return None if compiled or issubclass(python_type, bytes) else self._shared
 
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""
@@ -161,7 +161,9 @@ class MemoryArgument(Kind):
             pointer = _pointer_converter(self.native, python_type)
             if pointer:
                 return pointer
-        return _reject if self.native.structure or self.native.callback else self._shared
+        if self.native.structure or self.native.callback:
+            return _reject
+        return None if compiled and any(self.native.items) else self._shared
 
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""

@@ -100,6 +100,23 @@ class NativeType:
             return "char *"
         return C_NUMBERS.get(self.type.name, "void *")
 
+    @property
+    def items(self) -> bytes:
+        """The items of a buffer that a compiled extension may be given, as it is told of them.
+
+        They are the kind as a letter, the size in bytes, and whether they are written to; all 0
+        where no buffer is taken.
+        """
+        if self.structure or self.callback or self.type.name in C_NUMBERS:
+            return bytes(3)
+        if self.type.name in ("str", "bytes"):
+            return b"u\x01\x00"
+        item = self.type.item.name if self.type.item else "void"
+        if item == "void":
+            return b"v\x00" + bytes([self.writes])
+        size = 1 if item == "bool" else int(item[1:] if item[1:].isdigit() else 0) // 8
+        return bytes([ord(item[0]), size, self.writes]) if size else bytes(3)
+
     def spelled(self, name: str) -> str:
         """Return the C declaration of a parameter or function of this type."""
         pointer = re.match(r"(.*?\(\*[a-z ]*)(\).*)", self.c)

@@ -10,6 +10,7 @@ from noodle.bridges.native.argument_rules import Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
+from noodle.bridges.native.native_types import C_NUMBERS
 from noodle.bridges.native.pointers import Pointer, WorkerPointer
 from noodle.errors import ArgumentTypeError
 
@@ -54,7 +55,9 @@ class SentArgument:
             return None
         if issubclass(python_type, (Pointer, FFI.CData)):
             return _reject
-        return self._rules.converter(python_type, compiled=compiled)
+        # Texts and memory are made ready here; the worker's compiled functions check numbers alone.
+        checked_there = compiled and self._native.type.name in C_NUMBERS
+        return self._rules.converter(python_type, compiled=checked_there)
 
     def shares(self, python_type: type) -> bool:
         """Return whether the converter of this type gives the value's own memory."""
