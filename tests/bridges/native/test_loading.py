@@ -388,8 +388,10 @@ class TestOptions:
 
     def test_every_option_is_listed(self) -> None:
         of_libraries = {"mode", "optimization", "library_paths", "dependencies", "cache_directory"}
+        of_functions = {"functions", "errors", "encoding", "message", "free", "nullable"}
+        of_functions |= {"codes", "infer", "annotations"}
         of_workers = {"worker", "environment", "memory", "shared_memory"}
-        assert of_libraries | of_workers == NativeBridge().option_names
+        assert of_libraries | of_functions | of_workers == NativeBridge().option_names
         assert NativeBridge().missing() is None
 
 

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from noodle.bridges.native.annotation_tables import natural_plans
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declaration, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.linker import find_with_dependencies
+from noodle.bridges.native.natural_functions import NaturalFunction
+from noodle.bridges.native.natural_load import LibraryCompanions, annotations_of
+from noodle.bridges.native.natural_plans import NaturalPlan
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
@@ -261,14 +265,29 @@ class Load:
         *,
         compiled: bool,
     ) -> NativeFunctions:
-        way = COMPILED if compiled else THROUGH_LIBFFI
+        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         library = self._request.library
+        plans, constants = self._natural(declarations)
+        companions = LibraryCompanions(declarations, entry, constants)
 
         def make(declaration: Declaration) -> NativeFunction:
             called = entry(declaration)
-            return NativeFunction(library, declaration, called, compiled=compiled, notes=(way,))
+            plan = plans.get(declaration.name)
+            if plan:
+                return NaturalFunction(
+                    library, plan, called, companions, compiled=compiled, notes=notes
+                )
+            return NativeFunction(library, declaration, called, compiled=compiled, notes=notes)
 
-        return NativeFunctions(declarations, make)
+        functions = companions.functions = NativeFunctions(declarations, make)
+        return functions
+
+    def _natural(
+        self, declarations: Sequence[Declaration]
+    ) -> tuple[Mapping[str, NaturalPlan], Mapping[int, str]]:
+        """Return the plans of annotated functions, and the names of numbers."""
+        said = annotations_of(self._options, self._shown, self._directory)
+        return natural_plans(declarations, said), said.constants()
 
 
 def _not_written(error: OSError) -> str:

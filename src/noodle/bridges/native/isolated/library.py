@@ -33,14 +33,16 @@ class LibraryInWorker(RemoteModule):
         super().__init__(pool, shown)
         self._opening = opening
 
-    def function(self, name: str) -> _host.RemoteFunction:
+    def function(self, name: str, kind: str = "functions") -> _host.RemoteFunction:
         """Return a function of the library.
 
         Args:
             name: Its symbol.
+            kind: ``functions`` for what C declares; ``natural`` and ``checked`` for those of
+                ``natural_serving.ServedCall``.
         """
         shown = f"{self.specifier}.{name}"
-        return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+        return _host.RemoteFunction(self.resolver(f"{kind}.{name}"), shown, self.pool.size)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""

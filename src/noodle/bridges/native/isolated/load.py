@@ -13,6 +13,11 @@ from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker
+from noodle.bridges.native.isolated.natural import (
+    IsolatedNaturalFunction,
+    companions_in_worker,
+)
+from noodle.bridges.native.isolated.natural_serving import pack_plan
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
 from noodle.bridges.remote.pools import SharedPools
@@ -82,18 +87,26 @@ class IsolatedLoad(Load):
         self, declarations: Sequence[Declaration], extension: list[str] | None
     ) -> NativeFunctions:
         packed = [declaration.pack() for declaration in declarations]
-        opening = (str(self._path), self._identity, self._shown, packed, extension)
-        module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
+        plans, constants = self._natural(declarations)
+        natural = [pack_plan(plan) for plan in plans.values()]
+        opening = (str(self._path), self._identity, self._shown, packed, extension, natural)
+        library = self._request.library
+        module = self._module = LibraryInWorker(self._pool(), library, opening)
         compiled = extension is not None
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
+        companions = companions_in_worker(declarations, module, constants)
 
         def make(declaration: Declaration) -> IsolatedFunction:
+            plan = plans.get(declaration.name)
+            if plan:
+                return IsolatedNaturalFunction(
+                    library, plan, module, companions, compiled=compiled, notes=notes
+                )
             remote = module.function(declaration.name)
-            return IsolatedFunction(
-                self._request.library, declaration, remote, compiled=compiled, notes=notes
-            )
+            return IsolatedFunction(library, declaration, remote, compiled=compiled, notes=notes)
 
-        return NativeFunctions(declarations, make)
+        functions = companions.functions = NativeFunctions(declarations, make)
+        return functions
 
     def _pool(self) -> Pool:
         options = self._options

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +18,7 @@ from _cffi_backend import FFI
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
+from noodle.bridges.native.isolated.natural_serving import ServedCall
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.opened_library import OpenedLibrary
 from noodle.bridges.native.results import content_of
@@ -39,6 +40,7 @@ def open_library(
     shown: str,
     packed: Sequence[Any],
     extension: Sequence[str] | None,
+    plans: Sequence[Any] = (),
 ) -> ServedLibrary:
     """Open a shared library.
 
@@ -48,6 +50,7 @@ def open_library(
         shown: Its name in messages.
         packed: The declarations, as ``Declaration.pack`` has them.
         extension: Key and file of the compiled extension; None for calls through libffi.
+        plans: Those of annotated functions, as ``natural_serving.pack_plan`` has them.
 
     Raises:
         LibraryLoadError: The loader refused it, or it is another file by now.
@@ -62,10 +65,21 @@ def open_library(
             remedy="load it again",
         )
     opened = OpenedLibrary(Path(path), elf, shown)
-    declarations = [Declaration.unpack(one) for one in packed]
+    declarations = {d.name: d for d in map(Declaration.unpack, packed)}
     entry = _entries(opened, path, extension)
-    functions = {d.name: _served(entry(d), d) for d in declarations}
-    return ServedLibrary(opened, path, functions, shown)
+    calls = {
+        plan[0][0]: ServedCall(
+            entry(declarations[plan[0][0]]), plan, lambda name: entry(declarations[name]), _place_of
+        )
+        for plan in plans
+    }
+    functions = {
+        name: _served(entry(d), calls[name].declaration, calls[name].result)
+        if name in calls
+        else _served(entry(d), d, _converter_of(d.result))
+        for name, d in declarations.items()
+    }
+    return ServedLibrary(opened, path, functions, shown, calls)
 
 
 class ServedLibrary:
@@ -76,6 +90,7 @@ class ServedLibrary:
         path: Its absolute real path.
         functions: What calls each declared function.
         shown: The library's name in messages, by which the host knows what it asks for functions.
+        calls: What calls the annotated functions.
     """
 
     def __init__(
@@ -84,10 +99,14 @@ class ServedLibrary:
         path: str,
         functions: dict[str, Callable[..., Any]],
         shown: str,
+        calls: Mapping[str, ServedCall],
     ) -> None:
         self._opened = opened
         self._path = path
-        self.functions = type(shown, (SimpleNamespace,), {})(**functions)
+        namespace = type(shown, (SimpleNamespace,), {})
+        self.functions = namespace(**functions)
+        self.natural = namespace(**{name: _natural(call) for name, call in calls.items()})
+        self.checked = namespace(**{name: _checked(call) for name, call in calls.items()})
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -109,14 +128,39 @@ def _entries(
     return lambda declaration: entry(declaration, opened.address_of(declaration.name))
 
 
-def _served(entry: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
-    types = [parameter.type for parameter in declaration.parameters]
-    converters = [_memory if _is_pointer(native) else None for native in types]
-    result = _converter_of(declaration.result)
-    if any(native.writes for native in types):
-        return _writing(entry, [native.writes for native in types], converters, result)
+def _served(
+    entry: Callable[..., Any],
+    declaration: Declaration,
+    result: Callable[[Any], Any] | None,
+    places: Sequence[int] | None = None,
+    numbers: Container[int] = (),
+) -> Callable[..., Any]:
+    """Return what the host calls.
+
+    Args:
+        entry: What is called with arguments that cffi takes.
+        declaration: What it takes.
+        result: What converts the result.
+        places: Those of the parameters that the host sends; None for all.
+        numbers: The places of pointers for which it sends a number.
+    """
+    parameters = declaration.parameters
+    listed = range(len(parameters)) if places is None else places
+    types = [None if index in numbers else parameters[index].type for index in listed]
+    converters = [_memory if native and _is_pointer(native) else None for native in types]
+    writes = [bool(native and native.writes) for native in types]
+    if any(writes):
+        return _writing(entry, writes, converters, result)
     labels = [str(index) for index in range(len(types))]
     return adapted(entry, labels, [], list(converters), result)
+
+
+def _natural(call: ServedCall) -> Callable[..., Any]:
+    return _served(call.natural, call.declaration, None, call.sent, call.numbers)
+
+
+def _checked(call: ServedCall) -> Callable[..., Any]:
+    return _served(call.checked, call.declaration, None)
 
 
 def _is_pointer(native: NativeType) -> bool:
