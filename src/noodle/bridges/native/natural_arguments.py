@@ -16,7 +16,7 @@ from noodle.bridges.native.natural_plans import NaturalPlan, encoding_of
 from noodle.errors import ArgumentTypeError
 from noodle.values import ValueType, describe
 
-__all__ = ["number_parameter", "rule_maker"]
+__all__ = ["counted_converter", "number_parameter", "rule_maker"]
 
 
 def rule_maker(plan: NaturalPlan) -> Callable[[DeclaredParameter, str], Argument]:
@@ -41,6 +41,16 @@ def number_parameter(parameter: DeclaredParameter, type_name: str) -> DeclaredPa
         type_name: The number's type.
     """
     return replace(parameter, type=NativeType(ValueType(type_name), type_name))
+
+
+def counted_converter(rule: Argument) -> Callable[[Any, int], Any] | None:
+    """Return what gives the memory of an array that must have so many items, or None.
+
+    Args:
+        rule: The array's rules.
+    """
+    rule = rule.rules if isinstance(rule, _NotNull) else rule
+    return rule.counted if isinstance(rule, MemoryArgument) else None
 
 
 def _rule(plan: NaturalPlan, parameter: DeclaredParameter, shown: str) -> Argument:
@@ -71,7 +81,7 @@ class _NotNull:
     """
 
     def __init__(self, rules: Argument, native: NativeType, shown: str) -> None:
-        self._rules = rules
+        self.rules = rules
         self._native = native
         self.shown = shown
 
@@ -80,19 +90,19 @@ class _NotNull:
         if value is None:
             expected = f"{self._native.c.strip()}, not null"
             return Refusal(ArgumentTypeError, expected, "None", "null is forbidden here")
-        return self._rules.refuse(value)
+        return self.rules.refuse(value)
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
-        return self._rules.converter(python_type, compiled=compiled)
+        return self.rules.converter(python_type, compiled=compiled)
 
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""
-        return self._rules.shares(python_type)
+        return self.rules.shares(python_type)
 
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell; see ``Argument``."""
-        return self._rules.note(python_type)
+        return self.rules.note(python_type)
 
 
 class _Encoded:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from noodle.bridges.native.argument_rules import Converter
+from noodle.bridges.native.native_types import item_size
 from noodle.bridges.native.natural_outs import ERRNO, allocate, capacity, memories, taken
-from noodle.bridges.native.natural_plans import NaturalPlan, Out, item_size
+from noodle.bridges.native.natural_plans import NaturalPlan, Out
 
 __all__ = ["CallParts", "write_call"]
 
@@ -34,6 +35,7 @@ class CallParts:
         shared: The places whose converter gives the argument's own memory; the entry of a worker
             takes that itself.
         measurable: The places of given arguments whose length is known.
+        counted: What makes shared memory ready that must have so many items, by place.
         result: What converts the function's own result, given it and the owners; None for nothing.
         outs: What converts each out, given it and the owners; None for nothing.
         failure: The condition under which the call has failed, in Python; ``""`` for none.
@@ -56,6 +58,7 @@ class CallParts:
     in_worker: bool
     shared: frozenset[int]
     measurable: frozenset[int]
+    counted: Mapping[int, Callable[[Any, int], Any]]
     result: Callable[..., Any] | None
     outs: Mapping[int, Callable[..., Any] | None]
     failure: str
@@ -144,6 +147,10 @@ class _Writer:
 
     def _check_given(self, length: int, arrays: Sequence[int]) -> None:
         for array in arrays:
+            if array in self._parts.counted:
+                counted = self._named(f"l{array}", self._parts.counted[array])
+                self._ready[array] = f"{counted}({self._parts.sources[array]}, v{length})"
+                continue
             short = self._named("short", self._parts.short)
             self._add(f"if v{length} > {self._size(array)}:")
             described = f"{array}, {self._parts.sources[array]}, {self._size(array)}"

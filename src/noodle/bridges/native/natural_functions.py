@@ -12,7 +12,13 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.failures import Failures, condition, reads_errno
 from noodle.bridges.native.functions import DeclaredFunction, NativeFunction
-from noodle.bridges.native.natural_arguments import number_parameter, rule_maker
+from noodle.bridges.native.memory_arguments import is_address
+from noodle.bridges.native.native_types import item_size
+from noodle.bridges.native.natural_arguments import (
+    counted_converter,
+    number_parameter,
+    rule_maker,
+)
 from noodle.bridges.native.natural_code import CallParts, write_call
 from noodle.bridges.native.natural_outs import owned_content
 from noodle.bridges.native.natural_plans import NaturalPlan
@@ -67,6 +73,20 @@ class NaturalCalls(NaturalResults):
                 refused = self._rule_at(index, returns_outs=returns_outs).refuse(matched[label])
                 if refused:
                     raise self._argument_error(label, refused)
+
+        for length, arrays in self._plan.lengths.items():
+            if self._labels[length] in matched and length not in self._plan.trusted:
+                for array in arrays:
+                    self._check_length(array, length, matched)
+
+    def _check_length(self, array: int, length: int, matched: Mapping[str, Any]) -> None:
+        value = matched.get(self._labels[array])
+        if isinstance(value, (type(None), str)) or self._is_pointer(value):
+            return
+        size = memoryview(value).nbytes // item_size(self._plan.declaration.parameters[array].type)
+        stated = matched[self._labels[length]]
+        if stated > size:
+            raise self._short(array, value, size, length, stated)
 
     def _returns_outs(self, matched: Mapping[str, Any]) -> bool:
         """Return whether the outs are left out of a call, which gives all or none of them."""
@@ -132,6 +152,7 @@ class NaturalCalls(NaturalResults):
             in_worker=self._in_worker,
             shared=shared,
             measurable=self._measurable(given),
+            counted=self._counted(shared, rules),
             result=self._result_converter(),
             outs={out.index: self._out_converter(out) for out in plan.outs},
             failure=condition(plan, plan.declaration.result, in_worker=self._in_worker),
@@ -182,9 +203,15 @@ class NaturalCalls(NaturalResults):
                     raise self._unmeasurable(array, length, value)
         return frozenset(found)
 
-    def _is_pointer(self, value: Any) -> bool:
-        from noodle.bridges.native.memory_arguments import is_address
+    def _counted(
+        self, shared: frozenset[int], rules: Mapping[int, Argument]
+    ) -> dict[int, Callable[[Any, int], Any]]:
+        """Return what compares arrays with their lengths while it makes their memory ready."""
+        found = {} if self._in_worker else {i: counted_converter(rules[i]) for i in shared}
+        return {i: converter for i, converter in found.items() if converter}
 
+    @staticmethod
+    def _is_pointer(value: Any) -> bool:
         return isinstance(value, AnyPointer) or is_address(value)
 
     def _unmeasurable(self, array: int, length: int, value: Any) -> ArgumentTypeError:

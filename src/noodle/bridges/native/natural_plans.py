@@ -13,11 +13,11 @@ from typing import Any
 
 from noodle.bridges.native.annotations import BYTES, Annotations
 from noodle.bridges.native.declarations import Declaration
-from noodle.bridges.native.native_types import C_NUMBERS, NativeType
+from noodle.bridges.native.native_types import C_NUMBERS
 from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, VOID, ValueType
 
-__all__ = ["NaturalPlan", "NaturalPrototype", "Out", "encoding_of", "item_size"]
+__all__ = ["NaturalPlan", "NaturalPrototype", "Out", "encoding_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +195,3 @@ def encoding_of(annotations: Annotations, name: str) -> str | None:
     """Return the encoding that annotations state for a parameter or the result, or None."""
     stated = annotations.encoding or {}
     return stated.get(name, stated.get(""))
-
-
-def item_size(native: NativeType) -> int:
-    """Return the size of the items of an array parameter, in bytes; 1 where it has none."""
-    item = native.type.item.name if native.type.item else ""
-    if item[1:].isdigit():
-        return int(item[1:]) // 8
-    return 8 if item == "ptr" else 1
