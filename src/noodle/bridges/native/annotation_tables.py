@@ -203,7 +203,8 @@ class _Table:
                     stated = stated.over(read_annotations(written, place, declaration, known))
                 elif fnmatchcase(declaration.name, name):
                     shown = f"{name} ({where})"
-                    patterns = patterns.over(read_annotations(written, shown, declaration, known))
+                    one = read_annotations(written, shown, declaration, known)
+                    patterns = patterns.over(_fitting(one, declaration))
         stated = stated.over(patterns)
         general = self._general(declaration)
         inferred = infer(declaration, self._released_by) if self._said.infers else Annotations()
@@ -221,10 +222,7 @@ class _Table:
                 continue
             where, value = layer
             one = read_annotations({key: value}, where, None, list(self._declarations))
-            errors = one.errors
-            if isinstance(errors, str) and errors and not fits(errors, declaration.result):
-                continue
-            found = one.over(found)
+            found = _fitting(one, declaration).over(found)
         return found
 
     def _release(self, declaration: Declaration, own: _Said) -> None:
@@ -268,6 +266,13 @@ class _Table:
             finalized=frozenset(said.finalized),
             notes=_notes(merged, said),
         )
+
+
+def _fitting(said: Annotations, declaration: Declaration) -> Annotations:
+    """Return what is said of many functions, without a convention that one's result cannot have."""
+    errors = said.errors
+    unfit = isinstance(errors, str) and errors and not fits(errors, declaration.result)
+    return replace(said, errors=None) if unfit else said
 
 
 def _without_repeats(inferred: Annotations, stated: Annotations) -> Annotations:

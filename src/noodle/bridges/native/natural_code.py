@@ -6,6 +6,7 @@ that this module makes enter the text. Everything else lies in the function's sc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from noodle.bridges.native.natural_outs import ERRNO, allocate, capacity, memori
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
 
 __all__ = ["CallParts", "write_call"]
+
+_FILE = os.path.join(os.path.dirname(__file__), "<natural call>")
+"""Within the package, so that tracebacks of programs leave it out."""
 
 
 @dataclass(slots=True)
@@ -101,7 +105,7 @@ class _Writer:
         self._return()
         body = "\n    ".join(self._lines)
         text = f"def natural({self._parts.parameters}):\n    {body}"
-        exec(compile(text, "<natural call>", "exec"), self._scope)
+        exec(compile(text, _FILE, "exec"), self._scope)
         made: Callable[..., Any] = self._scope["natural"]
         return made
 
@@ -165,7 +169,8 @@ class _Writer:
             unequal = self._named("unequal", self._parts.unequal)
             self._add(f"if {self._size(array)} != v{length}:")
             described = f"{array}, {self._parts.sources[array]}, {self._size(array)}"
-            self._add(f"    raise {unequal}({arrays[0]}, v{length}, {described})")
+            first = f"{arrays[0]}, {self._parts.sources[arrays[0]]}, v{length}"
+            self._add(f"    raise {unequal}({first}, {described})")
 
     def _allocate(self) -> None:
         types = memories(self._outs)

@@ -239,8 +239,11 @@ class NaturalCalls(NaturalResults):
         refused = self._arguments[array].refuse(value)
         return self._argument_error(self._labels[array], refused) if refused else None
 
-    def _unequal(self, first: int, size: int, array: int, value: Any, other: int) -> ArgumentError:
-        return self._refused(array, value) or ArgumentRangeError(
+    def _unequal(
+        self, first: int, one: Any, size: int, array: int, value: Any, other: int
+    ) -> ArgumentError:
+        refused = self._refused(first, one) or self._refused(array, value)
+        return refused or ArgumentRangeError(
             f"{self._name} needs arrays of one length",
             expected=f"{size} items, as {self._labels[first]} has",
             received=f"{other} items",
@@ -317,7 +320,7 @@ def _signature(plan: NaturalPlan) -> Any:
     listed = list(full.parameters.values())
     given = [p for i, p in enumerate(listed) if i not in omitted]
     optional = [
-        p.replace(kind=PythonParameter.KEYWORD_ONLY, default=None)
+        p.replace(kind=PythonParameter.KEYWORD_ONLY, default=None, annotation=PythonParameter.empty)
         for i, p in enumerate(listed)
         if i in omitted
     ]

@@ -129,6 +129,8 @@ class _Maker:
         if native.type.name not in ("ptr", "array", "str") or not native.writes or c is None:
             expected = f"memory that the function writes to ({native.c} {name})"
             raise self._wrong("buffers", name, expected)
+        if buffer.length == name:
+            raise self._wrong("buffers", buffer.length, "another parameter, which is its length")
         by_pointer = length.type.name == "ptr" and length.type.item is not None
         counted = length.type.item if by_pointer else length.type
         if counted is None or counted.name not in INTEGER_RANGES:
