@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import noodle
-from noodle.bridges.native.annotation_tables import LibraryAnnotations, natural_plans
+from noodle.bridges.native.annotation_files import LibraryAnnotations
+from noodle.bridges.native.annotation_tables import AnnotationTable
 from noodle.bridges.native.c_parser import parse_c
+from noodle.bridges.native.contents import DeclaredContents
 from noodle.bridges.native.natural_plans import NaturalPlan
 from noodle.errors import SettingsError
 from tests.bridges.native.conftest import Load
@@ -26,10 +28,14 @@ double mean(const double *values, int stride); void *raw(void); double number(vo
 """
 
 
+def plans_of(*layers: tuple[str, Any]) -> dict[str, NaturalPlan]:
+    declarations = parse_c(PROTOTYPES)
+    table = AnnotationTable(DeclaredContents(declarations), LibraryAnnotations(layers))
+    return {d.name: plan for d in declarations.functions if (plan := table.plan(d))}
+
+
 def plans(**said: Any) -> dict[str, NaturalPlan]:
-    return natural_plans(
-        parse_c(PROTOTYPES).functions, LibraryAnnotations((("the options", said),))
-    )
+    return plans_of(("the options", said))
 
 
 def refused(**said: Any) -> SettingsError:
@@ -116,10 +122,10 @@ class TestMistakes:
     def test_so_it_is_for_the_whole_library(self, said: Any) -> None:
         assert refused(**said).expected
 
-    @pytest.mark.parametrize("codes", [["A"], {"A": "1"}, {1: 1}])
+    @pytest.mark.parametrize("codes", [5, [5], {"A": "1"}, {1: 1}])
     def test_codes_are_names_and_numbers(self, codes: Any) -> None:
         with pytest.raises(SettingsError, match="names and their numbers"):
-            LibraryAnnotations((("the options", {"codes": codes}),)).constants()
+            plans(codes=codes)
 
 
 class TestInference:
@@ -182,8 +188,7 @@ class TestPrecedence:
     def test_the_options_go_before_the_file(self) -> None:
         file = {"errors": "negative", "functions": {"place": {"out": "x", "errors": "nonzero"}}}
         options = {"errors": "nonzero", "functions": {"place": {"errors": "negative"}}}
-        layers = (("the options", options), ("thing.toml", file))
-        found = natural_plans(parse_c(PROTOTYPES).functions, LibraryAnnotations(layers))
+        found = plans_of(("the options", options), ("thing.toml", file))
         assert found["copy"].annotations.errors == "nonzero"
         assert found["place"].annotations.errors == "negative"
         assert found["place"].annotations.out == ("x",)

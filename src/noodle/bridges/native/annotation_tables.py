@@ -1,4 +1,4 @@
-"""All annotations of a library: of its options, of a file, and those that are inferred.
+"""All annotations of a library, put together for one function when that is first asked for.
 
 What is said of one function by name holds before what is said of a pattern (``sqlite3_column_*``),
 that before what is said of the whole library, and that before what is inferred. The options of the
@@ -7,106 +7,34 @@ load hold before the file.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
+from noodle.bridges.native.annotation_files import LibraryAnnotations
+from noodle.bridges.native.annotation_notes import notes_of
 from noodle.bridges.native.annotations import (
     RESULT,
     Annotations,
     read_annotations,
     wrong_annotation,
 )
+from noodle.bridges.native.constant_names import ConstantNames
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.inference import destructors, infer, makes_objects
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_plans import NaturalPlan
-from noodle.bridges.native.options import ANNOTATING
 from noodle.bridges.native.plan_making import fits, make_plan
 from noodle.errors import SettingsError, did_you_mean
+from noodle.values import VOID
 
-__all__ = ["LibraryAnnotations", "natural_plans", "read_file"]
+__all__ = ["AnnotationTable"]
 
 _GENERAL = ("errors", "encoding", "message", "nullable")
-"""The shorthands that are annotations of every function which they fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryAnnotations:
-    """What is said of a library's functions, as it was written.
-
-    Args:
-        layers: The options of the load, and before it those of the file; the first one holds.
-    """
-
-    layers: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-
-    def first(self, key: str) -> tuple[str, Any] | None:
-        """Return the first layer's value for a shorthand, with the place that has it."""
-        return next(((where, said[key]) for where, said in self.layers if key in said), None)
-
-    @property
-    def infers(self) -> bool:
-        """Whether annotations are inferred."""
-        found = self.first("infer")
-        if found is not None and not isinstance(found[1], bool):
-            raise wrong_annotation(found[0], "infer", found[1], "true or false")
-        return found is None or bool(found[1])
-
-    def constants(self) -> dict[int, str]:
-        """Return the names of numbers that were stated."""
-        where, codes = self.first("codes") or ("", {})
-        is_map = isinstance(codes, Mapping)
-        if not is_map or not all(isinstance(n, str) and type(c) is int for n, c in codes.items()):
-            expected = 'names and their numbers, such as {"Z_DATA_ERROR": -3}'
-            raise wrong_annotation(where, "codes", codes, expected)
-        return {code: name for name, code in reversed(list(codes.items()))}
-
-
-def read_file(path: Path, shown: str) -> Mapping[str, Any]:
-    """Return what a file of annotations says.
-
-    Args:
-        path: The file.
-        shown: Its name in messages.
-
-    Raises:
-        SettingsError: It cannot be read, is no TOML, or has unknown keys.
-    """
-    try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SettingsError(
-            f"the annotations in {shown!r} cannot be read", received=reason, where=shown
-        ) from error
-    for key in said:
-        if key not in ANNOTATING:
-            raise SettingsError(
-                f"unknown key {key!r} in {shown!r}",
-                expected=f"one of {', '.join(ANNOTATING)}",
-                received=key,
-                where=shown,
-                remedy=did_you_mean(key, ANNOTATING),
-            )
-    return said
-
-
-def natural_plans(
-    declarations: Sequence[Declaration], said: LibraryAnnotations
-) -> dict[str, NaturalPlan]:
-    """Return what is done around the calls of functions; others are called as C has them.
-
-    Args:
-        declarations: All functions of the library.
-        said: What is said of them.
-
-    Raises:
-        SettingsError: An annotation is unknown, does not fit, or names what is not there.
-    """
-    return _Table(declarations, said).plans()
+"""What may be said of every function that it fits."""
 
 
 @dataclass(slots=True)
@@ -126,41 +54,76 @@ class _Said:
     finalized: set[str] = field(default_factory=set)
 
 
-class _Table:
-    """Puts together what is said of each function of a library."""
+class AnnotationTable:
+    """Puts together what is said of each function of a library.
 
-    def __init__(self, declarations: Sequence[Declaration], said: LibraryAnnotations) -> None:
-        self._declarations = {d.name: d for d in declarations}
+    Args:
+        contents: What the library is known to have.
+        said: What is said of it.
+
+    Raises:
+        SettingsError: An annotation is unknown, does not fit, or names what is not there. Of a
+            pattern, only the first function that it fits is looked at now.
+    """
+
+    def __init__(self, contents: Contents, said: LibraryAnnotations) -> None:
+        self._contents = contents
+        self._names = list(contents.functions)
         self._said = said
+        self._infers = said.infers
+        self._written = said.functions()
+        self._constants = ConstantNames(contents, *(said.first("codes") or ("", {})))
         self._stated_free = self._library_free()
-        inferred = destructors(declarations) if said.infers else {}
-        self._released_by = {**inferred, **self._stated_free}
+        self._destructors = {*self._stated_free.values(), *self._named_destructors()}
+        self._check()
 
-    def plans(self) -> dict[str, NaturalPlan]:
-        """Return the plans of the functions that have one."""
-        self._refuse_unknown_functions()
-        said = {name: self._of(d) for name, d in self._declarations.items()}
-        self._mark_destructors(said)
-        found = {name: self._plan(self._declarations[name], one) for name, one in said.items()}
-        return {name: plan for name, plan in found.items() if plan}
+    def constant(self, code: int, result: NativeType) -> str | None:
+        """Return the library's name for a number that such a result is, or None."""
+        return self._constants.of(code, result)
 
-    def _functions(self, where: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
-        written = said.get("functions", {})
-        if not isinstance(written, Mapping):
-            raise wrong_annotation(where, "functions", written, "a map of functions to annotations")
-        return written
+    def plan(self, declaration: Declaration) -> NaturalPlan | None:
+        """Return what is done around the calls of a function; None where that is nothing.
 
-    def _refuse_unknown_functions(self) -> None:
-        for where, said in self._said.layers:
-            for name in self._functions(where, said):
-                if not any(fnmatchcase(known, str(name)) for known in self._declarations):
-                    raise SettingsError(
-                        f"{where} annotate {name!r}, which is not declared",
-                        expected=f"one of the {len(self._declarations)} functions, or a pattern",
-                        received=str(name),
-                        where=where,
-                        remedy=did_you_mean(str(name), self._declarations),
-                    )
+        Raises:
+            SettingsError: What a pattern says does not fit it.
+        """
+        said = self._of(declaration)
+        merged = said.stated.over(said.inferred)
+        if said.inferred.free and said.stated.free:
+            merged = replace(merged, free={**said.inferred.free, **said.stated.free})
+        if not merged.said() and not _borrows(declaration):
+            return None
+        inferred = said.inferred.lengths if said.stated.lengths is None else None
+        return make_plan(
+            declaration,
+            merged,
+            where=said.where,
+            inferred_lengths=tuple(inferred or ()),
+            finalized=frozenset(said.finalized),
+            notes=notes_of(merged, said.stated, said.finalized),
+        )
+
+    def _check(self) -> None:
+        """Read what is said once, so that mistakes are told when the library is loaded."""
+        known = set(self._names)
+        first = Declaration("", (), _NOTHING)
+        for key in _GENERAL:
+            self._shorthand(key, first)
+        for where, name, _ in self._written:
+            fitting = name if name in known else next(self._matching(name), None)
+            declaration = self._contents.function(fitting) if fitting else None
+            if declaration is None:
+                raise SettingsError(
+                    f"{where} annotate {name!r}, which is not declared",
+                    expected=f"one of the {len(known)} functions, or a pattern",
+                    received=name,
+                    where=where,
+                    remedy=did_you_mean(name, known),
+                )
+            self.plan(declaration)
+
+    def _matching(self, pattern: str) -> Any:
+        return (name for name in self._names if fnmatchcase(name, pattern))
 
     def _library_free(self) -> dict[str, str]:
         """Return the stated destructor of each structure."""
@@ -169,61 +132,70 @@ class _Table:
             names = list(stated.values())
         else:
             names = [stated] if isinstance(stated, str) else list(stated)
-        found = {}
-        for name in names:
-            declaration = self._declarations.get(name) if isinstance(name, str) else None
-            if declaration is None:
-                remedy = did_you_mean(str(name), self._declarations)
-                raise wrong_annotation(where, "free", name, "a function that is declared", remedy)
-            parameters = declaration.parameters
-            if len(parameters) != 1 or not parameters[0].type.structure:
-                expected = "a function that takes one pointer to a structure"
-                raise wrong_annotation(where, "free", name, expected)
-            found[parameters[0].type.structure] = name
-        self._check_types(where, stated, found)
-        return found
-
-    @staticmethod
-    def _check_types(where: str, stated: Any, found: Mapping[str, str]) -> None:
+        found = {self._released(where, name): name for name in names}
         for kind, name in stated.items() if isinstance(stated, Mapping) else ():
-            full = [k for k in (kind, f"struct {kind}", f"union {kind}") if k in found]
-            if not full or found[full[0]] != name:
+            if (
+                found.get(str(kind), found.get(f"struct {kind}", found.get(f"union {kind}")))
+                != name
+            ):
                 actual = next(k for k, destructor in found.items() if destructor == name)
                 raise wrong_annotation(where, "free", kind, f"{actual}, which {name} takes")
+        return found
+
+    def _released(self, where: str, name: Any) -> str:
+        """Return the structure that a destructor releases."""
+        declaration = self._contents.function(name) if isinstance(name, str) else None
+        if declaration is None:
+            remedy = did_you_mean(str(name), self._names)
+            raise wrong_annotation(where, "free", name, "a function that is declared", remedy)
+        parameters = declaration.parameters
+        if len(parameters) != 1 or not parameters[0].type.structure:
+            expected = "a function that takes one pointer to a structure"
+            raise wrong_annotation(where, "free", name, expected)
+        return parameters[0].type.structure
+
+    def _named_destructors(self) -> set[str]:
+        """Return the destructors that are named for single functions, whether there are such."""
+        found = set()
+        for _, _, said in self._written:
+            free = said.get("free") if isinstance(said, Mapping) else None
+            listed = free.values() if isinstance(free, Mapping) else [free]
+            found |= {name for name in listed if isinstance(name, str)}
+        return found
+
+    @cached_property
+    def _released_by(self) -> Mapping[str, str]:
+        inferred = destructors(self._contents) if self._infers else {}
+        return {**inferred, **self._stated_free}
 
     def _of(self, declaration: Declaration) -> _Said:
-        stated = Annotations()
-        patterns = Annotations()
+        stated = patterns = Annotations()
         place = f"annotations of {declaration.name}"
-        known = list(self._declarations)
-        for where, said in self._said.layers:
-            for name, written in self._functions(where, said).items():
-                if name == declaration.name:
-                    place = f"{name} ({where})"
-                    stated = stated.over(read_annotations(written, place, declaration, known))
-                elif fnmatchcase(declaration.name, name):
-                    shown = f"{name} ({where})"
-                    one = read_annotations(written, shown, declaration, known)
-                    patterns = patterns.over(_fitting(one, declaration))
+        for where, name, written in self._written:
+            if name == declaration.name:
+                place = f"{name} ({where})"
+                stated = stated.over(read_annotations(written, place, declaration, self._names))
+            elif fnmatchcase(declaration.name, name):
+                shown = f"{name} ({where})"
+                one = read_annotations(written, shown, declaration, self._names)
+                patterns = patterns.over(_fitting(one, declaration))
         stated = stated.over(patterns)
-        general = self._general(declaration)
-        inferred = infer(declaration, self._released_by) if self._said.infers else Annotations()
         finalized = {*(stated.free or {}).values()}
-        own = _Said(stated.over(general), _without_repeats(inferred, stated), place, finalized)
+        for key in _GENERAL:
+            stated = stated.over(self._shorthand(key, declaration))
+        inferred = infer(declaration, self._released_by) if self._infers else Annotations()
+        own = _Said(stated, _without_repeats(inferred, stated), place, finalized)
         self._release(declaration, own)
+        self._mark_destructor(declaration, own)
         return own
 
-    def _general(self, declaration: Declaration) -> Annotations:
+    def _shorthand(self, key: str, declaration: Declaration) -> Annotations:
         """Return what is said of the whole library, as far as it fits a function."""
-        found = Annotations()
-        for key in _GENERAL:
-            layer = self._said.first(key)
-            if layer is None:
-                continue
-            where, value = layer
-            one = read_annotations({key: value}, where, None, list(self._declarations))
-            found = _fitting(one, declaration).over(found)
-        return found
+        layer = self._said.first(key)
+        if layer is None:
+            return Annotations()
+        where, value = layer
+        return _fitting(read_annotations({key: value}, where, None, self._names), declaration)
 
     def _release(self, declaration: Declaration, own: _Said) -> None:
         """Let the destructors that were stated for structures release what the function makes."""
@@ -243,29 +215,15 @@ class _Table:
         if free:
             own.stated = replace(own.stated, free=free)
 
-    def _mark_destructors(self, said: Mapping[str, _Said]) -> None:
-        """Let every function that is named as a destructor release its argument."""
-        named = {name for one in said.values() for name in (one.stated.free or {}).values()}
-        for name in {*named, *self._stated_free.values()}:
-            own, parameters = said[name], self._declarations[name].parameters
-            if own.stated.frees is None and len(parameters) == 1 and parameters[0].name:
-                own.stated = replace(own.stated, frees=(parameters[0].name,))
+    def _mark_destructor(self, declaration: Declaration, own: _Said) -> None:
+        """Let a function that is named as a destructor release its argument."""
+        parameters = declaration.parameters
+        named = declaration.name in self._destructors
+        if named and own.stated.frees is None and len(parameters) == 1:
+            own.stated = replace(own.stated, frees=(parameters[0].name or "argument_1",))
 
-    def _plan(self, declaration: Declaration, said: _Said) -> NaturalPlan | None:
-        merged = said.stated.over(said.inferred)
-        if said.inferred.free and said.stated.free:
-            merged = replace(merged, free={**said.inferred.free, **said.stated.free})
-        if not merged.said() and not _borrows(declaration):
-            return None
-        inferred = said.inferred.lengths if said.stated.lengths is None else None
-        return make_plan(
-            declaration,
-            merged,
-            where=said.where,
-            inferred_lengths=tuple(inferred or ()),
-            finalized=frozenset(said.finalized),
-            notes=_notes(merged, said),
-        )
+
+_NOTHING = NativeType(VOID, "void")
 
 
 def _fitting(said: Annotations, declaration: Declaration) -> Annotations:
@@ -291,44 +249,3 @@ def _borrows(declaration: Declaration) -> bool:
     """Return whether a function may return a pointer into an object that it was given."""
     takes = any(p.type.structure for p in declaration.parameters)
     return declaration.result.type.name == "ptr" and takes
-
-
-def _notes(merged: Annotations, said: _Said) -> list[str]:
-    """Return what ``explain`` tells of the annotations, and which ones are inferred."""
-    notes = []
-    for one in fields(merged):
-        value, stated = getattr(merged, one.name), getattr(said.stated, one.name)
-        if value is None:
-            continue
-        shown = _SHOWN.get(one.name, str)(value)
-        origin = "" if stated is not None else " (inferred; infer=False turns that off)"
-        if one.name == "free":
-            origin = "".join(_destructor_note(name, said) for name in sorted({*value.values()}))
-        notes.append(f"{one.name}: {shown}{origin}")
-    return notes
-
-
-def _destructor_note(name: str, said: _Said) -> str:
-    if name in said.finalized:
-        return ""
-    return f' (inferred; {name} runs when asked for, with free="{name}" also for what is dropped)'
-
-
-def _listed(value: Any) -> str:
-    return ", ".join(value)
-
-
-def _pairs(value: Mapping[str, Any]) -> str:
-    return ", ".join(f"{a or 'all'} by {getattr(b, 'length', b)}" for a, b in value.items())
-
-
-_SHOWN: Mapping[str, Callable[[Any], str]] = {
-    "out": _listed,
-    "inout": _listed,
-    "frees": _listed,
-    "lengths": _pairs,
-    "buffers": _pairs,
-    "free": _pairs,
-    "encoding": _pairs,
-    "errors": lambda value: getattr(value, "__name__", None) or value or "none",
-}

@@ -60,12 +60,13 @@ class Failures:
         self,
         library: str,
         plan: NaturalPlan,
-        constants: Callable[[int], str | None],
+        constants: Callable[[int, NativeType], str | None],
         message: Callable[[int | None, Mapping[str, Any], Mapping[int, Any]], str | None] | None,
     ) -> None:
         self._library = library
         self._function = plan.declaration.name
         self._prototype = plan.declaration.c_text
+        self._result = plan.declaration.result
         self._convention = plan.annotations.errors
         self._constants = constants
         self._message = message
@@ -88,7 +89,7 @@ class Failures:
         return self._told(FunctionFailedError, code, self._named(code), text)
 
     def _named(self, code: int | None) -> str | None:
-        return None if code is None else self._constants(code)
+        return None if code is None else self._constants(code, self._result)
 
     def _errno(self, errno: int) -> FunctionFailedError:
         kind = _errno_class(type(OSError(errno, "")).__name__)

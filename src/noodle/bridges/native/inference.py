@@ -8,10 +8,11 @@ object is not in its declaration.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 from noodle.bridges.native.annotations import RESULT, Annotations
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.native_types import NativeType
 from noodle.values import INTEGER_RANGES, VOID
@@ -36,17 +37,17 @@ _LENGTH = re.compile(
 _WIDE = ("i32", "u32", "i64", "u64")
 
 
-def destructors(declarations: Iterable[Declaration]) -> dict[str, str]:
+def destructors(contents: Contents) -> dict[str, str]:
     """Return the function that releases objects of each structure, where there is just one.
 
     Args:
-        declarations: All functions of a library.
+        contents: What a library is known to have; only functions that are named so are read.
     """
     found: dict[str, list[str]] = {}
-    for declaration in declarations:
-        if _ENDING.fullmatch(declaration.name) and _takes_one_object(declaration):
-            structure = declaration.parameters[0].type.structure
-            found.setdefault(structure, []).append(declaration.name)
+    for name in contents.functions:
+        declaration = contents.function(name) if _ENDING.fullmatch(name) else None
+        if declaration and _takes_one_object(declaration):
+            found.setdefault(declaration.parameters[0].type.structure, []).append(name)
     return {structure: names[0] for structure, names in found.items() if len(names) == 1}
 
 

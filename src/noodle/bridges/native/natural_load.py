@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from noodle.bridges.native.annotation_tables import LibraryAnnotations, read_file
+from noodle.bridges.native.annotation_files import LibraryAnnotations, read_file
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.functions import NativeFunctions
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.options import NativeOptions
 
 __all__ = [
     "LibraryCompanions",
+    "Names",
     "annotations_of",
 ]
 
@@ -36,10 +39,20 @@ def annotations_of(options: NativeOptions, location: str, directory: Path) -> Li
     if isinstance(stated, str):
         layers.append((stated, read_file(directory / stated, stated)))
     elif stated is None:
-        name = f"{_stem(location)}.toml"
-        if (directory / name).is_file():
-            layers.append((name, read_file(directory / name, name)))
+        found = next(filter(Path.is_file, _beside(options, location, directory)), None)
+        if found:
+            layers.append((found.name, read_file(found, found.name)))
     return LibraryAnnotations(tuple(layers))
+
+
+def _beside(options: NativeOptions, location: str, directory: Path) -> list[Path]:
+    """Return the files of annotations that may lie beside a header or the program."""
+    headers = [directory / header for header in options.header]
+    return [
+        *(header.with_suffix(".toml") for header in headers),
+        *(directory / f"{header.stem}.toml" for header in headers),
+        directory / f"{_stem(location)}.toml",
+    ]
 
 
 def _stem(location: str) -> str:
@@ -48,32 +61,41 @@ def _stem(location: str) -> str:
     return match[1] if match else location
 
 
+class Names(Protocol):
+    """A library's names for numbers."""
+
+    def constant(self, code: int, result: NativeType) -> str | None:
+        """Return the name of a number that a function of such a result returned, or None."""
+
+
 class LibraryCompanions:
     """How the natural functions of a library reach one another.
 
     Args:
-        declarations: All functions of the library.
+        contents: What the library is known to have.
         release: Gives a destructor that takes a raw address.
-        constants: The library's names for numbers.
+        names: The library's names for numbers.
         ready: Whether a destructor can be called now.
     """
 
     def __init__(
         self,
-        declarations: Sequence[Declaration],
+        contents: Contents,
         release: Callable[[Declaration], Callable[[Any], Any]],
-        constants: Mapping[int, str],
+        names: Names,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.functions = NativeFunctions()
+        self.functions = NativeFunctions(contents)
         self.ready = ready
-        self._declarations = {d.name: d for d in declarations}
+        self.constant = names.constant
+        self._contents = contents
         self._release = release
-        self._constants = constants
 
     def declaration(self, name: str) -> Declaration:
         """Return the declaration of a function."""
-        return self._declarations[name]
+        found = self._contents.function(name)
+        assert found is not None, name
+        return found
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return a function as the program calls it."""
@@ -83,8 +105,4 @@ class LibraryCompanions:
 
     def release(self, name: str) -> Callable[[Any], Any]:
         """Return a destructor that takes a raw address."""
-        return self._release(self._declarations[name])
-
-    def constant(self, code: int) -> str | None:
-        """Return the library's name for a number, or None."""
-        return self._constants.get(code)
+        return self._release(self.declaration(name))

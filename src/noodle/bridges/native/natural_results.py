@@ -11,6 +11,7 @@ from noodle.bridges.native.annotations import BYTES, RESULT
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.failures import Failures
 from noodle.bridges.native.functions import DeclaredFunction
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_outs import typed_content
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.pointers import AnyPointer
@@ -37,8 +38,8 @@ class Companions(Protocol):
     def ready(self) -> bool:
         """Return whether a destructor can be called now."""
 
-    def constant(self, code: int) -> str | None:
-        """Return the library's name for a number, or None."""
+    def constant(self, code: int, result: NativeType) -> str | None:
+        """Return the library's name for a number that such a result is, or None."""
 
 
 class NaturalResults(DeclaredFunction):

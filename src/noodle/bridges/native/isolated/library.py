@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from noodle import _host
+from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.remote import pools
 from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
-from noodle.workers.modules import RemoteModule
+from noodle.workers.modules import RemoteModule, Resolver
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
 from noodle.workers.worker import Worker
 
-__all__ = ["IsolatedLibrary", "LibraryInWorker"]
+__all__ = ["IsolatedLibrary", "LibraryInWorker", "WorkerVariables"]
 
 _PARTS = ("summary", "expected", "received", "where", "remedy")
 _SERVING = "noodle.bridges.native.isolated.serving"
@@ -33,21 +35,43 @@ class LibraryInWorker(RemoteModule):
         super().__init__(pool, shown)
         self._opening = opening
 
-    def function(self, name: str, kind: str = "functions") -> _host.RemoteFunction:
+    def function(self, name: str) -> _host.RemoteFunction:
         """Return a function of the library.
 
         Args:
-            name: Its symbol.
-            kind: ``functions`` for what C declares; ``natural`` and ``checked`` for those of
-                ``natural_serving.ServedCall``.
+            name: Its name.
         """
         shown = f"{self.specifier}.{name}"
-        return _host.RemoteFunction(self.resolver(f"{kind}.{name}"), shown, self.pool.size)
+        return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+
+    def annotated(self, kind: str, packed: Sequence[Any]) -> _host.RemoteFunction:
+        """Return an annotated function of the library.
+
+        Args:
+            kind: How it is called, as ``ServedLibrary.annotated`` has it.
+            packed: Its plan, as ``natural_serving.pack_plan`` has it.
+        """
+        name = packed[0][0]
+        resolver = _Annotated(self, f"functions.{name}", kind, packed)
+        return _host.RemoteFunction(resolver, f"{self.specifier}.{name}", self.pool.size)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
         found: str | None = _host.request(self.reference(), Operation.METHOD, "version")
         return found
+
+    def variable(self, name: str) -> Any:
+        """Return what lies in a variable, as ``ServedLibrary.variable`` sends it."""
+        return _host.request(self.reference(), Operation.METHOD, "variable", name)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change a variable.
+
+        Args:
+            name: Its symbol.
+            value: A number, the place of a pointer, or None.
+        """
+        _host.request(self.reference(), Operation.METHOD, "assign", name, value)
 
     def _load(self, worker: Worker) -> _host.Reference:
         try:
@@ -65,12 +89,62 @@ class LibraryInWorker(RemoteModule):
             raise _load_error(error) from None
 
 
+class _Annotated(Resolver):
+    """Finds an annotated function in a worker, which is told its plan."""
+
+    __slots__ = ("_kind", "_library", "_packed")
+
+    def __init__(
+        self, library: LibraryInWorker, path: str, kind: str, packed: Sequence[Any]
+    ) -> None:
+        super().__init__(library, path)
+        self._library = library
+        self._kind = kind
+        self._packed = packed
+
+    def _find(self, index: int) -> object:
+        reference = self._library.reference(index)
+        found: object = _host.request(
+            reference, Operation.METHOD, "annotated", self._kind, self._packed
+        )
+        return found
+
+
 def _load_error(error: RemoteCallError) -> LibraryLoadError:
     """Return an error of opening the library as one of this process, with its parts."""
     told = error.extra.get("attributes")
     texts = told.items() if isinstance(told, dict) else ()
     parts = {name: text for name, text in texts if name in _PARTS and isinstance(text, str)}
     return LibraryLoadError(parts.pop("summary", error.message), **parts)
+
+
+class WorkerVariables:
+    """The global variables of a library in a worker; see ``Variables``.
+
+    Args:
+        module: The library in its worker.
+    """
+
+    def __init__(self, module: LibraryInWorker) -> None:
+        self._module = module
+
+    def read(self, variable: Variable, shown: str) -> Any:
+        """Return the value of a variable; ``shown`` is its name in messages."""
+        from noodle.bridges.native.variables import value_from
+
+        found = self._module.variable(variable.name)
+        if not isinstance(found, list):
+            return value_from(variable, found, shown)
+        address, process = found
+        return WorkerPointer((address, process), variable.pointee, shown)
+
+    def write(self, variable: Variable, value: Any, shown: str) -> None:
+        """Change a variable; see ``Variables``."""
+        from noodle.bridges.native.variables import check_assignment
+
+        check_assignment(variable, value, shown, WorkerPointer)
+        pointer = isinstance(value, WorkerPointer)
+        self._module.assign(variable.name, list(value.place) if pointer else value)
 
 
 class IsolatedLibrary(NativeLibrary):

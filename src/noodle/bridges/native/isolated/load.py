@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
-from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker
+from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker, WorkerVariables
 from noodle.bridges.native.isolated.natural import (
     IsolatedNaturalFunction,
     companions_in_worker,
 )
-from noodle.bridges.native.isolated.natural_serving import pack_plan
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
 from noodle.bridges.remote.pools import SharedPools
@@ -64,6 +64,7 @@ class IsolatedLoad(Load):
             version=self._version,
             notes=(*self._notes, f"in a worker of {sys.executable}"),
             module=self._module,
+            variables=WorkerVariables(self._module),
         )
 
     def _open(self) -> _Exports:
@@ -73,31 +74,31 @@ class IsolatedLoad(Load):
         return self._module.version()
 
     def _extension_functions(self, key: str, compiled: Path) -> NativeFunctions:
-        from noodle.bridges.native.extensions import read_declarations
+        from noodle.bridges.native.extensions import read_contents
 
-        return self._in_worker(read_declarations(key, compiled), [key, str(compiled)])
+        return self._in_worker(read_contents(key, compiled), (), [key, str(compiled)])
 
     def _libffi_functions(self) -> NativeFunctions:
-        return self._in_worker(self._declarations(), None)
+        declarations = self._declarations()
+        return self._in_worker(DeclaredContents(declarations), declarations.functions, None)
 
     def _no_functions(self) -> NativeFunctions:
-        return self._in_worker((), None)
+        return self._in_worker(DeclaredContents(), (), None)
 
     def _in_worker(
-        self, declarations: Sequence[Declaration], extension: list[str] | None
+        self, contents: Contents, functions: Sequence[Declaration], extension: list[str] | None
     ) -> NativeFunctions:
-        packed = [declaration.pack() for declaration in declarations]
-        plans, constants = self._natural(declarations)
-        natural = [pack_plan(plan) for plan in plans.values()]
-        opening = (str(self._path), self._identity, self._shown, packed, extension, natural)
+        packed = [declaration.pack() for declaration in functions]
+        opening = (str(self._path), self._identity, self._shown, packed, extension)
         library = self._request.library
         module = self._module = LibraryInWorker(self._pool(), library, opening)
         compiled = extension is not None
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
-        companions = companions_in_worker(declarations, module, constants)
+        table = self._annotations(contents)
+        companions = companions_in_worker(contents, module, table)
 
         def make(declaration: Declaration) -> IsolatedFunction:
-            plan = plans.get(declaration.name)
+            plan = table.plan(declaration)
             if plan:
                 return IsolatedNaturalFunction(
                     library, plan, module, companions, compiled=compiled, notes=notes
@@ -105,8 +106,8 @@ class IsolatedLoad(Load):
             remote = module.function(declaration.name)
             return IsolatedFunction(library, declaration, remote, compiled=compiled, notes=notes)
 
-        functions = companions.functions = NativeFunctions(declarations, make)
-        return functions
+        made = companions.functions = NativeFunctions(contents, make)
+        return made
 
     def _pool(self) -> Pool:
         options = self._options

@@ -82,7 +82,7 @@ class _Loan:
 
     def __init__(self, values: Sequence[Any], arguments: Sequence[SharedArgument]) -> None:
         self.sent = list(values)
-        self._returned: list[_Memory] = []
+        self._returned: dict[int, Any] = {}
         self._staged: list[tuple[Any, memoryview]] = []
         memories = [_memory_of(values[one.index], one) for one in arguments]
         for group in _overlapping(memories):
@@ -90,7 +90,6 @@ class _Loan:
                 self._stage(group)
             else:
                 self._send(group[0])
-        self._returned.sort(key=lambda memory: memory.argument.index)  # as the worker returns them
 
     def settled(self, result: Any, function: str) -> Any:
         """Return the function's own result, once everything that it wrote is here."""
@@ -100,8 +99,9 @@ class _Loan:
             return result
         try:
             own, written = result
-            for memory, copy in zip(self._returned, written, strict=True):
-                memory.content[:] = copy
+            # The worker gives them back in the order of the arguments.
+            for index, copy in zip(sorted(self._returned), written, strict=True):
+                self._returned[index][:] = copy
         except (TypeError, ValueError) as error:
             raise ForeignError(
                 f"{function} gave back other memory than it was given", where=function
@@ -115,7 +115,7 @@ class _Loan:
         elif len(content) < _host.SEGMENT_LEAST:
             self.sent[index] = content[:]
             if memory.argument.writes:
-                self._returned.append(memory)
+                self._returned[index] = content
         elif memory.argument.writes:
             self._stage([memory])
         else:

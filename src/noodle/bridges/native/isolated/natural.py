@@ -8,6 +8,7 @@ from typing import Any
 
 from noodle import _host
 from noodle.bridges.native.argument_rules import Argument
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.failures import reads_errno
 from noodle.bridges.native.functions import DeclaredFunction
@@ -15,9 +16,10 @@ from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import LibraryInWorker
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
+from noodle.bridges.native.isolated.natural_serving import pack_plan
 from noodle.bridges.native.natural_arguments import rule_maker
 from noodle.bridges.native.natural_functions import NaturalCalls
-from noodle.bridges.native.natural_load import LibraryCompanions
+from noodle.bridges.native.natural_load import LibraryCompanions, Names
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.natural_results import Companions
 from noodle.bridges.native.pointers import AnyPointer, WorkerPointer
@@ -84,8 +86,8 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         self, given: Mapping[int, Any], rules: Mapping[int, Argument], *, returns_outs: bool
     ) -> Callable[..., Any]:
         outs = list(self._plan.outs) if returns_outs else []
-        kind = "natural" if outs else "checked" if reads_errno(self._plan) else "functions"
-        call: Callable[..., Any] = self._module.function(self._plan.declaration.name, kind)
+        kind = "natural" if outs else "checked" if reads_errno(self._plan) else "plain"
+        call: Callable[..., Any] = self._module.annotated(kind, pack_plan(self._plan))
         allocated = {out.index for out in outs if not out.inout}
         sent = [i for i in range(len(self._labels)) if i not in allocated]
         shared = []
@@ -95,7 +97,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
                 writes = self._plan.declaration.parameters[index].type.writes
                 shared.append(SharedArgument(sent.index(index), converter, writes))
         call = lending(call, shared, self._name) if shared else call
-        return call if kind == "functions" else _Answers(call, outs, self._name)
+        return call if kind == "plain" else _Answers(call, outs, self._name)
 
     def _read(self, free: str) -> Callable[[Any], bytes | None]:
         return self._content
@@ -167,7 +169,7 @@ def _wrong_answer(function: str) -> ForeignError:
 
 
 def companions_in_worker(
-    declarations: Sequence[Declaration], module: LibraryInWorker, constants: Mapping[int, str]
+    contents: Contents, module: LibraryInWorker, names: Names
 ) -> LibraryCompanions:
     """Return the companions in a library of a worker.
 
@@ -175,9 +177,9 @@ def companions_in_worker(
     what a worker had ends with it.
 
     Args:
-        declarations: All functions of the library.
+        contents: What the library is known to have.
         module: The library in the worker.
-        constants: The library's names for numbers.
+        names: The library's names for numbers.
     """
 
     def release(declaration: Declaration) -> Callable[[Any], Any]:
@@ -193,4 +195,4 @@ def companions_in_worker(
     def ready() -> bool:
         return module.is_at_hand() or not module.pool.workers()
 
-    return LibraryCompanions(declarations, release, constants, ready)
+    return LibraryCompanions(contents, release, names, ready)

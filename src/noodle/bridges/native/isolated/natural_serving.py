@@ -41,7 +41,7 @@ class ServedCall:
         declaration, outs, free = packed
         self.declaration = Declaration.unpack(declaration)
         self.outs = [Out.unpack(out) for out in outs]
-        self._entry = entry
+        self.entry = entry
         self._place_of = place_of
         self._types = memories(self.outs)
         self._buffers = {out.index: allocate(out) for out in self.outs if out.kind == "buffer"}
@@ -74,7 +74,7 @@ class ServedCall:
     def checked(self, *ready: Any) -> list[Any]:
         """Call the function with all that C declares; return its result, no outs, and errno."""
         ERRNO.errno = 0
-        raw = self._entry(*ready)
+        raw = self.entry(*ready)
         errno = ERRNO.errno
         return [self.result(raw), [], errno]
 
@@ -82,7 +82,7 @@ class ServedCall:
         """Call the function without its outs; return its result, the outs, and errno."""
         memory = self._memory(dict(zip(self.sent, ready, strict=True)))
         ERRNO.errno = 0
-        raw = self._entry(*(memory[index] for index in range(len(memory))))
+        raw = self.entry(*(memory[index] for index in range(len(memory))))
         errno = ERRNO.errno
         return [self.result(raw), list(self._read(memory, raw)), errno]
 

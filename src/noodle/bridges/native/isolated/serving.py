@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.contents import Contents, DeclaredContents
+from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.isolated.natural_serving import ServedCall
@@ -40,7 +41,6 @@ def open_library(
     shown: str,
     packed: Sequence[Any],
     extension: Sequence[str] | None,
-    plans: Sequence[Any] = (),
 ) -> ServedLibrary:
     """Open a shared library.
 
@@ -50,7 +50,6 @@ def open_library(
         shown: Its name in messages.
         packed: The declarations, as ``Declaration.pack`` has them.
         extension: Key and file of the compiled extension; None for calls through libffi.
-        plans: Those of annotated functions, as ``natural_serving.pack_plan`` has them.
 
     Raises:
         LibraryLoadError: The loader refused it, or it is another file by now.
@@ -65,21 +64,14 @@ def open_library(
             remedy="load it again",
         )
     opened = OpenedLibrary(Path(path), elf, shown)
-    declarations = {d.name: d for d in map(Declaration.unpack, packed)}
-    entry = _entries(opened, path, extension)
-    calls = {
-        plan[0][0]: ServedCall(
-            entry(declarations[plan[0][0]]), plan, lambda name: entry(declarations[name]), _place_of
-        )
-        for plan in plans
-    }
-    functions = {
-        name: _served(entry(d), calls[name].declaration, calls[name].result)
-        if name in calls
-        else _served(entry(d), d, _converter_of(d.result))
-        for name, d in declarations.items()
-    }
-    return ServedLibrary(opened, path, functions, shown, calls)
+    if extension is None:
+        declared = Declarations(tuple(Declaration.unpack(one) for one in packed))
+        entries = partial(_entry_through_libffi, opened)
+        return ServedLibrary(opened, path, DeclaredContents(declared), entries, shown)
+    from noodle.bridges.native.extensions import open_extension
+
+    compiled = open_extension(extension[0], Path(extension[1]), Path(path))
+    return ServedLibrary(opened, path, compiled.contents, compiled.entry, shown)
 
 
 class ServedLibrary:
@@ -88,25 +80,68 @@ class ServedLibrary:
     Args:
         opened: The library.
         path: Its absolute real path.
-        functions: What calls each declared function.
+        contents: What it is known to have.
+        entry: Gives cffi's callable of a declared function.
         shown: The library's name in messages, by which the host knows what it asks for functions.
-        calls: What calls the annotated functions.
     """
 
     def __init__(
         self,
         opened: OpenedLibrary,
         path: str,
-        functions: dict[str, Callable[..., Any]],
+        contents: Contents,
+        entry: Callable[[Declaration], Callable[..., Any]],
         shown: str,
-        calls: Mapping[str, ServedCall],
     ) -> None:
         self._opened = opened
         self._path = path
-        namespace = type(shown, (SimpleNamespace,), {})
-        self.functions = namespace(**functions)
-        self.natural = namespace(**{name: _natural(call) for name, call in calls.items()})
-        self.checked = namespace(**{name: _checked(call) for name, call in calls.items()})
+        self._contents = contents
+        self._entry = entry
+        self.functions = type(shown, (_Functions,), {})(contents, entry)
+
+    def annotated(self, kind: str, packed: Sequence[Any]) -> Callable[..., Any]:
+        """Return what the host calls for an annotated function.
+
+        Args:
+            kind: ``natural`` where its outs are left out, ``checked`` where errno is read, else
+                ``plain``.
+            packed: Its plan, as ``natural_serving.pack_plan`` has it.
+        """
+        called = ServedCall(self._called(packed[0][0]), packed, self._called, _place_of)
+        if kind == "natural":
+            return _served(called.natural, called.declaration, None, called.sent, called.numbers)
+        if kind == "checked":
+            return _served(called.checked, called.declaration, None)
+        return _served(called.entry, called.declaration, called.result)
+
+    def _called(self, name: str) -> Callable[..., Any]:
+        declaration = self._contents.function(name)
+        if declaration is None:
+            raise AttributeError(name)
+        return self._entry(declaration)
+
+    def variable(self, name: str) -> Any:
+        """Return what lies in a variable; the place of a pointer, or of what is no number."""
+        from noodle.bridges.native.variables import is_place, read_variable
+
+        variable = self._variable(name)
+        found = read_variable(variable, self._opened.address_of(name))
+        if not is_place(variable, found):
+            return found
+        return [found, _PROCESS] if found else None
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change a variable; a pointer comes as its place."""
+        from noodle.bridges.native.variables import write_variable
+
+        given = _address(*value) if type(value) is list else value
+        write_variable(self._variable(name), self._opened.address_of(name), given)
+
+    def _variable(self, name: str) -> Variable:
+        variable = self._contents.variable(name)
+        if variable is None:
+            raise AttributeError(name)
+        return variable
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -115,17 +150,33 @@ class ServedLibrary:
         return version_of(Path(self._path), self._opened.handle)
 
 
-def _entries(
-    opened: OpenedLibrary, path: str, extension: Sequence[str] | None
-) -> Callable[[Declaration], Callable[..., Any]]:
-    if extension is not None:
-        from noodle.bridges.native.extensions import open_extension
+class _Functions:
+    """What calls each declared function, made when it is first asked for.
 
-        key, file = extension
-        return open_extension(key, Path(file), Path(path)).entry
+    Args:
+        contents: What the library is known to have.
+        entry: Gives cffi's callable of a declared function.
+    """
+
+    def __init__(
+        self, contents: Contents, entry: Callable[[Declaration], Callable[..., Any]]
+    ) -> None:
+        self._contents = contents
+        self._entry = entry
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        declaration = self._contents.function(name)
+        if declaration is None:
+            raise AttributeError(name)
+        served = _served(self._entry(declaration), declaration, _converter_of(declaration.result))
+        setattr(self, name, served)
+        return served
+
+
+def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Callable[..., Any]:
     from noodle.bridges.native.libffi import entry
 
-    return lambda declaration: entry(declaration, opened.address_of(declaration.name))
+    return entry(declaration, opened.address_of(declaration.exported))
 
 
 def _served(
@@ -153,14 +204,6 @@ def _served(
         return _writing(entry, writes, converters, result)
     labels = [str(index) for index in range(len(types))]
     return adapted(entry, labels, [], list(converters), result)
-
-
-def _natural(call: ServedCall) -> Callable[..., Any]:
-    return _served(call.natural, call.declaration, None, call.sent, call.numbers)
-
-
-def _checked(call: ServedCall) -> Callable[..., Any]:
-    return _served(call.checked, call.declaration, None)
 
 
 def _is_pointer(native: NativeType) -> bool:
