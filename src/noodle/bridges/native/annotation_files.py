@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +38,17 @@ class LibraryAnnotations:
         return found is None or bool(found[1])
 
     def functions(self) -> list[tuple[str, str, Any]]:
-        """Return the annotations of single functions and patterns: layer, name and what is said."""
+        """Return the annotations of functions and patterns: layer, name and what is said.
+
+        The first one holds: within a layer, that is the one that was written last.
+        """
         found = []
         for where, said in self.layers:
             written = said.get("functions", {})
             if not isinstance(written, Mapping):
                 expected = "a map of functions to annotations"
                 raise wrong_annotation(where, "functions", written, expected)
-            found += [(where, str(name), value) for name, value in written.items()]
+            found += [(where, str(name), value) for name, value in reversed(list(written.items()))]
         return found
 
 
@@ -60,6 +62,8 @@ def read_file(path: Path, shown: str) -> Mapping[str, Any]:
     Raises:
         SettingsError: It cannot be read, is no TOML, or has unknown keys.
     """
+    import tomllib
+
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
