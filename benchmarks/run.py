@@ -30,6 +30,7 @@ NAMES = (
     "headers",
     "worker_calls",
     "python_workers",
+    "native_workers",
     "shared_arrays",
     "async_calls",
     "worker_costs",

@@ -302,6 +302,8 @@ export class RemoteCallError extends ForeignError {
   readonly language: string;
   /** Notes that were added to the exception. */
   readonly notes?: string[];
+  /** The exceptions of a group, or what an `AggregateError` of a worker has collected. */
+  readonly errors?: Error[];
 }
 /** The call did not end before its deadline. */
 export class DeadlineExceededError extends ForeignError {}

@@ -98,7 +98,7 @@ module_exec(PyObject *module)
         || host_links_init(module) < 0 || host_exports_init(module) < 0
         || host_references_init(module) < 0 || host_functions_init(module) < 0
         || host_batches_init(module) < 0 || host_processes_init(module) < 0
-        || host_loops_init(module) < 0)
+        || host_loops_init(module) < 0 || host_awaited_init(module) < 0)
         return -1;
     if (PyModule_AddIntConstant(module, "PROTOCOL_VERSION", NOODLE_PROTOCOL_VERSION) < 0
         || PyModule_AddIntConstant(module, "WIRE_VERSION", WIRE_VERSION) < 0

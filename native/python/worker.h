@@ -50,6 +50,7 @@
 enum worker_function {
     WORKER_SERVE,          /* (operation, object, *arguments) -> result: whatever is no plain call */
     WORKER_DESCRIBE,       /* (exception, is a cause further down) -> the six fields of an ERROR */
+    WORKER_NOTE_CALL,      /* (exception, what was called and raised it): for the frames of the former */
     WORKER_MAKE_ERROR,     /* (fields) -> an exception that says the same */
     WORKER_MAKE_ARRAY,     /* (address, bytes, lease, dtype, item size, unit, units, shape, strides,
                             * offset, read only) -> array; without a lease the memory is copied */
@@ -261,8 +262,8 @@ void worker_send(worker_lane *lane, noodle_record *record, const void *payload, 
 /* Sends what had no space.  Returns whether something is still left. */
 bool worker_flush(void);
 /* Tells the host what was let go: objects of its own and loans.  `caller` is the lane of a call that ends
- * now, or NULL.  Returns whether that has to wait. */
-bool worker_flush_releases(worker_lane *caller);
+ * now, or NULL; `waits` says that its answer comes next.  Returns whether that has to wait. */
+bool worker_flush_releases(worker_lane *caller, bool waits);
 bool worker_has_releases(void);
 void worker_release(uint64_t id, uint32_t sent);
 void worker_return_loans(uint64_t segment, uint64_t times);

@@ -1,6 +1,6 @@
 """The Python half of a handle: planning on a guard miss, and the handle's own five attributes.
 
-``native/python/handle.c`` says what the C half expects of it.
+``native/python/handle.h`` says what the C half expects of it.
 """
 
 from __future__ import annotations

@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
+from tests.workers.faults import LIMIT, Faults, in_thread, load_faults
 
 import noodle
 from noodle.errors import DeadlineExceededError, DeadlockError, WorkerCrashedError
 
-
-@pytest.fixture(params=REPETITIONS, autouse=True)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
+pytestmark = pytest.mark.usefixtures("repetition")
 
 
 @pytest.fixture

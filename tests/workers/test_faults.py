@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 import pytest
-from tests.workers.faults import LIMIT, REPETITIONS, Faults, in_thread, load_faults
+from tests.workers.faults import LIMIT, Faults, in_thread, load_faults
 
 import noodle
 from noodle.errors import (
@@ -31,13 +31,10 @@ from noodle.errors import (
 )
 from noodle.workers.worker import Worker
 
+pytestmark = pytest.mark.usefixtures("repetition")
+
 CONTROL_BYTES, CHANNEL_BYTES = 4096, 4096 + 2 * 65536
 """Of the memory that host and worker share: the control block, then each channel's."""
-
-
-@pytest.fixture(params=REPETITIONS, autouse=True)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
 
 
 @pytest.fixture
@@ -254,9 +251,13 @@ def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> No
     worker, spin = faults.pool.worker(), faults.spin
     main = threading.main_thread().ident
     assert main is not None
+    begun = noodle.zeros(1 << 14)  # the same memory on both sides
 
     def interrupt() -> None:
-        await_call(worker, "spin")
+        limit = time.monotonic() + LIMIT
+        while not begun[0]:
+            assert time.monotonic() < limit
+            time.sleep(0.001)
         signal.pthread_kill(main, signal.SIGINT)
 
     with (
@@ -264,7 +265,7 @@ def test_an_interrupt_ends_an_endless_loop_with_its_worker(faults: Faults) -> No
         pytest.raises(KeyboardInterrupt),
         noodle.deadline(LIMIT * 1000),
     ):
-        spin()
+        spin(begun)
     assert [] == failures
     assert worker.join(LIMIT)
     assert_recovers(faults)

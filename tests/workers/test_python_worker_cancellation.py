@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.workers.faults import REPETITIONS
-from tests.workers.pythons import VERSIONS, PythonWorker, python_worker
+from tests.workers.pythons import FAULT_RUNS, PythonWorker, python_worker
 
 import noodle
 from noodle.deadlines import finish_in_time
@@ -64,12 +63,7 @@ result = [stubborn, spin, cleaning, relayed, relayed_now, lambda: list(cleaned),
 """
 
 
-@pytest.fixture(params=REPETITIONS, autouse=True)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
-
-
-@pytest.fixture(params=[VERSIONS[0], VERSIONS[-1]])
+@pytest.fixture(params=FAULT_RUNS)
 def worker(request: pytest.FixtureRequest) -> Iterator[PythonWorker]:
     with noodle.deadline(LIMIT), python_worker(request.param, grace_seconds=GRACE) as worker:
         yield worker

@@ -23,6 +23,7 @@ from noodle.errors import (
     UsageError,
     WorkerCrashedError,
 )
+from noodle.foreign_frames import with_frames
 from noodle.sizes import format_size
 from noodle.workers import (
     callback_tasks,
@@ -61,9 +62,31 @@ def crashed(link: _host.Link, function: str | None) -> WorkerCrashedError | Syst
     if registry.is_exiting() and threading.current_thread().daemon:
         return SystemExit()
     worker = find_worker(link)
-    if worker is not None:
-        return worker.crash_report(function)
-    return WorkerCrashedError(f"the worker {link.name} has ended", received=link.broken)
+    if worker is None:
+        return WorkerCrashedError(f"the worker {link.name} has ended", received=link.broken)
+    error = worker.crash_report(function)
+    if function is not None:
+        call = (link.name, None, None, function)
+        error.__traceback__ = with_frames([call], None, shows_lines=False)
+    return error
+
+
+def arrived(link: _host.Link, fields: tuple[Any, ...]) -> BaseException:
+    """Return the exception for an error that came from a worker; see ``remote_errors.arrived``.
+
+    One of missing memory says how much the worker may have.
+    """
+    error = remote_errors.arrived(link, fields)
+    worker = find_worker(link) if isinstance(error, MemoryError) else None
+    if worker is not None and worker.program.memory_bytes is not None:
+        error.add_note(memory_note(worker))
+    return error
+
+
+def memory_note(worker: Worker) -> str:
+    """Return what to say of a worker's memory limit where that may be the reason for an error."""
+    limit = format_size(worker.program.memory_bytes or 0)
+    return f"the worker {worker.name} may have at most {limit} of memory"
 
 
 def overdue(link: _host.Link, function: str | None, seconds: float) -> DeadlineExceededError:
@@ -267,7 +290,7 @@ _host.install(
     too_deep=too_deep,
     released=released,
     stuck=deadlocks.stuck,
-    remote_error=remote_errors.arrived,
+    remote_error=arrived,
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,

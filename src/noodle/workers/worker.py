@@ -96,6 +96,12 @@ class Health:
         return "ready" if self.scheduled else "not scheduled"
 
 
+class _Hold:
+    """What keeps a worker from being ended for idleness."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Worker:
     """One worker, from its start on, which ``wait_ready`` awaits; it is never restarted itself.
 
@@ -125,6 +131,7 @@ class Worker:
         self.pid = 0
         self.started_at = time.monotonic()
         self.idle_seconds: float | None = None
+        self._holds: weakref.WeakSet[_Hold] = weakref.WeakSet()
         self.is_stopping = False
         self._pid_descriptor = -1
         self._signs = (0, 0)
@@ -210,7 +217,7 @@ class Worker:
 
     def _retire_if_idle(self, seconds: float) -> None:
         """End in two steps, so that a call that is on its way here is still served."""
-        if self.link.idle_seconds < seconds or self.link.held():
+        if self.link.idle_seconds < seconds or self.link.held() or self._holds:
             return
         if not self.link.retires:
             self.link.retires = True
@@ -253,6 +260,12 @@ class Worker:
         return Exit(None, status.si_status)
 
     # ----------------------------------------------------------------------------- From outside
+
+    def hold(self) -> object:
+        """Return what keeps it from being ended for idleness while it is referred to."""
+        hold = _Hold()
+        self._holds.add(hold)
+        return hold
 
     @property
     def is_ready(self) -> bool:
@@ -345,6 +358,8 @@ class Worker:
                 where=where,
                 remedy="call again: the worker is started anew",
             )
+        if self.program.memory_bytes and not (self._was_out_of_memory or self.link.broken):
+            error.add_note(policies.memory_note(self))
         if self.program.map_read_only and self.exit and self.exit.signal == signal.SIGSEGV:
             error.add_note(
                 "Read-only arrays are mapped in this worker (readonly='map'), where writing to one "

@@ -394,7 +394,8 @@ class TestOptions:
         of_libraries = {"mode", "optimization", "library_paths", "dependencies", "cache_directory"}
         of_functions = {"functions", "errors", "encoding", "message", "free", "nullable"}
         of_functions |= {"codes", "infer", "annotations"}
-        of_workers = {"worker", "environment", "memory", "shared_memory"}
+        of_workers = {"worker", "prewarm", "idle_seconds", "environment"}
+        of_workers |= {"memory", "shared_memory"}
         of_headers = {"header", "include_paths", "defines", "variadic"}
         known = of_libraries | of_headers | of_functions | of_workers
         assert known == NativeBridge().option_names

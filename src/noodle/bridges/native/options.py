@@ -14,7 +14,9 @@ from noodle.errors import SettingsError
 
 __all__ = ["ANNOTATING", "WORKER_OPTIONS", "NativeOptions"]
 
-WORKER_OPTIONS = frozenset({"worker", "environment", "memory", "shared_memory"})
+WORKER_OPTIONS = frozenset(
+    {"worker", "prewarm", "idle_seconds", "environment", "memory", "shared_memory"}
+)
 """Those that only a library in a worker has."""
 
 ANNOTATING = (
@@ -61,6 +63,9 @@ class NativeOptions:
             there is one, False for none.
         worker: The name of the worker that it runs in, with the others that name it; None for a
             worker of its own.
+        prewarm: Whether its worker is started, and opens the library, before the load returns; it
+            always is, for what the library says of itself is checked then.
+        idle_seconds: A worker without calls for so long is ended; None keeps it.
         environment: Variables of the worker beside the usual ones, as sorted pairs.
         memory: The most bytes that the worker may have; None for no limit.
         shared_memory: The most bytes of shared arrays that it may be given at once; None for
@@ -86,6 +91,8 @@ class NativeOptions:
     infer: Any = None
     annotations: str | bool | None = None
     worker: str | None = None
+    prewarm: bool = False
+    idle_seconds: float | None = None
     environment: tuple[tuple[str, str], ...] = ()
     memory: int | None = None
     shared_memory: int | None = None
@@ -201,6 +208,8 @@ _CHECKS: Mapping[str, Any] = {
     **dict.fromkeys(ANNOTATING, _said),
     "annotations": _file,
     "worker": _worker,
+    "prewarm": shared.flag,
+    "idle_seconds": shared.seconds,
     "environment": shared.variables,
     "memory": _memory,
     "shared_memory": shared.size,

@@ -78,13 +78,17 @@ class WorkerPointer(AnyPointer):
         place: The address, and the number of the process that it is in.
         pointee: See ``AnyPointer``.
         origin: The function that returned it.
+        hold: What keeps the worker from being ended for idleness, or None.
     """
 
-    __slots__ = ("place",)
+    __slots__ = ("_hold", "place")
 
-    def __init__(self, place: tuple[int, int], pointee: str, origin: str) -> None:
+    def __init__(
+        self, place: tuple[int, int], pointee: str, origin: str, hold: object = None
+    ) -> None:
         super().__init__(pointee, origin)
         self.place = place
+        self._hold = hold
 
     @property
     def address(self) -> int:

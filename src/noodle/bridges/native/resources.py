@@ -244,14 +244,21 @@ class WorkerResource(WorkerPointer, Releasable):
         pointee: See ``AnyPointer``.
         origin: The function that returned it.
         ownership: Whether it still has to be released.
+        hold: See ``WorkerPointer``.
     """
 
     __slots__ = ("_place", "ownership")
 
     def __init__(
-        self, place: tuple[int, int], pointee: str, origin: str, ownership: Ownership
+        self,
+        place: tuple[int, int],
+        pointee: str,
+        origin: str,
+        ownership: Ownership,
+        hold: object = None,
     ) -> None:
         AnyPointer.__init__(self, pointee, origin)
+        self._hold = hold
         self._place = place
         self.ownership = ownership
         self._finalize(place)
@@ -343,6 +350,7 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
         origin: The function that returned it.
         owners: What it belongs to.
         ends: Whether it ends with them.
+        hold: See ``WorkerPointer``.
     """
 
     __slots__ = ("_place", "ends", "owners")
@@ -355,8 +363,10 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
         owners: tuple[Any, ...],
         *,
         ends: bool,
+        hold: object = None,
     ) -> None:
         AnyPointer.__init__(self, pointee, origin)
+        self._hold = hold
         self._place = place
         self.owners = owners
         self.ends = ends

@@ -18,7 +18,7 @@ from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
-from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
+from noodle.errors import ArgumentError, ForeignError, ReferenceReleasedError, RemoteCallError
 
 __all__ = ["IsolatedFunction"]
 
@@ -33,6 +33,7 @@ class IsolatedFunction(DeclaredFunction):
         library: The library's name in messages.
         declaration: What the function takes and gives.
         remote: What calls it.
+        hold: Gives what keeps the worker of a process alive for a pointer into it.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
     """
@@ -42,6 +43,7 @@ class IsolatedFunction(DeclaredFunction):
         library: str,
         declaration: Declaration,
         remote: _host.RemoteFunction,
+        hold: Callable[[int], object],
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
@@ -51,7 +53,7 @@ class IsolatedFunction(DeclaredFunction):
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False
-        self._result = _converter_of(declaration.result, self._name)
+        self._result = _converter_of(declaration.result, self._name, hold)
         self._types = [parameter.type for parameter in declaration.parameters]
 
     def _rule(self, *described: Any) -> SentArgument:
@@ -186,14 +188,16 @@ class _Batched(BatchedFunction[IsolatedFunction]):
         known: dict[tuple[type, ...], list[Converter | None]] = {}
         sent = []
         for row in rows:
-            values = self._function.row_values(row)
+            # To ask whether something is a mapping takes longer than all the rest of a row.
+            values = row if type(row) in (tuple, list) else self._function.row_values(row)
             types = tuple(map(type, values))
-            if types not in known:
-                known[types] = self._function.row_converters(row)
-            converters = known[types]
+            converters = known.get(types)
+            if converters is None:
+                found = self._function.row_converters(row)
+                converters = known[types] = found if any(found) else []
             sent.append(
                 [c(v) if c else v for c, v in zip(converters, values, strict=True)]
-                if any(converters)
+                if converters
                 else values
             )
         return sent
@@ -212,14 +216,28 @@ class _Batched(BatchedFunction[IsolatedFunction]):
         return error
 
 
-def _converter_of(native: NativeType, function: str) -> Callable[[Any], Any] | None:
+def _converter_of(
+    native: NativeType, function: str, hold: Callable[[int], object]
+) -> Callable[[Any], Any] | None:
     """Return what turns what a worker sends into the caller's, or None when it is that already."""
     if native.type.name == "str":
         return partial(text_of, function=function)
     if native.type.name == "ptr":
-        return partial(_pointer, native.pointee, function)
+        return partial(_pointer, native.pointee, function, hold)
     return None
 
 
-def _pointer(pointee: str, function: str, place: list[int] | None) -> WorkerPointer | None:
-    return None if place is None else WorkerPointer((place[0], place[1]), pointee, function)
+def _pointer(
+    pointee: str, function: str, hold: Callable[[int], object], place: Any
+) -> WorkerPointer | None:
+    if place is None:
+        return None
+    if type(place) is not list or list(map(type, place)) != [int, int]:
+        raise ForeignError(
+            f"{function} returned no pointer",
+            expected="an address and a process",
+            received=type(place).__name__,
+            where=f"result of {function}",
+        )
+    address, process = place
+    return WorkerPointer((address, process), pointee, function, hold(process))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ class LibraryInWorker(RemoteModule):
     def __init__(self, pool: Pool, shown: str, opening: Sequence[Any]) -> None:
         super().__init__(pool, shown)
         self._opening = opening
+        self._processes: dict[int, weakref.ref[Worker]] = {}
 
     def function(self, name: str) -> _host.RemoteFunction:
         """Return a function of the library.
@@ -73,7 +75,23 @@ class LibraryInWorker(RemoteModule):
         """
         _host.request(self.reference(), Operation.METHOD, "assign", name, value)
 
+    def hold(self, process: int) -> object:
+        """Return what keeps a worker from being ended for idleness while it is referred to.
+
+        Args:
+            process: What the worker calls its process; see ``serving.ServedLibrary.process``.
+        """
+        found = self._processes.get(process)
+        worker = found() if found is not None else None
+        return worker.hold() if worker is not None else None
+
     def _load(self, worker: Worker) -> _host.Reference:
+        opened = self._opened(worker)
+        process = _host.request(opened, Operation.GET, "process")
+        self._processes = {process: weakref.ref(worker)} if type(process) is int else {}
+        return opened
+
+    def _opened(self, worker: Worker) -> _host.Reference:
         try:
             serving = _host.request(worker.root(), Operation.IMPORT, _SERVING, "/")
             opened: _host.Reference = _host.request(
@@ -156,9 +174,13 @@ class IsolatedLibrary(NativeLibrary):
 
     def __init__(self, *args: Any, module: LibraryInWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pool = module.pool
-        pools.enter(self, self._pool)
+        self._module = module
+        pools.enter(self, module.pool)
+
+    def retire(self) -> None:
+        """End its worker once that is idle, unless another library runs in it."""
+        pools.retire(self, self._module.pool)
 
     def close(self) -> None:
         """End its worker, unless another library runs in that."""
-        pools.leave(self, self._pool)
+        pools.leave(self, self._module.pool)

@@ -104,7 +104,9 @@ class IsolatedLoad(Load):
                     library, plan, module, companions, compiled=compiled, notes=notes
                 )
             remote = module.function(declaration.name)
-            return IsolatedFunction(library, declaration, remote, compiled=compiled, notes=notes)
+            return IsolatedFunction(
+                library, declaration, remote, module.hold, compiled=compiled, notes=notes
+            )
 
         made = companions.functions = NativeFunctions(contents, make)
         return made
@@ -113,7 +115,8 @@ class IsolatedLoad(Load):
         options = self._options
         own = options.worker or (str(self._path), self._identity)
         key = (own, options.environment, options.memory, options.shared_memory)
-        return _pools.pool_for(key, partial(_program, self._name_of_worker(), options), 1)
+        program = partial(_program, self._name_of_worker(), options)
+        return _pools.pool_for(key, program, 1, options.idle_seconds)
 
     def _name_of_worker(self) -> str:
         return self._options.worker or Path(self._shown).name

@@ -115,13 +115,13 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
     ) -> AnyPointer:
         if not _is_place(raw):
             raise _wrong_answer(self._name)
-        place = (raw[0], raw[1])
+        place, hold = (raw[0], raw[1]), self._module.hold(raw[1])
         if ownership:
-            return WorkerResource(place, pointee, self._name, ownership)
+            return WorkerResource(place, pointee, self._name, ownership, hold)
         if owners:
             ends = bool(self._plan.annotations.borrowed)
-            return WorkerBorrowedPointer(place, pointee, self._name, owners, ends=ends)
-        return WorkerPointer(place, pointee, self._name)
+            return WorkerBorrowedPointer(place, pointee, self._name, owners, ends=ends, hold=hold)
+        return WorkerPointer(place, pointee, self._name, hold)
 
 
 class _Answers:

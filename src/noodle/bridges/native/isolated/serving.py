@@ -85,6 +85,8 @@ class ServedLibrary:
         shown: The library's name in messages, by which the host knows what it asks for functions.
     """
 
+    process = _PROCESS
+
     def __init__(
         self,
         opened: OpenedLibrary,
