@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import errno
 import gc
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +282,62 @@ class TestEncodings:
         assert lib.echo(b"\xff") == b"\xff"
         with pytest.raises(ArgumentTypeError, match=r"text.encode\(\)"):
             lib.echo("x")
+
+
+def test_calls_may_be_awaited_in_each_placement(natural: Path) -> None:
+    async def calls(library: Any) -> list[Any]:
+        values = np.arange(4.0)
+        listed = [
+            library.sum.aio(values),
+            library.divide.aio(7, 2),
+            library.weighted.aio(values, values),
+        ]
+        return await asyncio.gather(*listed)
+
+    for placement in ("inprocess", "isolated"):
+        library = noodle.load(
+            str(natural), prototypes=PROTOTYPES, functions=ANNOTATIONS, placement=placement
+        )
+        assert [6.0, (3, 1), 14.0] == asyncio.run(calls(library))
+
+
+def test_a_batch_gives_what_calls_give(natural: Path) -> None:
+    for placement in ("inprocess", "isolated"):
+        library = noodle.load(
+            str(natural), prototypes=PROTOTYPES, functions=ANNOTATIONS, placement=placement
+        )
+        assert [(3, 1), (2, 1)] == library.divide.batch([(7, 2), {"a": 5, "b": 2}])
+        assert [0, 4] == library.status.batch([(0,), (4,)])
+        with pytest.raises(FunctionFailedError):
+            library.status.batch([(0,), (-4,)])
+
+
+def test_a_noodle_program_calls_naturally(
+    tmp_path: Path, noodle_command: list[str], natural: Path
+) -> None:
+    program = tmp_path / "natural.noodle"
+    program.write_text(
+        f"""
+import ffi "{natural}" as lib {{
+    fn divide(a: i32, b: i32, quotient: ptr<i32>, remainder: ptr<i32>): i32
+    fn copied(text: bytes, length: u64, to: ptr<u8>, room: u64): i64
+}} with {{
+    functions: {{
+        divide: {{ out: ["quotient", "remainder"], errors: "nonzero" }},
+        copied: {{ buffers: {{ to: "room" }}, encoding: {{ to: "utf-8" }}, result: false }}
+    }}
+}}
+import ffi "builtins" as py
+let pair = lib.divide(17, 5)
+print(pair[0], pair[1])
+print(lib.copied(py.bytes("natural", "ascii"), 4))
+lib.divide(1, 0)
+"""
+    )
+    result = subprocess.run(
+        [*noodle_command, "run", str(program)], capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "3 2\nnatu\n"
+    assert "divide failed" in result.stderr
+    assert "natural.noodle:15:1" in result.stderr
+    assert "native" not in result.stderr.partition("raised in")[2]

@@ -140,6 +140,14 @@ class NaturalPlan:
         has_buffer = any(out.kind == "buffer" for out in self.outs)
         return not (has_buffer and self.declaration.result.type.name in ("str", "bytes", "ptr"))
 
+    @property
+    def gives_what_it_returns(self) -> bool:
+        """Whether nothing is done when a call has returned."""
+        said = self.annotations
+        is_number = self.declaration.result.type.name not in ("str", "bytes", "ptr")
+        looks = self.outs or said.errors or said.errno or said.frees or said.result is False
+        return is_number and not looks
+
     def encoding(self, name: str) -> str:
         """Return the encoding of a text, by its parameter's name."""
         return encoding_of(self.annotations, name) or "utf-8"

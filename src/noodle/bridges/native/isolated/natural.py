@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from noodle import _host
@@ -24,7 +27,7 @@ from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.natural_results import Companions
 from noodle.bridges.native.pointers import AnyPointer, WorkerPointer
 from noodle.bridges.native.resources import Ownership, WorkerBorrowedPointer, WorkerResource
-from noodle.calls import Function
+from noodle.calls import BoundFunction, Function
 from noodle.errors import ForeignError, NoodleError
 
 __all__ = ["IsolatedNaturalFunction", "companions_in_worker"]
@@ -43,6 +46,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
     """
 
     _in_worker = True
+    _awaits = False
 
     def __init__(
         self,
@@ -68,8 +72,17 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
 
     @property
     def awaitable(self) -> Function | None:
-        """None: what is left to do when it has returned is done by the calling thread."""
-        return None
+        """The same function with futures, where nothing is left to do when it has returned."""
+        types = [parameter.type for parameter in self._plan.declaration.parameters]
+        if not self._plan.gives_what_it_returns or any(native.writes for native in types):
+            return None
+        function = copy(self)
+        function._awaits = True
+        return function
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
+        bound = super()._bound(args, kwargs)
+        return replace(bound, callable=self._checking(bound.callable)) if self._awaits else bound
 
     @property
     def batched(self) -> Function | None:
@@ -88,6 +101,10 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         outs = list(self._plan.outs) if returns_outs else []
         kind = "natural" if outs else "checked" if reads_errno(self._plan) else "plain"
         call: Callable[..., Any] = self._module.annotated(kind, pack_plan(self._plan))
+        if self._awaits:
+            from noodle.workers import event_loop
+
+            call = partial(event_loop.call, call)
         allocated = {out.index for out in outs if not out.inout}
         sent = [i for i in range(len(self._labels)) if i not in allocated]
         shared = []
