@@ -12,9 +12,10 @@ from noodle.bridges.native.annotation_files import LibraryAnnotations
 from noodle.bridges.native.annotation_tables import AnnotationTable
 from noodle.bridges.native.c_parser import parse_c
 from noodle.bridges.native.contents import DeclaredContents
+from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.natural_plans import NaturalPlan
-from noodle.errors import SettingsError
-from tests.bridges.native.conftest import Load
+from noodle.errors import FunctionFailedError, SettingsError
+from tests.bridges.native.conftest import Load, compile_to
 
 PROTOTYPES = """
 typedef struct thing thing; typedef struct part part;
@@ -232,6 +233,60 @@ class TestFiles:
     def test_a_named_file_must_be_there(self, load: Load, source: Path) -> None:
         with pytest.raises(SettingsError, match="No such file"):
             load("./halves.c", DECLARED, options={"annotations": "none.toml"})
+
+
+HEADER = """
+#define E_ODD 1
+#define E_TWICE 2
+#define E_AGAIN 2
+typedef enum state { STATE_FINE, STATE_ODD } state;
+int half(int x, int *out);
+state check(int x);
+int fail(int code);
+"""
+BODIES = """
+enum state { STATE_FINE, STATE_ODD };
+int half(int x, int *out) { *out = x / 2; return x % 2; }
+enum state check(int x) { return x % 2 ? STATE_ODD : STATE_FINE; }
+int fail(int code) { return code; }
+"""
+
+
+class TestHeaders:
+    @pytest.fixture(params=["inprocess", "isolated"])
+    def halves(self, request: Any, load: Load, tmp_path: Path) -> NativeLibrary:
+        """A library with a header, beside which a file has annotations."""
+        (tmp_path / "include").mkdir()
+        (tmp_path / "include" / "halves.h").write_text(HEADER)
+        (tmp_path / "include" / "halves.toml").write_text(f'codes = "E_*"\n{FILE}')
+        path = compile_to(tmp_path / "libhalves.so", BODIES)
+        return load(
+            path,
+            directory=str(tmp_path),
+            placement=request.param,
+            options={"header": "halves.h", "include_paths": ["include"]},
+        )
+
+    def test_the_file_beside_the_header_holds(self, halves: NativeLibrary) -> None:
+        assert halves.member("half").raw(8) == 4
+
+    def test_numbers_have_the_names_of_the_headers_constants(self, halves: NativeLibrary) -> None:
+        def constant(function: str, argument: int) -> str | None:
+            with pytest.raises(FunctionFailedError) as caught:
+                halves.member(function).raw(argument)
+            return caught.value.constant
+
+        assert (constant("half", 3), constant("fail", 7)) == ("E_ODD", None)
+        assert constant("fail", 2) is None  # it has two names
+
+    def test_a_result_of_an_enumeration_has_its_members_name(
+        self, load: Load, tmp_path: Path
+    ) -> None:
+        (tmp_path / "halves.h").write_text(HEADER)
+        path = compile_to(tmp_path / "libhalves.so", BODIES)
+        options = {"header": str(tmp_path / "halves.h"), "errors": "nonzero"}
+        with pytest.raises(FunctionFailedError, match=r"STATE_ODD \(1\)"):
+            load(path, options=options).member("check").raw(3)
 
 
 def test_help_shows_the_natural_call_and_the_prototype() -> None:

@@ -47,7 +47,8 @@ def annotations_of(options: NativeOptions, location: str, directory: Path) -> Li
 
 def _beside(options: NativeOptions, location: str, directory: Path) -> list[Path]:
     """Return the files of annotations that may lie beside a header or the program."""
-    headers = [directory / header for header in options.header]
+    folders = ["", *options.include_paths]
+    headers = [directory / folder / header for header in options.header for folder in folders]
     return [
         *(header.with_suffix(".toml") for header in headers),
         *(directory / f"{header.stem}.toml" for header in headers),
