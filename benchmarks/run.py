@@ -35,6 +35,7 @@ NAMES = (
     "async_calls",
     "worker_costs",
     "leaks",
+    "map_loops",
     "node_client",
     "language_speed",
     "start_up",

@@ -30,6 +30,7 @@ BUDGETED = {
     "headers",
     "idle",
     "leaks",
+    "map",
 }
 MAY_BE_NONE = {"modules", "bytes", "objects"}
 """Units of what is counted; times and memory are never 0."""

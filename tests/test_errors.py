@@ -67,12 +67,14 @@ BUILTINS = {
         "ArgumentTypeError",
         "ArityError",
         "NoMatchingSignatureError",
+        "ShapeError",
     },
     ValueError: {
         "AmbiguousTargetError",
         "InputLimitError",
         "PrototypeError",
         "SettingsError",
+        "ShapeError",
         "TargetError",
     },
 }

@@ -391,12 +391,21 @@ class TestOptions:
             load("libm.so.6", options=options)
 
     def test_every_option_is_listed(self) -> None:
-        of_libraries = {"mode", "optimization", "library_paths", "dependencies", "cache_directory"}
-        of_functions = {"functions", "errors", "encoding", "message", "free", "nullable"}
-        of_functions |= {"codes", "infer", "annotations"}
+        of_libraries = {
+            "mode",
+            "optimization",
+            "library_paths",
+            "dependencies",
+            "auto_vectorize",
+            "parallel_execution",
+            "thread_safe",
+            "cache_directory",
+        }
         of_workers = {"worker", "prewarm", "idle_seconds", "environment"}
         of_workers |= {"memory", "shared_memory"}
         of_headers = {"header", "include_paths", "defines", "variadic"}
+        of_functions = {"functions", "errors", "encoding", "message", "free", "nullable"}
+        of_functions |= {"codes", "infer", "annotations"}
         known = of_libraries | of_headers | of_functions | of_workers
         assert known == NativeBridge().option_names
         assert NativeBridge().missing() is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
@@ -11,6 +12,8 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.results import converter_of
+from noodle.bridges.native.vectorized import MappedFunction
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Call, Function, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
 from noodle.prototypes import Prototype
@@ -30,6 +33,7 @@ class DeclaredFunction(Function):
         rules: Gives the rules of a parameter, by its declaration and its name in messages.
         compiled: Whether a compiled extension calls it, which checks numbers itself.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class DeclaredFunction(Function):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop,
     ) -> None:
         self._name = f"{library}.{declaration.name}"
         self._prototype = declaration.prototype()
@@ -50,6 +55,9 @@ class DeclaredFunction(Function):
             rules(p, label) for p, label in zip(declaration.parameters, self._labels, strict=True)
         ]
         self._raw = _python_function(self, library, declaration)
+        self._mapped = MappedFunction(
+            self._name, declaration, self._arguments, self._raw, self.matched, loop
+        )
 
     @property
     def prototype(self) -> Prototype:
@@ -61,6 +69,11 @@ class DeclaredFunction(Function):
         """The function as plain Python sees it: callable, with a docstring and a signature."""
         return self._raw
 
+    @property
+    def mapped(self) -> Function | None:
+        """What calls it for the elements of arrays, in a compiled loop."""
+        return self._mapped
+
     def bind(self, call: Call) -> BoundFunction:
         """Make the function ready for calls of this signature; nothing is called.
 
@@ -70,6 +83,8 @@ class DeclaredFunction(Function):
         Raises:
             ArgumentError: The arguments do not fit; the message names the parameter.
         """
+        if self._mapped.replaces(call):
+            return replace(self._mapped.bind(call), generic=False)
         self.check(call.args, call.kwargs)
         return self._bound(call.args, call.kwargs)
 
@@ -101,13 +116,24 @@ class DeclaredFunction(Function):
         Raises:
             ArgumentError: They do not fit; the message names the parameter.
         """
+        values = self.matched(args, kwargs)
+        for label, argument, value in zip(self._labels, self._arguments, values, strict=True):
+            refused = argument.refuse(value)
+            if refused:
+                raise self._argument_error(label, refused, value)
+
+    def matched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Return arguments in the order of the parameters.
+
+        Raises:
+            ArityError: There are too few or too many, or a keyword is no parameter.
+        """
+        if not kwargs and len(args) == len(self._labels):
+            return list(args)
         matched = self._prototype.bind(args, kwargs)
         if isinstance(matched, str):
             raise self._arity_error(matched)
-        for label, argument in zip(self._labels, self._arguments, strict=True):
-            refused = argument.refuse(matched[label])
-            if refused:
-                raise self._argument_error(label, refused)
+        return [matched[label] for label in self._labels]
 
     def _arity_error(self, reason: str) -> ArityError:
         expected, _, received = reason.removeprefix("expected ").partition(", got ")
@@ -119,13 +145,13 @@ class DeclaredFunction(Function):
             remedy=str(self._prototype),
         )
 
-    def _argument_error(self, label: str, refused: Refusal) -> ArgumentError:
+    def _argument_error(self, label: str, refused: Refusal, value: Any) -> ArgumentError:
         return refused.error(
             f"{self._name} does not accept {label}",
             expected=refused.expected,
             received=refused.received,
             where=f"{label} of {self._prototype}",
-            remedy=refused.remedy,
+            remedy=refused.remedy or self._mapped.remedy(value),
         )
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
@@ -164,6 +190,7 @@ class NativeFunction(DeclaredFunction):
         entry: cffi's callable for it.
         compiled: Whether the entry is of a compiled extension.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays.
     """
 
     def __init__(
@@ -174,8 +201,11 @@ class NativeFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop,
     ) -> None:
-        super().__init__(library, declaration, argument_of, compiled=compiled, notes=notes)
+        super().__init__(
+            library, declaration, argument_of, compiled=compiled, notes=notes, loop=loop
+        )
         self._entry = entry
         self._result = converter_of(declaration.result, self._name)
 

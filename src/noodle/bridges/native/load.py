@@ -20,6 +20,8 @@ from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, ref
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
+from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource
+from noodle.bridges.native.vectorized_running import LocalLoop
 from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
 from noodle.errors import (
@@ -310,16 +312,20 @@ class Load:
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         library = self._request.library
         table = self._annotations(contents)
+        options = self._loop_options(contents)
         companions = LibraryCompanions(contents, entry, table)
 
         def make(declaration: Declaration) -> NativeFunction:
             called = entry(declaration)
             plan = table.plan(declaration)
+            loop = LocalLoop(declaration, lambda: self._address(declaration), options)
             if plan:
                 return NaturalFunction(
-                    library, plan, called, companions, compiled=compiled, notes=notes
+                    library, plan, called, companions, compiled=compiled, notes=notes, loop=loop
                 )
-            return NativeFunction(library, declaration, called, compiled=compiled, notes=notes)
+            return NativeFunction(
+                library, declaration, called, compiled=compiled, notes=notes, loop=loop
+            )
 
         functions = companions.functions = NativeFunctions(contents, make)
         return functions
@@ -329,6 +335,42 @@ class Load:
         return AnnotationTable(
             contents, annotations_of(self._options, self._shown, self._directory)
         )
+
+    def _address(self, declaration: Declaration) -> int:
+        return self._opened_here().address_of(declaration.exported)
+
+    def _loop_options(self, contents: Contents) -> LoopOptions:
+        options = self._options
+        named = options.thread_safe if isinstance(options.thread_safe, frozenset) else ()
+        known = list(contents.functions) if named else []
+        for name in sorted(named):
+            if name not in known:
+                raise SettingsError(
+                    f"option 'thread_safe' names a function that {self._shown} does not have",
+                    expected=f"one of {', '.join(known)}" if known else "no function",
+                    received=name,
+                    where="thread_safe",
+                    remedy=did_you_mean(name, known),
+                )
+        return LoopOptions(
+            self._compiler,
+            self._cache,
+            options.optimization,
+            thread_safe=options.thread_safe,
+            automatic=options.auto_vectorize,
+            parallel=options.parallel_execution,
+            source=self._loop_source(),
+        )
+
+    def _loop_source(self) -> LoopSource | None:
+        location = self._request.location
+        if not location.endswith(".c"):
+            return None
+
+        def unchanged() -> bool:
+            return self._compile(location) == self._path
+
+        return LoopSource(self._directory / location, self._path.name, unchanged)
 
 
 def _not_written(error: OSError) -> str:

@@ -31,7 +31,8 @@ from noodle.bridges.native.resources import (
     Resource,
     is_dependent,
 )
-from noodle.calls import BoundFunction
+from noodle.bridges.native.vectorized_loops import ArrayLoop
+from noodle.calls import BoundFunction, Call, Function
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError, ArityError
 
 __all__ = ["NaturalCalls", "NaturalFunction"]
@@ -62,6 +63,18 @@ class NaturalCalls(NaturalResults):
     def _rule_of(self, parameter: DeclaredParameter, place: int) -> Argument:
         return argument_of(parameter, self._labels[place])
 
+    @property
+    def mapped(self) -> Function | None:
+        """What calls it for the elements of arrays; None where each call has to be looked at."""
+        return self._mapped if self._plan.gives_what_it_returns else None
+
+    def bind(self, call: Call) -> BoundFunction:
+        """Make the function ready for calls of this signature; see ``DeclaredFunction``."""
+        if self._plan.gives_what_it_returns:
+            return super().bind(call)
+        self.check(call.args, call.kwargs)
+        return self._bound(call.args, call.kwargs)
+
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Check arguments, types and values; see ``DeclaredFunction``."""
         matched = self._prototype.bind(args, kwargs)
@@ -72,7 +85,7 @@ class NaturalCalls(NaturalResults):
             if label in matched:
                 refused = self._rule_at(index, returns_outs=returns_outs).refuse(matched[label])
                 if refused:
-                    raise self._argument_error(label, refused)
+                    raise self._argument_error(label, refused, matched[label])
 
         for length, arrays in self._plan.lengths.items():
             if self._labels[length] in matched and length not in self._plan.trusted:
@@ -237,7 +250,7 @@ class NaturalCalls(NaturalResults):
     def _refused(self, array: int, value: Any) -> ArgumentError | None:
         """Return why an array does not fit at all, which goes before what its length is."""
         refused = self._arguments[array].refuse(value)
-        return self._argument_error(self._labels[array], refused) if refused else None
+        return self._argument_error(self._labels[array], refused, value) if refused else None
 
     def _unequal(
         self, first: int, one: Any, size: int, array: int, value: Any, other: int
@@ -260,6 +273,7 @@ class NaturalFunction(NaturalCalls, NativeFunction):
         entry: cffi's callable for it.
         companions: The other functions of its library.
         compiled: Whether the entry is of a compiled extension.
+        loop: What calls it for the elements of arrays.
         notes: What ``explain`` should tell about how it is called.
     """
 
@@ -271,10 +285,12 @@ class NaturalFunction(NaturalCalls, NativeFunction):
         companions: Companions,
         *,
         compiled: bool,
+        loop: ArrayLoop,
         notes: tuple[str, ...] = (),
     ) -> None:
+        rules = rule_maker(plan)
         DeclaredFunction.__init__(
-            self, library, plan.declaration, rule_maker(plan), compiled=compiled, notes=notes
+            self, library, plan.declaration, rules, compiled=compiled, notes=notes, loop=loop
         )
         self._entry = entry
         self._become_natural(library, plan, companions)

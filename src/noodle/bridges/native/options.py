@@ -51,6 +51,10 @@ class NativeOptions:
         defines: Macros that are defined before the headers are read, as sorted pairs.
         variadic: The C types of further arguments (``...``), as sorted pairs of the function's
             name, or ``NAME as ALIAS``, and types separated by commas.
+        thread_safe: The functions that may run on several threads at once; True for all.
+        auto_vectorize: Whether a function of numbers is called for the elements of arrays that it
+            is given.
+        parallel_execution: Whether such a loop over a thread-safe function uses all processors.
         functions: Annotations by function, as ``annotations`` has them.
         errors: How functions say that they failed, where their results fit.
         encoding: The encoding of all texts.
@@ -81,6 +85,9 @@ class NativeOptions:
     include_paths: tuple[str, ...] = ()
     defines: tuple[tuple[str, str], ...] = ()
     variadic: tuple[tuple[str, str], ...] = ()
+    thread_safe: bool | frozenset[str] = False
+    auto_vectorize: bool = False
+    parallel_execution: bool = False
     functions: Any = None
     errors: Any = None
     encoding: Any = None
@@ -144,6 +151,14 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     raise shared.wrong(name, value, "a list of texts")
 
 
+def _thread_safe(name: str, value: Any) -> bool | frozenset[str]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return frozenset(value)
+    raise shared.wrong(name, value, "true, or a list of functions' names")
+
+
 def _worker(name: str, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)):
         return value
@@ -205,6 +220,9 @@ _CHECKS: Mapping[str, Any] = {
     "include_paths": _texts,
     "defines": _defines,
     "variadic": _variadic,
+    "thread_safe": _thread_safe,
+    "auto_vectorize": shared.flag,
+    "parallel_execution": shared.flag,
     **dict.fromkeys(ANNOTATING, _said),
     "annotations": _file,
     "worker": _worker,

@@ -16,11 +16,12 @@ from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ForeignError, ReferenceReleasedError, RemoteCallError
 
-__all__ = ["IsolatedFunction"]
+__all__ = ["IsolatedFunction", "pointer_of"]
 
 
 class IsolatedFunction(DeclaredFunction):
@@ -36,6 +37,7 @@ class IsolatedFunction(DeclaredFunction):
         hold: Gives what keeps the worker of a process alive for a pointer into it.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays.
     """
 
     def __init__(
@@ -47,9 +49,12 @@ class IsolatedFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop,
     ) -> None:
         self._rules: list[SentArgument] = []
-        super().__init__(library, declaration, self._rule, compiled=compiled, notes=notes)
+        super().__init__(
+            library, declaration, self._rule, compiled=compiled, notes=notes, loop=loop
+        )
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False
@@ -71,11 +76,13 @@ class IsolatedFunction(DeclaredFunction):
         """The same function with futures, where nothing is left to do when it has returned."""
         if self._result is not None or any(native.writes for native in self._types):
             return None
+        from noodle.bridges.native.isolated.awaited_maps import AwaitedMap
         from noodle.workers import event_loop
 
         function = copy(self)
         function._call = partial(event_loop.call, self._remote)
         function._checks_values = True
+        function._mapped = AwaitedMap.of(self._mapped)
         return function
 
     @property
@@ -223,13 +230,24 @@ def _converter_of(
     if native.type.name == "str":
         return partial(text_of, function=function)
     if native.type.name == "ptr":
-        return partial(_pointer, native.pointee, function, hold)
+        return partial(pointer_of, native.pointee, function, hold)
     return None
 
 
-def _pointer(
+def pointer_of(
     pointee: str, function: str, hold: Callable[[int], object], place: Any
 ) -> WorkerPointer | None:
+    """Return the pointer that a worker has sent, or None for null.
+
+    Args:
+        pointee: What it points to.
+        function: What gave it, in messages.
+        hold: Keeps its worker from being ended while it is referred to.
+        place: What was sent.
+
+    Raises:
+        ForeignError: It is no pointer.
+    """
     if place is None:
         return None
     if type(place) is not list or list(map(type, place)) != [int, int]:

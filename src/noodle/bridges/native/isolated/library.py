@@ -11,7 +11,7 @@ from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.remote import pools
-from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
+from noodle.errors import ForeignError, LibraryLoadError, RemoteCallError, WorkerCrashedError
 from noodle.workers.modules import RemoteModule, Resolver
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
@@ -56,6 +56,15 @@ class LibraryInWorker(RemoteModule):
         name = packed[0][0]
         resolver = _Annotated(self, f"functions.{name}", kind, packed)
         return _host.RemoteFunction(resolver, f"{self.specifier}.{name}", self.pool.size)
+
+    def loop(self, name: str) -> _host.RemoteFunction:
+        """Return what calls a function for the elements of arrays; see ``serving.map_arrays``.
+
+        Args:
+            name: Its symbol.
+        """
+        shown = f"{self.specifier}.{name}.map"
+        return _host.RemoteFunction(self.resolver("map_arrays"), shown, self.pool.size)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -148,13 +157,23 @@ class WorkerVariables:
 
     def read(self, variable: Variable, shown: str) -> Any:
         """Return the value of a variable; ``shown`` is its name in messages."""
-        from noodle.bridges.native.variables import value_from
+        from noodle.bridges.native.isolated.functions import pointer_of
+        from noodle.bridges.native.variables import is_number, is_text, value_from
 
         found = self._module.variable(variable.name)
-        if not isinstance(found, list):
+        if is_number(variable):
+            if type(found) in (int, float, bool):
+                return found
+        elif found is None or (isinstance(found, bytes) and is_text(variable)):
             return value_from(variable, found, shown)
-        address, process = found
-        return WorkerPointer((address, process), variable.pointee, shown)
+        elif not is_text(variable):
+            return pointer_of(variable.pointee, shown, self._module.hold, found)
+        raise ForeignError(
+            f"the worker sent no value of {shown}",
+            expected=variable.type.c,
+            received=type(found).__name__,
+            where=shown,
+        )
 
     def write(self, variable: Variable, value: Any, shown: str) -> None:
         """Change a variable; see ``Variables``."""

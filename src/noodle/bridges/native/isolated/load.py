@@ -18,6 +18,7 @@ from noodle.bridges.native.isolated.natural import (
     IsolatedNaturalFunction,
     companions_in_worker,
 )
+from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
 from noodle.bridges.remote.pools import SharedPools
@@ -96,16 +97,24 @@ class IsolatedLoad(Load):
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         table = self._annotations(contents)
         companions = companions_in_worker(contents, module, table)
+        options = self._loop_options(contents)
 
         def make(declaration: Declaration) -> IsolatedFunction:
             plan = table.plan(declaration)
+            loop = WorkerLoop(declaration, module.loop(declaration.name), options)
             if plan:
                 return IsolatedNaturalFunction(
-                    library, plan, module, companions, compiled=compiled, notes=notes
+                    library, plan, module, companions, compiled=compiled, notes=notes, loop=loop
                 )
             remote = module.function(declaration.name)
             return IsolatedFunction(
-                library, declaration, remote, module.hold, compiled=compiled, notes=notes
+                library,
+                declaration,
+                remote,
+                module.hold,
+                compiled=compiled,
+                notes=notes,
+                loop=loop,
             )
 
         made = companions.functions = NativeFunctions(contents, make)

@@ -27,6 +27,7 @@ from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.natural_results import Companions
 from noodle.bridges.native.pointers import AnyPointer, WorkerPointer
 from noodle.bridges.native.resources import Ownership, WorkerBorrowedPointer, WorkerResource
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Function
 from noodle.errors import ForeignError, NoodleError
 
@@ -42,6 +43,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         module: The library in the worker.
         companions: The other functions of its library.
         compiled: Whether a compiled extension calls it.
+        loop: What calls it for the elements of arrays.
         notes: What ``explain`` should tell about how it is called.
     """
 
@@ -56,11 +58,13 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         companions: Companions,
         *,
         compiled: bool,
+        loop: ArrayLoop,
         notes: tuple[str, ...] = (),
     ) -> None:
         self._local_rule = rule_maker(plan)
+        rules = self._sent_rule
         DeclaredFunction.__init__(
-            self, library, plan.declaration, self._sent_rule, compiled=compiled, notes=notes
+            self, library, plan.declaration, rules, compiled=compiled, notes=notes, loop=loop
         )
         self._module = module
         self._become_natural(library, plan, companions)

@@ -23,6 +23,8 @@ from noodle.bridges.native.isolated.natural_serving import ServedCall
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.opened_library import OpenedLibrary
 from noodle.bridges.native.results import content_of
+from noodle.bridges.native.vectorized_loops import open_loop
+from noodle.bridges.native.vectorized_running import run_loop
 from noodle.errors import LibraryLoadError
 
 __all__ = ["ServedLibrary", "open_library"]
@@ -124,11 +126,11 @@ class ServedLibrary:
 
     def variable(self, name: str) -> Any:
         """Return what lies in a variable; the place of a pointer, or of what is no number."""
-        from noodle.bridges.native.variables import is_place, read_variable
+        from noodle.bridges.native.variables import is_number, is_text, read_variable
 
         variable = self._variable(name)
         found = read_variable(variable, self._opened.address_of(name))
-        if not is_place(variable, found):
+        if is_number(variable) or is_text(variable):
             return found
         return [found, _PROCESS] if found else None
 
@@ -144,6 +146,30 @@ class ServedLibrary:
         if variable is None:
             raise AttributeError(name)
         return variable
+
+    def map_arrays(
+        self, name: str, file: str, dtypes: Sequence[str], threads: int, out: Any, *arrays: Any
+    ) -> Any:
+        """Call a function for each element of arrays.
+
+        Args:
+            name: Its symbol.
+            file: The compiled loop for its types.
+            dtypes: NumPy's codes of the parameters' types and the result's.
+            threads: The most threads that may be used.
+            out: Where the results go, in memory of the host's; None to send them back.
+            arrays: One for each parameter.
+
+        Returns:
+            The array of results, unless they went into ``out``.
+        """
+        import numpy
+
+        run = open_loop(Path(file))
+        address = self._opened.address_of(name)
+        given = [numpy.asarray(array) for array in arrays]
+        result = run_loop(run, address, given, out, dtypes, threads, name)
+        return result if out is None else None
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
