@@ -10,7 +10,7 @@ from typing import Any
 from noodle.bridges.native.argument_rules import Argument, Converter
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
-from noodle.bridges.native.failures import Failures, condition, reads_errno
+from noodle.bridges.native.failed_calls import Failures, condition, reads_errno
 from noodle.bridges.native.functions import DeclaredFunction, NativeFunction
 from noodle.bridges.native.memory_arguments import is_address
 from noodle.bridges.native.native_types import item_size

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from noodle.bridges.native.annotations import BYTES, RESULT
 from noodle.bridges.native.declarations import Declaration
-from noodle.bridges.native.failures import Failures
+from noodle.bridges.native.failed_calls import Failures
 from noodle.bridges.native.functions import DeclaredFunction
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_outs import typed_content

@@ -13,7 +13,7 @@ from noodle import _host
 from noodle.bridges.native.argument_rules import Argument
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
-from noodle.bridges.native.failures import reads_errno
+from noodle.bridges.native.failed_calls import reads_errno
 from noodle.bridges.native.functions import DeclaredFunction
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.functions import IsolatedFunction
