@@ -37,6 +37,10 @@ MAY_BE_NONE = {"modules", "bytes", "objects"}
 PARTS = ("median", "min", "max", "repeats")
 
 
+pytestmark = pytest.mark.timeout(600)
+"""Seconds: every benchmark runs once, each library in an interpreter of its own."""
+
+
 def run_benchmarks(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, repository / "benchmarks" / "run.py", *arguments],

@@ -269,6 +269,7 @@ export class ArgumentError extends UsageError {}
 export class ArityError extends ArgumentError {}
 export class ArgumentTypeError extends ArgumentError {}
 export class ArgumentRangeError extends ArgumentError {}
+export class ShapeError extends ArgumentError {}
 export class NoMatchingSignatureError extends ArgumentError {}
 export class PlacementError extends UsageError {}
 export class PermissionDeniedError extends UsageError {}
@@ -305,6 +306,10 @@ export class RemoteCallError extends ForeignError {
   /** The exceptions of a group, or what an `AggregateError` of a worker has collected. */
   readonly errors?: Error[];
 }
+/** A native function says by its result that it failed. */
+export class FunctionFailedError extends ForeignError {}
+/** A native function failed for a reason that `errno` has. */
+export class FunctionErrnoError extends FunctionFailedError {}
 /** The call did not end before its deadline. */
 export class DeadlineExceededError extends ForeignError {}
 /** The host has died, and with it the objects that it held. The next call starts another. */

@@ -1,4 +1,5 @@
 /* The call path of a handle, in one file, so that the compiler sees all of it. */
+#include "exceptions.h"
 #include "handle.h"
 
 #include <time.h>
@@ -123,19 +124,6 @@ raise_again(PyObject *exception)
 {
     PyObject *type = Py_NewRef((PyObject *)Py_TYPE(exception));
     PyErr_Restore(type, exception, PyException_GetTraceback(exception));
-}
-
-static PyObject *
-take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback != NULL)
-        PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
 }
 
 /* The callable failed and its plan has a translation: put the translated exception in place. */

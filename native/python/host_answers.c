@@ -101,11 +101,7 @@ host_raise_answer(Link *link, PyObject *error, PyObject *failure)
 COLD void
 host_unreadable(Link *link, PyObject *name)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    host_raise(POLICY_UNREADABLE, "OOO", link, name, value);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+    PyObject *const error = take_exception();
+    host_raise(POLICY_UNREADABLE, "OOO", link, name, error);
+    Py_XDECREF(error);
 }

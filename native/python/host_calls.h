@@ -127,9 +127,20 @@ PyObject *host_call_back(Link *link, PyObject *callable, PyObject *request);
 void host_note_callback(Link *link, PyObject *callable, PyObject *request);
 /* The same where the request is a call of a chain that began in the worker. */
 void host_note_unexpected(Link *link, PyObject *request, uint64_t chain);
+/* What is called then, a new reference; NULL for any other request.  The exception that is set stays. */
+PyObject *host_called_unexpectedly(Link *link, PyObject *request, uint64_t chain);
 /* Answers a request with a result, or with the exception that is set.  Returns as above. */
 int host_answer(host_thread *thread, host_lane *lane, const noodle_record *request,
                 PyObject *result);
+/* Answers a request with what an awaitable gives, once it has ended on the event loop for that: see
+ * host_later.c.  By the serving thread, for a lane of its own link.  Returns 0, or -1 with an exception. */
+int host_answer_later(host_lane *lane, const noodle_record *record, PyObject *request, PyObject *awaitable,
+                      PyObject *chain);
+/* Sends what was given to later answers; by the serving thread. */
+void host_later_send(host_thread *thread);
+/* Drops it: the worker has ended. */
+void host_later_drop(Link *link);
+int host_later_init(PyObject *module);
 /* Tells the worker what was let go; what must wait, or finds no space, stays for the next time. */
 void host_send_releases(host_lane *lane);
 

@@ -37,7 +37,7 @@ keep_orphans(host_thread *thread, Link *self, host_lane *own)
         if (lane == own || lane->link != self || lane->open != 0 || lane->retired_count != 0)
             continue;
         if (lane->unsettled == 0 || self->turns != NULL || kept == UNSETTLED_LANES)
-            host_lane_drop(lane);
+            host_lane_give_back(lane);
         else
             kept++;
     }

@@ -100,6 +100,16 @@ serve_until(Link *self, host_thread *thread, host_lane *lane, uint64_t until_ns)
     return ended;
 }
 
+/* What is given to a later answer from now on is dropped at once. */
+static void
+end_serving(Link *self, host_thread *thread)
+{
+    self->server = NULL;
+    thread->serves = NULL;
+    noodle_waiter_end_wakes(thread->waiter);
+    host_later_drop(self);
+}
+
 PyObject *
 host_link_serve(PyObject *object, PyObject *seconds)
 {
@@ -110,6 +120,8 @@ host_link_serve(PyObject *object, PyObject *seconds)
     if (lane == NULL)
         return NULL;
     host_thread *const thread = lane->owner;
+    self->server = thread;
+    thread->serves = self;
     thread->depth++;
     lane->open++;
     if (self->last_kept_ns == 0)
@@ -120,6 +132,7 @@ host_link_serve(PyObject *object, PyObject *seconds)
     if (!ended)
         Py_RETURN_FALSE;
     noodle_link_mark_dead(self->core);
+    end_serving(self, thread);
     while (thread->lanes != NULL)
         host_lane_drop(thread->lanes);
     Py_RETURN_TRUE;

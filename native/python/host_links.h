@@ -8,6 +8,7 @@ typedef struct host_lane host_lane;
 typedef struct host_thread host_thread;
 typedef struct host_call host_call;
 typedef struct host_notice host_notice;
+typedef struct LaterAnswer LaterAnswer;
 
 /* A reference that was let go.  Pushed by finalizers, on whatever thread they run. */
 typedef struct host_release {
@@ -56,7 +57,7 @@ typedef struct Link {
     bool retires;                  /* functions are to be found in another worker from now on */
     int pidfd;                     /* a duplicate, for killing; -1 before the start */
     host_lane *lanes;
-    host_lane *orphans;            /* with retired calls and without a thread; for the serving thread */
+    host_lane *orphans;            /* without a thread, with calls that may be answered; for the serving thread */
     host_turn *turns;              /* first come first */
     _Atomic(host_release *) releases;
     host_release *due;             /* taken from it: to be sent once what came before was taken */
@@ -67,6 +68,9 @@ typedef struct Link {
     size_t notice_capacity;
     PyObject *unsettled;           /* ids of calls that nobody waits for, and that run no code */
     host_serving *serving;
+    host_thread *server;           /* the serving thread; NULL: it does not serve yet, or no more */
+    LaterAnswer *later_first;      /* given, for the serving thread to send; first come first */
+    LaterAnswer *later_last;
     PyObject *exports;             /* id -> Export */
     PyObject *exports_by_object;   /* address, or two of a bound method -> Export, which keeps it alive */
     PyObject *proxies;             /* id -> address of the live Reference */

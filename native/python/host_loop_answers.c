@@ -27,17 +27,6 @@ is_done(PyObject *future)
     return result;
 }
 
-static PyObject *
-take_exception(void)
-{
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return error;
-}
-
 /* Settles a future with a value, or with the exception that is set. */
 void
 host_future_settle(PyObject *future, PyObject *value)

@@ -13,6 +13,7 @@
 #include "noodle/arena.h"
 #include "noodle/channel.h"
 #include "noodle/protocol.h"
+#include "exceptions.h"
 #include "wire_python.h"
 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -42,6 +43,7 @@ enum host_policy {
     POLICY_DESCRIBE,           /* (link, exception, with cause) -> fields of an ERROR */
     POLICY_UNREADABLE,         /* (link, name, exception) -> exception for an answer */
     POLICY_SETTLE,             /* (link, call id, awaitable) -> result */
+    POLICY_SETTLE_LATER,       /* (later answer, awaitable, chain, blocks): gives that its result */
     POLICY_CANCEL,             /* (link, call id): nobody waits for that callback any more */
     POLICY_UNCAUGHT,           /* (link, exception) */
     POLICY_REFERENCE_TYPES,    /* tuple of subclasses of Reference, by wire_reference_kind */

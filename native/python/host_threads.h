@@ -42,6 +42,8 @@ struct host_thread {
     bool is_main;
     bool parked;                /* under an event loop's poll: nothing of the waiter may be used */
     uint32_t loop_lanes;        /* lanes of event loops on this thread */
+    Link *serves;               /* the link whose serving thread it is, or NULL */
+    uint32_t sends_at;          /* the depth at which it sends later answers; 0: it sends none */
 };
 
 struct host_call {
@@ -86,8 +88,10 @@ host_lane_here(host_thread *thread, Link *link, PyObject *name)
 }
 
 /* Takes a lane from its thread, whose depth is 0 or which is this one, and gives the channel back; one
- * with retired calls goes to the link's orphans. */
+ * that an answer may still come on goes to the link's orphans. */
 void host_lane_drop(host_lane *lane);
+/* The same, but gives the channel back at once: what comes waits for whoever opens it next. */
+void host_lane_give_back(host_lane *lane);
 noodle_channel *host_channel_open(host_thread *thread, Link *link, PyObject *name);
 host_lane *host_lane_new(host_thread *thread, Link *link, noodle_channel *core);
 /* The end of a thread's outermost call: gives up lanes that others wait for, or that have ended. */

@@ -23,6 +23,9 @@ int
 host_take_all(host_thread *thread, host_call *own)
 {
     noodle_channel *core;
+    if (UNLIKELY(thread->serves != NULL)
+        && (noodle_waiter_woken(thread->waiter) || thread->serves->later_first != NULL))
+        host_later_send(thread);
     for (int i = 0; i < BATCH && (own == NULL || !own->answered)
                     && (core = noodle_waiter_next(thread->waiter)) != NULL;
          i++) {

@@ -22,6 +22,7 @@
 #ifndef NOODLE_WORKER_H
 #define NOODLE_WORKER_H
 
+#include "exceptions.h"
 #include "wire_python.h"
 
 #include <pthread.h>
@@ -210,8 +211,6 @@ void worker_reading_end(void);
 bool worker_errands_before(uint64_t count);
 
 void worker_answer_value(const worker_call *call, PyObject *value);
-/* Takes the exception that is set, with its traceback. */
-PyObject *worker_take_exception(void);
 /* Answers with the exception that is set. */
 void worker_answer_error(const worker_call *call);
 /* Puts a call aside until its coroutine has ended.  Returns false with an exception. */

@@ -302,7 +302,7 @@ call_batch(PyObject *callee, payload *from)
     results = call_rows(callee, &from->reader, arity, items);
     end_reading(from);
     if (results != NULL && from->reader.status == WIRE_OK) {
-        failure = PyErr_Occurred() ? worker_take_exception() : NULL;
+        failure = PyErr_Occurred() ? take_exception() : NULL;
         answer = answer_of_batch(results, failure);
         Py_XDECREF(failure);
     }

@@ -144,11 +144,7 @@ settle(request *open, const noodle_record *record, const unsigned char *bytes, s
     bool failed = record->kind != NOODLE_KIND_REPLY;
     PyObject *done = NULL;
     if (value == NULL) {
-        PyObject *type, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyErr_NormalizeException(&type, &value, &traceback);
-        Py_XDECREF(type);
-        Py_XDECREF(traceback);
+        value = take_exception();
         failed = true;
     }
     if (open->future != NULL && value != NULL)

@@ -109,6 +109,15 @@ class LoopChannel:
     def fail(self) -> None: ...
     def close(self) -> None: ...
 
+class LaterAnswer:
+    @property
+    def link(self) -> Link: ...
+    @property
+    def call_id(self) -> int: ...
+    @property
+    def chain_id(self) -> int: ...
+    def give(self, result: Any, error: BaseException | None, /) -> None: ...
+
 class Memory:
     @property
     def segment(self) -> int | None: ...
@@ -179,6 +188,7 @@ def install(
     describe: Callable[[Link, BaseException, bool], list[Any]],
     unreadable: Callable[[Link, str | None, BaseException], BaseException],
     settle: Callable[[Link, int, Any], Any],
+    settle_later: Callable[[LaterAnswer, Any, Chain, bool], None],
     cancel: Callable[[Link, int], None],
     uncaught: Callable[[Link, object], None],
     reference_types: tuple[type[Reference], ...],

@@ -136,10 +136,12 @@ def test_a_stopped_worker_is_overdue_and_killed(faults: Faults) -> None:
 
 
 def test_an_infinite_loop_is_overdue_and_killed(faults: Faults) -> None:
-    worker = faults.pool.worker()
-    begin = time.monotonic()
-    with pytest.raises(DeadlineExceededError, match="spin"), noodle.deadline(0.2):
-        faults.spin()
+    worker, spin = faults.pool.worker(), faults.spin
+    begun = noodle.zeros(1 << 14)  # the same memory on both sides
+    while not begun[0]:  # on a busy machine its deadline may pass before that
+        begin = time.monotonic()
+        with pytest.raises(DeadlineExceededError, match="spin"), noodle.deadline(0.2):
+            spin(begun)
     assert time.monotonic() - begin < 0.2 + 2
     assert worker.join(LIMIT)
     assert_recovers(faults)
@@ -288,9 +290,15 @@ def test_promises_that_never_settle_cost_the_worker_nothing_but_themselves(fault
 
 
 def test_a_promise_that_settles_after_all_is_forgotten(faults: Faults) -> None:
-    with pytest.raises(DeadlineExceededError), noodle.deadline(0.05):
-        faults.waitForGate(7)
-    await_count(faults, "unsettled", 1)
+    worker, wait = faults.pool.worker(), faults.waitForGate
+    limit = time.monotonic() + LIMIT
+    while not worker.link.statistics()["unsettled"]:
+        assert time.monotonic() < limit, worker.link.statistics()
+        # On a busy machine it passes before the call has begun; that is an answer.
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.05):
+            wait(7)
+        while worker.link.statistics()["in_flight"] > worker.link.statistics()["unsettled"]:
+            assert 3 == faults.add(1, 2)
     faults.openGate()
     await_count(faults, "in_flight", 0)
     assert_recovers(faults)

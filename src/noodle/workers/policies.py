@@ -26,6 +26,7 @@ from noodle.errors import (
 from noodle.foreign_frames import with_frames
 from noodle.sizes import format_size
 from noodle.workers import (
+    callback_loop,
     callback_tasks,
     callbacks,
     deadlocks,
@@ -244,7 +245,7 @@ _loops = _Loops()
 
 
 def settle(link: _host.Link, call_id: int, awaitable: Any) -> Any:
-    """Run what an asynchronous callback gave to its end, on a thread that runs no event loop.
+    """Run what an asynchronous callback gave to its end, on the thread that waits for its call.
 
     Args:
         link: The worker that asked for it.
@@ -297,6 +298,7 @@ _host.install(
     describe=told_errors.describe,
     unreadable=unreadable,
     settle=settle,
+    settle_later=callback_loop.settle_later,
     cancel=callback_tasks.cancel,
     uncaught=uncaught,
     reference_types=references.TYPES,

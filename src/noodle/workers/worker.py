@@ -27,6 +27,8 @@ TICK_SECONDS = 1.0
 OVER_LIMIT = "it exceeded its memory limit"
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
+LAST_WORDS_SECONDS = 0.7
+"""Chosen: a crash is told within a second, and on a busy machine its last words may come late."""
 
 _workers: weakref.WeakValueDictionary[int, Worker] = weakref.WeakValueDictionary()
 """By the identity of the link, which lives as long as its worker."""
@@ -228,7 +230,10 @@ class Worker:
     def _finish(self) -> None:
         self.link.kill()
         self.exit = self._reap()
-        whole = [stream for stream in self._streams if stream.finish(0.2)]
+        end = time.monotonic() + LAST_WORDS_SECONDS
+        whole = [
+            stream for stream in self._streams if stream.finish(max(0.0, end - time.monotonic()))
+        ]
         self._last_lines = self._streams[1].last_lines(REPORT_LINES)
         self._was_out_of_memory = self._has_run_out()
         for stream in whole:  # into another one somebody still writes, who has left the session

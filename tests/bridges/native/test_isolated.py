@@ -132,6 +132,7 @@ def test_a_sudden_end_names_signal_library_and_function(library: ModuleType, nam
 @pytest.mark.parametrize("name", ["spin", "sleep_for", "crash_and_survive"])
 def test_an_endless_call_ends_at_its_deadline(library: ModuleType, name: str):
     arguments = (300,) if name == "sleep_for" else ()
+    assert_recovers(library)  # what is loaded anew takes its time, too
     with raised_soon(DeadlineExceededError, 0.2) as caught, noodle.deadline(0.2):
         getattr(library, name)(*arguments)
     assert caught.match(rf"libfaulty\.so\.{name} did not finish before its deadline")
@@ -232,9 +233,13 @@ def test_a_library_that_changes_signal_handlers_can_still_be_ended(library: Modu
     getattr(library, name)()
     running = worker_of(library)
     assert_recovers(library)
-    with raised_soon(DeadlineExceededError, 0.2), noodle.deadline(0.2):
-        library.spin()
-    assert running.join(10)
+    end = time.monotonic() + LIMIT
+    while True:  # on a busy machine its deadline may pass before it has begun
+        with raised_soon(DeadlineExceededError, 0.2), noodle.deadline(0.2):
+            library.spin()
+        if running.join(2):
+            break
+        assert time.monotonic() < end
     assert_recovers(library)
     with raised_soon(WorkerCrashedError):
         library.give_up()

@@ -123,6 +123,5 @@ def _errno_class(name: str) -> type[FunctionErrnoError]:
     builtin = getattr(builtins, name)
     if builtin is OSError:
         return FunctionErrnoError
-    made = type(f"Function{name}", (FunctionErrnoError, builtin), {"__doc__": builtin.__doc__})
-    made.__module__ = FunctionErrnoError.__module__
-    return made
+    named = {"__doc__": builtin.__doc__, "__module__": FunctionErrnoError.__module__}
+    return type(FunctionErrnoError.__name__, (FunctionErrnoError, builtin), named)

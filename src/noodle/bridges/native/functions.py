@@ -11,6 +11,7 @@ from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.failures import NativeFailure
 from noodle.bridges.native.results import converter_of
 from noodle.bridges.native.vectorized import MappedFunction
 from noodle.bridges.native.vectorized_loops import ArrayLoop
@@ -98,6 +99,8 @@ class DeclaredFunction(Function):
             args: The positional arguments of the call.
             kwargs: Its keyword arguments.
         """
+        if isinstance(error, NativeFailure):
+            return error.error(self._name)
         if isinstance(error, NoodleError) or not isinstance(error, _REFUSALS):
             return error
         return self.refusal_of(args, kwargs) or error

@@ -10,6 +10,7 @@ from typing import Any
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
 from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.failures import failure_in_worker
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
@@ -103,6 +104,9 @@ class IsolatedFunction(DeclaredFunction):
         """
         if not isinstance(error, RemoteCallError):
             return super().translate(error, args, kwargs)
+        failure = failure_in_worker(error)
+        if failure is not None:
+            return failure.error(self._name)
         if isinstance(error, ReferenceError):
             return self._stale((*args, *kwargs.values()), error)
         if isinstance(error, (TypeError, OverflowError)):
@@ -212,6 +216,9 @@ class _Batched(BatchedFunction[IsolatedFunction]):
     def _translate(
         self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> BaseException:
+        failure = failure_in_worker(error) if isinstance(error, RemoteCallError) else None
+        if failure is not None:
+            return self._function.translate(error, args, kwargs)
         if not isinstance(error, (TypeError, OverflowError)) or isinstance(error, ArgumentError):
             return error
         for index, row in enumerate(args[0]):

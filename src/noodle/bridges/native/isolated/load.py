@@ -64,6 +64,7 @@ class IsolatedLoad(Load):
             exports=lambda: self._open().exports,
             version=self._version,
             notes=(*self._notes, f"in a worker of {sys.executable}"),
+            left_out=self._left_out,
             module=self._module,
             variables=WorkerVariables(self._module),
         )

@@ -80,8 +80,11 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         types = [parameter.type for parameter in self._plan.declaration.parameters]
         if not self._plan.gives_what_it_returns or any(native.writes for native in types):
             return None
+        from noodle.bridges.native.isolated.awaited_maps import AwaitedMap
+
         function = copy(self)
         function._awaits = True
+        function._mapped = AwaitedMap.of(self._mapped)
         return function
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:

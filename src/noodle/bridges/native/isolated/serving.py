@@ -18,6 +18,7 @@ from _cffi_backend import FFI
 from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
+from noodle.bridges.native.failures import checked
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.isolated.natural_serving import ServedCall
 from noodle.bridges.native.native_types import NativeType
@@ -204,7 +205,8 @@ class _Functions:
 def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Callable[..., Any]:
     from noodle.bridges.native.libffi import entry
 
-    return entry(declaration, opened.address_of(declaration.exported))
+    plain = entry(declaration, opened.address_of(declaration.exported))
+    return checked(plain, opened.address_of, opened.exports)
 
 
 def _served(
