@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from latencies import BARE, Comparison, batch_rows
-from native_calls import environment, require_compiler, shared_library
+from native_calls import require_compiler, shared_library
 from native_sides import LIBRARY, load
 from results import Row
 from sides import link_of
