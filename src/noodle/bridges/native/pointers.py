@@ -1,4 +1,4 @@
-"""Memory that a native function returned: an address that can be handed on, and nothing else."""
+"""Addresses in native memory: what functions return, and what callbacks are given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["AnyPointer", "Pointer", "WorkerPointer"]
 
 
 class AnyPointer(ABC):
-    """An address in native memory. It does not own the memory and cannot be read through.
+    """An address in native memory, which it does not own.
 
     Null is None, never a pointer.
 
@@ -43,6 +43,8 @@ class AnyPointer(ABC):
 class Pointer(AnyPointer):
     """An address in this process. Pointers are equal when their addresses are.
 
+    What lies there can be read; whether it is still there, C alone knows.
+
     Args:
         cdata: The address, as cffi's ``void *``.
         pointee: See ``AnyPointer``.
@@ -61,6 +63,42 @@ class Pointer(AnyPointer):
         from _cffi_backend import FFI
 
         return int(FFI().cast("uintptr_t", self.cdata))
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if index.__class__ is int:
+            try:
+                return self.cdata[index]  # what callbacks are given knows its type
+            except TypeError:
+                pass
+        from noodle.bridges.native.pointed import read_items
+
+        return read_items(self, index, self._items())
+
+    def _items(self) -> Any:
+        return None
+
+    def __iter__(self) -> Any:
+        raise TypeError("how many items lie at a pointer is known to C alone: pointer[:count]")
+
+    def content(self, size: int) -> bytes:
+        """Return a copy of the bytes that lie there."""
+        from _cffi_backend import FFI
+
+        return bytes(FFI().buffer(FFI().cast("char *", self.cdata), size))
+
+    def memory(self, size: int) -> memoryview:
+        """Return what lies there as writable memory of that many bytes, without a copy."""
+        from _cffi_backend import FFI
+
+        return memoryview(FFI().buffer(FFI().cast("char *", self.cdata), size))
+
+    def text(self) -> str:
+        """Return the text that lies there, up to the NUL."""
+        from noodle.bridges.native.results import content_of, text_of
+
+        from _cffi_backend import FFI
+
+        return text_of(content_of(FFI().cast("char *", self.cdata)), self.origin) or ""
 
     def __eq__(self, other: object) -> bool:
         return self.cdata == other.cdata if isinstance(other, Pointer) else NotImplemented

@@ -1,0 +1,438 @@
+/* Callbacks from C: the callable behind each trampoline, and the calls that raise their errors.
+ *
+ * cffi makes the trampolines; it takes the GIL, on any thread, and calls a Trampoline. What goes
+ * wrong in one is kept for the thread until the native call that is pending there returns: a
+ * PendingCall raises it then. Meanwhile further trampolines on the thread return their fallback.
+ * Where no call is pending, as on a thread of the library's own, the error is reported at once.
+ *
+ * Everything here runs with the GIL held. A trampoline is never freed: C code may keep its address.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+#include <stddef.h>
+
+enum { MOST_ARGUMENTS = 64 };
+
+/* Of this thread: how many PendingCalls it is in, and the error that the innermost will raise. */
+static _Thread_local int pending_calls;
+static _Thread_local PyObject *pending_error;
+
+/* ---- Trampoline ---------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *function;   /* what is called; exchanged while the trampoline lives */
+    PyObject *converters; /* a tuple: for each argument what converts it, or None */
+    PyObject *result;     /* converts the result, or None */
+    PyObject *fallback;   /* what C gets where the function is not called */
+    PyObject *report;     /* reports an error where no call is pending */
+} Trampoline;
+
+static int
+convert_arguments(PyObject *converters, PyObject *const *args, PyObject **converted,
+                  Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *converter = PyTuple_GET_ITEM(converters, i);
+        converted[i] = converter == Py_None ? Py_NewRef(args[i])
+                                            : PyObject_CallOneArg(converter, args[i]);
+        if (converted[i] == NULL) {
+            while (i-- > 0)
+                Py_DECREF(converted[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Returns what C gets for the function's result; takes the reference. */
+static PyObject *
+convert_result(Trampoline *self, PyObject *result)
+{
+    if (result == NULL || self->result == Py_None)
+        return result;
+    PyObject *converter = Py_NewRef(self->result);
+    PyObject *converted = PyObject_CallOneArg(converter, result);
+    Py_DECREF(converter);
+    Py_DECREF(result);
+    return converted;
+}
+
+static PyObject *
+trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Trampoline *self = (Trampoline *)object;
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (names != NULL || count != PyTuple_GET_SIZE(self->converters)) {
+        PyErr_SetString(PyExc_TypeError, "a trampoline is called by C alone");
+        return NULL;
+    }
+    if (pending_error != NULL)
+        return Py_NewRef(self->fallback);
+    /* The place before the arguments is the callee's to use: methods need no copy then. */
+    PyObject *places[MOST_ARGUMENTS + 1], **converted = places + 1;
+    /* Conversions and the function run Python code, which may release the trampoline. */
+    PyObject *function = Py_NewRef(self->function);
+    PyObject *converters = Py_NewRef(self->converters);
+    int failed = convert_arguments(converters, args, converted, count);
+    Py_DECREF(converters);
+    if (failed) {
+        Py_DECREF(function);
+        return NULL;
+    }
+    PyObject *result = PyObject_Vectorcall(
+        function, converted, (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(function);
+    for (Py_ssize_t i = 0; i < count; i++)
+        Py_DECREF(converted[i]);
+    return convert_result(self, result);
+}
+
+/* cffi's onerror: type, error and traceback. Keeps the error, or reports it. */
+static PyObject *
+trampoline_failed(PyObject *object, PyObject *args)
+{
+    Trampoline *self = (Trampoline *)object;
+    PyObject *type, *error, *traceback;
+    if (!PyArg_ParseTuple(args, "OOO", &type, &error, &traceback))
+        return NULL;
+    if (traceback != Py_None)
+        PyException_SetTraceback(error, traceback);
+    if (pending_calls == 0) {
+        PyObject *report = Py_NewRef(self->report);
+        PyObject *reported = PyObject_CallOneArg(report, error);
+        Py_DECREF(report);
+        return reported;
+    }
+    if (pending_error == NULL)
+        pending_error = Py_NewRef(error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+trampoline_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *function, *converters, *result, *fallback, *report;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "Trampoline takes no keywords");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OO!OOO", &function, &PyTuple_Type, &converters, &result, &fallback,
+                          &report))
+        return NULL;
+    if (PyTuple_GET_SIZE(converters) > MOST_ARGUMENTS) {
+        PyErr_Format(PyExc_ValueError, "more than %d arguments", MOST_ARGUMENTS);
+        return NULL;
+    }
+    Trampoline *self = (Trampoline *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->vectorcall = trampoline_vectorcall;
+    self->function = Py_NewRef(function);
+    self->converters = Py_NewRef(converters);
+    self->result = Py_NewRef(result);
+    self->fallback = Py_NewRef(fallback);
+    self->report = Py_NewRef(report);
+    return (PyObject *)self;
+}
+
+static void
+trampoline_dealloc(PyObject *object)
+{
+    Trampoline *self = (Trampoline *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(self->function);
+    Py_XDECREF(self->converters);
+    Py_XDECREF(self->result);
+    Py_XDECREF(self->fallback);
+    Py_XDECREF(self->report);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef trampoline_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Trampoline, vectorcall), READONLY, NULL},
+    {"function", T_OBJECT_EX, offsetof(Trampoline, function), 0, "What is called."},
+    {"result", T_OBJECT_EX, offsetof(Trampoline, result), 0, "Converts the result, or None."},
+    {"report", T_OBJECT_EX, offsetof(Trampoline, report), 0, "Reports an error."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyObject *
+trampoline_get_converters(PyObject *object, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(((Trampoline *)object)->converters);
+}
+
+/* Of another number they would be read beyond their end. */
+static int
+trampoline_set_converters(PyObject *object, PyObject *value, void *unused)
+{
+    (void)unused;
+    Trampoline *self = (Trampoline *)object;
+    if (value == NULL || !PyTuple_Check(value)
+        || PyTuple_GET_SIZE(value) != PyTuple_GET_SIZE(self->converters)) {
+        PyErr_SetString(PyExc_TypeError, "expected a tuple of as many converters as before");
+        return -1;
+    }
+    Py_SETREF(self->converters, Py_NewRef(value));
+    return 0;
+}
+
+static PyGetSetDef trampoline_accessors[] = {
+    {"converters", trampoline_get_converters, trampoline_set_converters,
+     "For each argument what converts it, or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef trampoline_methods[] = {
+    {"failed", trampoline_failed, METH_VARARGS, "Keep or report an error; cffi's ``onerror``."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot trampoline_slots[] = {
+    {Py_tp_new, trampoline_new},
+    {Py_tp_dealloc, trampoline_dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, trampoline_members},
+    {Py_tp_getset, trampoline_accessors},
+    {Py_tp_methods, trampoline_methods},
+    {Py_tp_doc, "What a trampoline of C calls: converts the arguments and the result."},
+    {0, NULL},
+};
+
+static PyType_Spec trampoline_spec = {
+    .name = "noodle._callbacks.Trampoline",
+    .basicsize = sizeof(Trampoline),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = trampoline_slots,
+};
+
+/* ---- PendingCall --------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *entry;
+} PendingCall;
+
+static PyObject *
+raise_pending(PyObject *result)
+{
+    PyObject *error = pending_error;
+    pending_error = NULL;
+    if (result == NULL)
+        PyErr_Clear();
+    Py_XDECREF(result);
+    PyErr_Restore(Py_NewRef(Py_TYPE(error)), error, PyException_GetTraceback(error));
+    return NULL;
+}
+
+static PyObject *
+pending_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    PyObject *entry = ((PendingCall *)object)->entry;
+    pending_calls++;
+    PyObject *result = PyObject_Vectorcall(entry, args, nargsf, names);
+    pending_calls--;
+    return pending_error == NULL ? result : raise_pending(result);
+}
+
+static PyObject *
+pending_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *entry;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "PendingCall takes no keywords");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "O", &entry))
+        return NULL;
+    PendingCall *self = (PendingCall *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->vectorcall = pending_vectorcall;
+    self->entry = Py_NewRef(entry);
+    return (PyObject *)self;
+}
+
+static void
+pending_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(((PendingCall *)object)->entry);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef pending_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PendingCall, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot pending_slots[] = {
+    {Py_tp_new, pending_new},
+    {Py_tp_dealloc, pending_dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, pending_members},
+    {Py_tp_doc, "Calls a function of C, then raises what a callback has raised meanwhile."},
+    {0, NULL},
+};
+
+static PyType_Spec pending_spec = {
+    .name = "noodle._callbacks.PendingCall",
+    .basicsize = sizeof(PendingCall),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = pending_slots,
+};
+
+/* ---- PointerMaker -------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyTypeObject *made;
+    PyObject *slots;  /* the descriptors of cdata and of what follows */
+    PyObject *values; /* of what follows cdata */
+} PointerMaker;
+
+static int
+set_slot(PyObject *slot, PyObject *object, PyObject *value)
+{
+    descrsetfunc set = Py_TYPE(slot)->tp_descr_set;
+    return set(slot, object, value);
+}
+
+static PyObject *
+maker_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    PointerMaker *self = (PointerMaker *)object;
+    if (names != NULL || PyVectorcall_NARGS(nargsf) != 1) {
+        PyErr_SetString(PyExc_TypeError, "expected one address");
+        return NULL;
+    }
+    int known = PyObject_IsTrue(args[0]); /* cffi's null is false */
+    if (known < 0)
+        return NULL;
+    if (!known)
+        Py_RETURN_NONE;
+    PyObject *made = self->made->tp_alloc(self->made, 0);
+    if (made == NULL)
+        return NULL;
+    int failed = set_slot(PyTuple_GET_ITEM(self->slots, 0), made, args[0]);
+    for (Py_ssize_t i = 1; !failed && i < PyTuple_GET_SIZE(self->slots); i++)
+        failed = set_slot(PyTuple_GET_ITEM(self->slots, i), made,
+                          PyTuple_GET_ITEM(self->values, i - 1));
+    if (failed)
+        Py_CLEAR(made);
+    return made;
+}
+
+static PyObject *
+maker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *made, *slots, *values;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "PointerMaker takes no keywords");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "O!O!O!", &PyType_Type, &made, &PyTuple_Type, &slots, &PyTuple_Type,
+                          &values))
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(slots); i++)
+        if (Py_TYPE(PyTuple_GET_ITEM(slots, i)) != &PyMemberDescr_Type) {
+            PyErr_SetString(PyExc_TypeError, "expected slots");
+            return NULL;
+        }
+    if (PyTuple_GET_SIZE(slots) != PyTuple_GET_SIZE(values) + 1) {
+        PyErr_SetString(PyExc_ValueError, "expected one slot more than values");
+        return NULL;
+    }
+    PointerMaker *self = (PointerMaker *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->vectorcall = maker_vectorcall;
+    self->made = (PyTypeObject *)Py_NewRef(made);
+    self->slots = Py_NewRef(slots);
+    self->values = Py_NewRef(values);
+    return (PyObject *)self;
+}
+
+static void
+maker_dealloc(PyObject *object)
+{
+    PointerMaker *self = (PointerMaker *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(self->made);
+    Py_XDECREF(self->slots);
+    Py_XDECREF(self->values);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef maker_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PointerMaker, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot maker_slots[] = {
+    {Py_tp_new, maker_new},
+    {Py_tp_dealloc, maker_dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, maker_members},
+    {Py_tp_doc, "Makes pointers of one kind from addresses, and None from null."},
+    {0, NULL},
+};
+
+static PyType_Spec maker_spec = {
+    .name = "noodle._callbacks.PointerMaker",
+    .basicsize = sizeof(PointerMaker),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = maker_slots,
+};
+
+/* ---- module -------------------------------------------------------------------------------- */
+
+static int
+add_type(PyObject *module, PyType_Spec *spec, const char *name)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    int failed = type == NULL ? -1 : PyModule_AddObjectRef(module, name, type);
+    Py_XDECREF(type);
+    return failed;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    if (PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0
+        || add_type(module, &trampoline_spec, "Trampoline") < 0
+        || add_type(module, &pending_spec, "PendingCall") < 0)
+        return -1;
+    return add_type(module, &maker_spec, "PointerMaker");
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_callbacks",
+    .m_doc = "What C calls back, and the calls that raise the errors of callbacks.",
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__callbacks(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}
