@@ -31,10 +31,19 @@ __all__ = ["Library", "LibraryInstance", "library_of"]
 
 _LIBRARY = "__noodle_library__"
 
+_LOADED = "__noodle_loaded__"
+
 _BY_POSITION = ("native", "javascript")
 """Bridges of languages without keyword arguments (conformance S15)."""
 
 HandleFactory = Callable[[Origin, str, Function], Handle]
+
+
+class _Assignable(ModuleType):
+    """The namespace of a library with variables: assigning to a name changes the variable."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[_LOADED].assign(name, value)
 
 
 class LibraryInstance:
@@ -112,7 +121,8 @@ class Library:
         return self._loaded.names()
 
     def _namespace(self, loaded: LoadedLibrary, prefix: str) -> ModuleType:
-        module = ModuleType(prefix.rstrip(".") or self.name, loaded.documentation)
+        kind = _Assignable if getattr(loaded, "assigns", bool)() else ModuleType
+        module = kind(prefix.rstrip(".") or self.name, loaded.documentation)
 
         def __getattr__(name: str) -> Any:
             value = self._member(loaded, prefix, name)
@@ -125,6 +135,8 @@ class Library:
             return sorted(loaded.names())
 
         module.__dict__.update({"__getattr__": __getattr__, "__dir__": __dir__, _LIBRARY: self})
+        if isinstance(module, _Assignable):
+            module.__dict__[_LOADED] = loaded
         return module
 
     def _member(self, loaded: LoadedLibrary, prefix: str, name: str) -> Any:

@@ -378,6 +378,10 @@ class TestOptions:
             ({"mode": "fast"}, "api, abi"),
             ({"library_paths": 3}, "list of texts"),
             ({"cache_directory": 3}, "a directory"),
+            ({"header": 3}, "list of texts"),
+            ({"header": "<z.h>"}, "the name of a header"),
+            ({"defines": {"A B": 1}}, "macros and their values"),
+            ({"variadic": ["printf"]}, "C types by function"),
         ],
     )
     def test_wrong_options_are_refused(
@@ -389,7 +393,8 @@ class TestOptions:
     def test_every_option_is_listed(self) -> None:
         of_libraries = {"mode", "optimization", "library_paths", "dependencies", "cache_directory"}
         of_workers = {"worker", "environment", "memory", "shared_memory"}
-        assert of_libraries | of_workers == NativeBridge().option_names
+        of_headers = {"header", "include_paths", "defines", "variadic"}
+        assert of_libraries | of_headers | of_workers == NativeBridge().option_names
         assert NativeBridge().missing() is None
 
 

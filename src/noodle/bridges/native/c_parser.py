@@ -21,7 +21,7 @@ from noodle.bridges.native.declarations import (
 )
 from noodle.errors import PrototypeError
 
-__all__ = ["parse_c"]
+__all__ = ["parse_c", "uncallable"]
 
 _PLACE = re.compile(r"^(?:prototypes)?:?(\d+):(\d+):? ?(.*)", re.DOTALL)
 
@@ -137,7 +137,7 @@ class _Reader:
 
     def _function(self, node: Any) -> Declaration | None:
         try:
-            declaration = self._types.function(node)
+            declaration = self._types.function(node.name, node.type)
         except Unfit as unfit:
             self._refuse(node, node.name, str(unfit))
             return None

@@ -10,7 +10,7 @@ from typing import Any
 from pycparser import c_ast  # type: ignore[import-untyped]
 
 from noodle.bridges.native.c_spelling import spelling
-from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter, Variable
 from noodle.bridges.native.native_types import (
     CallbackType,
     Enumeration,
@@ -20,7 +20,7 @@ from noodle.bridges.native.native_types import (
 )
 from noodle.values import VOID, ValueType
 
-__all__ = ["OPAQUE_TYPEDEFS", "STANDARD_TYPEDEFS", "CTypes", "Unfit"]
+__all__ = ["OPAQUE_TYPEDEFS", "OTHER_TYPEDEFS", "STANDARD_TYPEDEFS", "CTypes", "Unfit"]
 
 # Noodle runs on LP64 systems: long and pointers have 64 bits.
 _CHAR_IS_SIGNED = platform.machine() in ("x86_64", "i686", "i386", "AMD64")
@@ -62,7 +62,10 @@ STANDARD_TYPEDEFS = {
     "ulong": "u64",
     **{f"{'u' * (s == 'u')}int{b}_t": f"{s}{b}" for b in (8, 16, 32, 64) for s in "iu"},
 }
-OPAQUE_TYPEDEFS = ("FILE", "DIR", "va_list", "__builtin_va_list")
+OPAQUE_TYPEDEFS = ("FILE", "DIR", "va_list", "__builtin_va_list", "__gnuc_va_list")
+OTHER_TYPEDEFS = tuple(f"_Float{kind}" for kind in ("16", "32", "32x", "64", "64x", "128", "128x"))
+"""Types of compilers that the parser does not know; functions with them are refused."""
+
 _MOST_TYPEDEFS = 100
 """Chosen: how many typedefs may stand for one another; a longer chain refers to itself."""
 
@@ -80,6 +83,7 @@ class CTypes:
         self._structures: dict[str, Any] = {}
         self._names: dict[int, str] = {}
         self._members: dict[str, tuple[str, ...]] = {}
+        self._members_of: dict[str, tuple[str, Any]] = {}
 
     def add_typedef(self, node: Any) -> None:
         """Learn a typedef."""
@@ -109,14 +113,21 @@ class CTypes:
         shown = self._names.setdefault(id(node), f"{_kind(node)} {name or 'unnamed'}")
         if node.decls is not None or shown not in self._structures:
             self._structures[shown] = node
-        for declared in node.decls or ():
-            base = _base(declared)
-            if isinstance(base, (c_ast.Struct, c_ast.Union)) and declared.name:
-                owner = shown.partition(" ")[2]
-                self._learn_structure(base, base.name or f"{owner}.{declared.name}")
-            elif base is not None and declared.name:
-                self.learn(base)
+        self._learn_members(node.decls or (), shown)
         return shown
+
+    def _learn_members(self, listed: Any, owner: str) -> None:
+        for declared in listed:
+            base = _base(declared)
+            if not isinstance(base, (c_ast.Struct, c_ast.Union)):
+                self.learn(base)
+            elif not declared.name:
+                self._learn_members(base.decls or (), owner)
+            else:
+                outer = owner.partition(" ")[2]
+                shown = self._learn_structure(base, base.name or f"{outer}.{declared.name}")
+                if not base.name:
+                    self._members_of[shown] = (owner, declared)
 
     def enumerations(self) -> dict[str, Enumeration]:
         """Return the enumerations by name."""
@@ -133,8 +144,18 @@ class CTypes:
     def _c_name(self, name: str, node: Any) -> str:
         if node.name:
             return f"{_kind(node)} {node.name}"
+        if name in self._members_of:
+            return self._member_type(*self._members_of[name])
         own = name.partition(" ")[2]
         return own if own in self._typedefs else ""
+
+    def _member_type(self, owner: str, declared: Any) -> str:
+        """Return the type of a member without a name of its own, by way of the field."""
+        outer = self._c_name(owner, self._structures[owner])
+        place, node = f"(({outer} *)0)->{declared.name}", declared.type
+        while isinstance(node, (c_ast.ArrayDecl, c_ast.PtrDecl)):
+            place, node = f"*({place})", node.type
+        return f"__typeof__({place})" if outer else ""
 
     def _fields(self, listed: Any) -> Iterator[Field]:
         for declared in listed:
@@ -151,14 +172,18 @@ class CTypes:
                 continue  # it keeps its place: the compiler says where the others are
 
     def _field(self, declared: Any) -> Field:
+        native, dimensions = self._item(declared.type)
+        bits = self.integer(declared.bitsize) if declared.bitsize else 0
+        return Field(declared.name, native, dimensions, bits)
+
+    def _item(self, kept: Any) -> tuple[NativeType, tuple[int, ...]]:
+        """Return the type of an array's items and its lengths; of no array, its own and none."""
         dimensions = []
-        node = self.expand(declared.type)
-        kept = declared.type
+        node = self.expand(kept)
         while isinstance(node, c_ast.ArrayDecl):
             dimensions.append(0 if node.dim is None else self.integer(node.dim))
             kept, node = node.type, self.expand(node.type)
-        bits = self.integer(declared.bitsize) if declared.bitsize else 0
-        return Field(declared.name, self.type(kept), tuple(dimensions), bits)
+        return self.type(kept), tuple(dimensions)
 
     def integer(self, node: Any) -> int:
         """Return the value of a constant expression.
@@ -201,15 +226,31 @@ class CTypes:
         scalar = ValueType(self._scalar(shape))
         return NativeType(scalar, spelled, from_c=True, enumeration=enumeration)
 
-    def function(self, node: Any) -> Declaration:
-        """Return the function that a node declares.
+    def function(self, name: str, function: Any) -> Declaration:
+        """Return a function.
+
+        Args:
+            name: Its name.
+            function: The node of its type.
 
         Raises:
             Unfit: A type of it cannot cross.
         """
-        result = self.type(node.type.type)
-        parameters = tuple(DeclaredParameter(*p) for p in self.parameters(node.type))
-        return Declaration(node.name, parameters, result, is_variadic(node.type))
+        result = self.type(function.type)
+        parameters = tuple(DeclaredParameter(*p) for p in self.parameters(function))
+        return Declaration(name, parameters, result, is_variadic(function))
+
+    def variable(self, node: Any) -> Variable:
+        """Return the variable that a node declares.
+
+        Raises:
+            Unfit: Its type cannot cross.
+        """
+        native, dimensions = self._item(node.type)
+        inner = node.type
+        while isinstance(inner, c_ast.ArrayDecl):
+            inner = inner.type
+        return Variable(node.name, native, dimensions, not self._const(inner))
 
     def parameters(self, function: Any) -> Iterator[tuple[str, NativeType]]:
         """Yield name and type of each parameter of a function.

@@ -10,10 +10,26 @@ from pathlib import Path
 
 from noodle.errors import CompilationError
 
-__all__ = ["Compiler", "find_compiler"]
+__all__ = ["COMPILER_REMEDY", "Compiler", "Part", "find_compiler"]
+
+COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
+"""What to type where there is no compiler."""
 
 _TIMEOUT = 300  # seconds; chosen: a first run of ziglang builds its own parts of libc
 _LONGEST_REPORT = 8000  # characters of a compiler's diagnostics that a message keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A C file that is compiled into a library together with others.
+
+    Args:
+        source: The file, relative to the compiler's directory.
+        flags: Its own flags.
+    """
+
+    source: str
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,37 @@ class Compiler:
         linking = ["-shared", "-fPIC", "-Wl,--build-id=sha1", "-o", str(output)]
         arguments = [*flags, *own, *linking, *sources, *libraries]
         self.run(arguments, sources[0], output.parent, directory)
+
+    def shared_library_of_parts(
+        self, parts: Sequence[Part], output: Path, *, directory: Path
+    ) -> None:
+        """Compile C files side by side, each with its own flags, and link them.
+
+        Args:
+            parts: The files.
+            output: The file to write.
+            directory: The child's working directory; object files are written there.
+
+        Raises:
+            CompilationError: The compiler rejected a file; its diagnostics are in the message.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        own = ["-fno-sanitize=undefined"] if self.is_zig else []
+
+        def compile_part(part: Part) -> str:
+            made = f"{part.source}.o"
+            arguments = [*part.flags, *own, "-fPIC", "-c", part.source, "-o", made]
+            self.run(arguments, part.source, output.parent, directory)
+            return made
+
+        if len(parts) == 1:
+            flags = parts[0].flags
+            return self.shared_library([parts[0].source], output, directory=directory, flags=flags)
+        with ThreadPoolExecutor(len(parts)) as pool:
+            objects = list(pool.map(compile_part, parts))
+        self.shared_library(objects, output, directory=directory)
+        return None
 
     def run(self, arguments: Sequence[str], source: str, private: Path, directory: Path) -> bytes:
         """Run the compiler in a child process and return its output.

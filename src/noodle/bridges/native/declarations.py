@@ -25,6 +25,7 @@ __all__ = [
     "Declaration",
     "Declarations",
     "DeclaredParameter",
+    "Variable",
     "from_prototypes",
     "refuse_all",
     "without_repeats",
@@ -49,16 +50,26 @@ class Declaration:
     """A function.
 
     Args:
-        name: The symbol that the library exports.
+        name: What it is called; mostly the symbol that the library exports.
         parameters: In order.
         result: The type of the result.
         variadic: Whether it takes further arguments, of types that it does not declare.
+        symbol: The symbol, where that is not the name.
+        fixed: How many parameters stand before ``...``, where the types of the others were declared
+            for it; 0 for any other function.
     """
 
     name: str
     parameters: tuple[DeclaredParameter, ...]
     result: NativeType
     variadic: bool = False
+    symbol: str = ""
+    fixed: int = 0
+
+    @property
+    def exported(self) -> str:
+        """The symbol that the library exports."""
+        return self.symbol or self.name
 
     @property
     def c_text(self) -> str:
@@ -73,7 +84,7 @@ class Declaration:
     def shape(self) -> tuple[object, ...]:
         """What makes two declarations of one function the same, however they are spelled."""
         types = [self.result, *(p.type for p in self.parameters)]
-        return (self.variadic, *((t.type, t.writes, t.structure) for t in types))
+        return (self.variadic, self.fixed, *((t.type, t.writes, t.structure) for t in types))
 
     def prototype(self) -> Prototype:
         """Return the same in the vocabulary of dispatch."""
@@ -105,16 +116,53 @@ class Declaration:
     def pack(self) -> list[Any]:
         """Return the declaration as plain lists, for the manifest of a compiled extension."""
         parameters = [[p.name, p.type.pack()] for p in self.parameters]
-        return [self.name, self.result.pack(), parameters, self.variadic]
+        packed = [self.name, self.result.pack(), parameters, self.variadic, self.symbol, self.fixed]
+        while not packed[-1]:
+            packed.pop()
+        return packed
 
     @classmethod
     def unpack(cls, packed: Sequence[Any]) -> Declaration:
         """Return the declaration that ``pack`` made into lists."""
-        name, result, parameters, variadic = packed
+        name, result, parameters, *rest = [*packed, []] if len(packed) < 3 else packed
         listed = tuple(
             DeclaredParameter(own, NativeType.unpack(native)) for own, native in parameters
         )
-        return cls(name, listed, NativeType.unpack(result), variadic)
+        return cls(name, listed, NativeType.unpack(result), *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A global variable.
+
+    Args:
+        name: The symbol that the library exports.
+        type: Its type; that of an item where it is an array.
+        dimensions: The lengths of an array, the outermost first; 0 for an array without a length.
+        writable: Whether it may be changed.
+    """
+
+    name: str
+    type: NativeType
+    dimensions: tuple[int, ...] = ()
+    writable: bool = False
+
+    @property
+    def pointee(self) -> str:
+        """What the pointer points to that is given for it, where it is no number and no text."""
+        if self.dimensions and not self.type.structure:
+            return str(self.type.type)
+        return self.type.pointee
+
+    def pack(self) -> list[Any]:
+        """Return the same as plain lists."""
+        return [self.name, self.type.pack(), list(self.dimensions), self.writable]
+
+    @classmethod
+    def unpack(cls, packed: Sequence[Any]) -> Variable:
+        """Return the variable that ``pack`` made into lists."""
+        name, native, dimensions, writable = packed
+        return cls(name, NativeType.unpack(native), tuple(dimensions), writable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +173,13 @@ class Declarations:
         functions: The functions, each name once.
         structures: The structures and unions by name (``struct NAME``).
         enumerations: The enumerations by name (``enum NAME``).
+        variables: The variables, each name once.
     """
 
     functions: tuple[Declaration, ...]
     structures: Mapping[str, Structure] = field(default_factory=dict)
     enumerations: Mapping[str, Enumeration] = field(default_factory=dict)
+    variables: tuple[Variable, ...] = ()
 
 
 def _annotation(native: NativeType) -> Any:

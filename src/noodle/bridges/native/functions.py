@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.results import converter_of
 from noodle.calls import BoundFunction, Call, Function, Signature
@@ -188,29 +189,25 @@ class NativeFunctions:
     """The declared functions of a library, each made when it is first asked for.
 
     Args:
-        declarations: What there is.
+        contents: What there is.
         make: Makes the function of a declaration.
     """
 
     def __init__(
         self,
-        declarations: Sequence[Declaration] = (),
+        contents: Contents,
         make: Callable[[Declaration], DeclaredFunction] | None = None,
     ) -> None:
         self._make = make
-        self._declarations = {d.name: d for d in declarations}
+        self.contents = contents
         self._made: dict[str, DeclaredFunction] = {}
-
-    @property
-    def declarations(self) -> Mapping[str, Declaration]:
-        """The declarations by name."""
-        return self._declarations
 
     def get(self, name: str) -> DeclaredFunction | None:
         """Return the function of that name, always the same one, or None."""
         function = self._made.get(name)
-        if function is None and self._make and name in self._declarations:
-            function = self._made.setdefault(name, self._make(self._declarations[name]))
+        declaration = self.contents.function(name) if function is None and self._make else None
+        if self._make and declaration:
+            function = self._made.setdefault(name, self._make(declaration))
         return function
 
 

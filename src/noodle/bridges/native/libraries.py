@@ -4,11 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any, Protocol
 
-from noodle.bridges.native.functions import DeclaredFunction, NativeFunctions
+from noodle.bridges.native.declarations import Variable
+from noodle.bridges.native.functions import NativeFunctions
 from noodle.errors import NameNotFoundError, did_you_mean
 
-__all__ = ["NativeLibrary"]
+__all__ = ["NativeLibrary", "Variables", "VariablesHere"]
+
+
+class Variables(Protocol):
+    """Reads and writes the global variables of a library, wherever that is loaded."""
+
+    def read(self, variable: Variable, shown: str) -> Any:
+        """Return the value of a variable; ``shown`` is its name in messages."""
+
+    def write(self, variable: Variable, value: Any, shown: str) -> None:
+        """Change a variable.
+
+        Raises:
+            UsageError: It cannot be changed, or the value does not fit.
+        """
+
+
+class VariablesHere:
+    """Those of a library in this process.
+
+    Args:
+        address_of: Gives the address of a symbol.
+    """
+
+    def __init__(self, address_of: Callable[[str], int]) -> None:
+        self._address_of = address_of
+
+    def read(self, variable: Variable, shown: str) -> Any:
+        """Return the value of a variable; ``shown`` is its name in messages."""
+        from noodle.bridges.native.variables import read_variable, value_from
+
+        found = read_variable(variable, self._address_of(variable.name))
+        return value_from(variable, found, shown)
+
+    def write(self, variable: Variable, value: Any, shown: str) -> None:
+        """Change a variable; see ``Variables``."""
+        from noodle.bridges.native.pointers import Pointer
+        from noodle.bridges.native.variables import check_assignment, write_variable
+
+        check_assignment(variable, value, shown)
+        given = value.cdata if isinstance(value, Pointer) else value
+        write_variable(variable, self._address_of(variable.name), given)
 
 
 class NativeLibrary:
@@ -20,6 +63,7 @@ class NativeLibrary:
         exports: Gives the names that the library exports; the value says whether it is a function.
         version: Gives the library's version.
         notes: What ``explain`` should tell.
+        variables: Reads and writes its global variables.
     """
 
     def __init__(
@@ -30,8 +74,11 @@ class NativeLibrary:
         exports: Callable[[], Mapping[str, bool]],
         version: Callable[[], str | None],
         notes: tuple[str, ...],
+        variables: Variables,
     ) -> None:
         self._name = name
+        self._variables = variables
+        self.contents = functions.contents
         self._functions = functions
         self._exports = exports
         self._find_version = version
@@ -55,7 +102,10 @@ class NativeLibrary:
     @property
     def documentation(self) -> str | None:
         """The library and the declared prototypes, as help shows them."""
-        listed = [self._functions.declarations[name].c_text for name in self.names()]
+        if self.contents.constants:
+            return f"Shared library {self._name}, with what its headers declare."
+        found = [self.contents.function(name) for name in self.names()]
+        listed = [declaration.c_text for declaration in found if declaration]
         return "\n".join([f"Shared library {self._name}.", *(f"    {line}" for line in listed)])
 
     def available(self) -> bool:
@@ -63,11 +113,12 @@ class NativeLibrary:
         return True
 
     def names(self) -> Sequence[str]:
-        """Return the declared functions' names."""
-        return sorted(self._functions.declarations)
+        """Return the names of the declared functions, variables and constants."""
+        contents = self.contents
+        return sorted({*contents.functions, *contents.variables, *contents.constants})
 
-    def member(self, name: str) -> DeclaredFunction:
-        """Return a declared function.
+    def member(self, name: str) -> Any:
+        """Return a declared function, the value of a variable now, or a constant.
 
         Args:
             name: Its name.
@@ -76,11 +127,54 @@ class NativeLibrary:
             NameNotFoundError: It is not declared; the message says whether the library exports it.
         """
         function = self._functions.get(name)
-        if function is None:
+        if function is not None:
+            return function
+        variable = self.contents.variable(name)
+        if variable is not None:
+            return self._variables.read(variable, f"{self._name}.{name}")
+        constant = self.contents.constant(name)
+        if constant is None:
             raise self._not_found(name)
-        return function
+        return constant
+
+    def assigns(self) -> bool:
+        """Return whether there are variables that may be changed."""
+        found = [self.contents.variable(name) for name in self.contents.variables]
+        return any(variable.writable for variable in found if variable)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change a global variable.
+
+        Args:
+            name: Its name.
+            value: Its new value.
+
+        Raises:
+            UsageError: There is no such variable, or it cannot be changed.
+            ArgumentError: The value does not fit.
+        """
+        variable = self.contents.variable(name)
+        if variable is None:
+            raise NameNotFoundError(
+                f"{self._name} has no variable {name!r}",
+                expected=f"one of {', '.join(self.contents.variables) or 'none'}",
+                received=name,
+                where=self._name,
+                remedy=did_you_mean(name, self.contents.variables),
+            )
+        self._variables.write(variable, value, f"{self._name}.{name}")
 
     def _not_found(self, name: str) -> NameNotFoundError:
+        reason = self.contents.unbound.get(name)
+        if reason:
+            return NameNotFoundError(
+                f"{name!r} of {self._name} cannot be used: {reason}",
+                received=name,
+                where=self._name,
+                remedy=f"variadic={{{name!r}: 'int, const char *'}} declares what it takes"
+                if "(...)" in reason
+                else None,
+            )
         exports = self._exports()
         if name not in exports:
             return NameNotFoundError(

@@ -190,8 +190,13 @@ def _cache_text(content: bytes, start: int) -> str:
     return content[start : content.index(b"\0", start)].decode("utf-8", "surrogateescape")
 
 
-def pkg_config(name: str) -> list[str]:
-    """Return the linker flags that pkg-config has for a package; none when it does not know it."""
+def pkg_config(name: str, kind: str = "--libs") -> list[str]:
+    """Return the flags that pkg-config has for a package; none when it does not know it.
+
+    Args:
+        name: The package.
+        kind: ``--libs`` for the linker's flags, ``--cflags`` for the compiler's.
+    """
     import shutil
     import subprocess
 
@@ -199,6 +204,6 @@ def pkg_config(name: str) -> list[str]:
     if program is None or not re.fullmatch(r"\w[\w.+-]*", name):
         return []
     result = subprocess.run(
-        [program, "--libs", name], capture_output=True, text=True, timeout=20, check=False
+        [program, kind, name], capture_output=True, text=True, timeout=20, check=False
     )
     return result.stdout.split() if result.returncode == 0 else []

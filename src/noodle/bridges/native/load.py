@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from noodle.bridges.native.compilers import Compiler
-from noodle.bridges.native.declarations import Declaration, from_prototypes
+from noodle.bridges.native.compilers import COMPILER_REMEDY, Compiler
+from noodle.bridges.native.contents import Contents, DeclaredContents
+from noodle.bridges.native.declarations import Declaration, Declarations, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
-from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
 from noodle.bridges.native.linker import find_with_dependencies
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
@@ -24,6 +25,7 @@ from noodle.errors import (
     MissingToolError,
     NoodleError,
     PrototypeError,
+    SettingsError,
     UsageError,
     VersionError,
     did_you_mean,
@@ -35,7 +37,6 @@ COMPILED = "compiled call (cffi API mode)"
 THROUGH_LIBFFI = "call through libffi (cffi ABI mode)"
 
 _NO_COMPILER = "there is no C compiler"
-_COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
 
 
 class Exports(Protocol):
@@ -92,7 +93,11 @@ class Load:
             exports=lambda: self._open().exports,
             version=self._version,
             notes=tuple(self._notes),
+            variables=self._variables(),
         )
+
+    def _variables(self) -> Variables:
+        return VariablesHere(lambda name: self._opened_here().address_of(name))
 
     def _find(self) -> Path:
         location = self._request.location.removeprefix("c:")
@@ -106,7 +111,7 @@ class Load:
         return path
 
     def _compile(self, location: str) -> Path:
-        if self._request.prototypes is None:
+        if self._request.prototypes is None and not self._options.header:
             raise PrototypeError(
                 f"{location!r} was given without prototypes",
                 expected="a prototype for each function that is called",
@@ -117,7 +122,7 @@ class Load:
         compiler = self._compiler
         if compiler is None:
             raise MissingToolError(
-                f"a C compiler is needed for {location!r}", where=location, remedy=_COMPILER_REMEDY
+                f"a C compiler is needed for {location!r}", where=location, remedy=COMPILER_REMEDY
             )
         level = self._options.optimization
         try:
@@ -167,6 +172,8 @@ class Load:
             )
 
     def _functions(self) -> NativeFunctions:
+        if self._options.header:
+            return self._header_functions()
         if not self._request.prototypes:
             return self._no_functions()
         if self._options.mode == "abi":
@@ -180,21 +187,44 @@ class Load:
             self._notes.append(f"called through libffi, which is slower: {error.summary}{remedy}")
         return self._libffi_functions()
 
+    def _header_functions(self) -> NativeFunctions:
+        from noodle.bridges.native.headers.load import header_extension
+
+        if self._request.prototypes:
+            raise SettingsError(
+                "a library is declared by its header or by prototypes, not by both",
+                expected="header or prototypes",
+                received="both",
+                where=self._shown,
+                remedy="leave the prototypes out; what is lacking goes into a header of your own",
+            )
+        extension = header_extension(
+            self._options,
+            self._path,
+            self._identity,
+            self._compiler,
+            self._cache,
+            location=self._request.location,
+            directory=self._directory,
+            exports=lambda: self._open().exports,
+        )
+        return self._compiled_with(lambda: (extension.key, extension.file))
+
     def _no_functions(self) -> NativeFunctions:
         self._open()
-        return NativeFunctions()
+        return NativeFunctions(DeclaredContents())
 
-    def _declarations(self) -> tuple[Declaration, ...]:
+    def _declarations(self) -> Declarations:
         """Return the declarations, after checking that the library has every function."""
         prototypes = self._request.prototypes or ()
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
-            declarations = parse_c(prototypes).functions
+            declarations = parse_c(prototypes)
         else:
-            declarations = from_prototypes(prototypes).functions
+            declarations = from_prototypes(prototypes)
         opened = self._open()
-        lacking = [d.name for d in declarations if not opened.is_function(d.name)]
+        lacking = [d.name for d in declarations.functions if not opened.is_function(d.name)]
         if lacking:
             raise self._missing_symbols(lacking, opened.exports)
         return declarations
@@ -216,16 +246,29 @@ class Load:
         )
 
     def _compiled_functions(self) -> NativeFunctions:
-        from noodle.bridges.native.extensions import compile_extension, extension_key
+        from noodle.bridges.native.compiled_contents import items_of
+        from noodle.bridges.native.extensions import (
+            ExtensionParts,
+            compile_extension,
+            extension_key,
+        )
 
-        compiler, level = self._compiler, self._options.optimization
+        compiler = self._compiler
         if compiler is None:
-            raise MissingToolError(_NO_COMPILER, remedy=_COMPILER_REMEDY)
+            raise MissingToolError(_NO_COMPILER, remedy=COMPILER_REMEDY)
         text = _text_of(self._request.prototypes)
-        key = extension_key(text, self._path, self._identity, compiler.identity, level)
+        key = extension_key(text, self._path, self._identity, compiler.identity)
+
+        def describe(_: Path) -> ExtensionParts:
+            return ExtensionParts(*items_of(self._declarations(), checked=False))
+
+        return self._compiled_with(
+            lambda: (key, compile_extension(key, describe, self._cache, compiler))
+        )
+
+    def _compiled_with(self, extension: Callable[[], tuple[str, Path]]) -> NativeFunctions:
         try:
-            compiled = compile_extension(key, self._declarations, self._cache, compiler, level)
-            return self._extension_functions(key, compiled)
+            return self._extension_functions(*extension())
         except (UsageError, CompilationError):
             raise
         except OSError as error:
@@ -242,21 +285,21 @@ class Load:
 
         extension = open_extension(key, compiled, self._path)
         note_opened(self._path, self._identity)
-        return self._bind(extension.declarations, extension.entry, compiled=True)
+        return self._bind(extension.contents, extension.entry, compiled=True)
 
     def _libffi_functions(self) -> NativeFunctions:
         from noodle.bridges.native.libffi import entry
 
         opened = self._opened_here()
         return self._bind(
-            self._declarations(),
+            DeclaredContents(self._declarations()),
             lambda declaration: entry(declaration, opened.address_of(declaration.name)),
             compiled=False,
         )
 
     def _bind(
         self,
-        declarations: Sequence[Declaration],
+        contents: Contents,
         entry: Callable[[Declaration], Callable[..., Any]],
         *,
         compiled: bool,
@@ -268,7 +311,7 @@ class Load:
             called = entry(declaration)
             return NativeFunction(library, declaration, called, compiled=compiled, notes=(way,))
 
-        return NativeFunctions(declarations, make)
+        return NativeFunctions(contents, make)
 
 
 def _not_written(error: OSError) -> str:

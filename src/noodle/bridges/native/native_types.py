@@ -179,7 +179,7 @@ class Structure:
     Args:
         name: ``struct NAME`` or ``union NAME``; of one without a name, that of its typedef, or
             that of the structure and field which it belongs to (``struct outer.field``).
-        c: How C code names it; ``""`` for one that has no name of its own.
+        c: How C code names it, if need be by way of a field; ``""`` where it cannot.
         fields: Its fields in order; None where only its name is declared.
         size: Its size in bytes; None until the compiler has told.
         alignment: Its alignment in bytes; None until the compiler has told.

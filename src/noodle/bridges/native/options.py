@@ -28,10 +28,15 @@ class NativeOptions:
     Args:
         mode: ``api`` calls through a compiled extension, ``abi`` through libffi; None takes the
             first that works.
-        optimization: The compiler level for what is compiled: ``O0`` to ``O3``, or ``Os``.
+        optimization: The compiler level of C sources: ``O0`` to ``O3``, or ``Os``.
         library_paths: Directories to search before all others.
         dependencies: Libraries or packages that must be there, under any distribution's name.
         cache_directory: Where compiled files are kept; None takes the bridge's own.
+        header: The headers that declare its functions.
+        include_paths: Directories to search for headers before all others.
+        defines: Macros that are defined before the headers are read, as sorted pairs.
+        variadic: The C types of further arguments (``...``), as sorted pairs of the function's
+            name, or ``NAME as ALIAS``, and types separated by commas.
         worker: The name of the worker that it runs in, with the others that name it; None for a
             worker of its own.
         environment: Variables of the worker beside the usual ones, as sorted pairs.
@@ -45,6 +50,10 @@ class NativeOptions:
     library_paths: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
     cache_directory: str | None = None
+    header: tuple[str, ...] = ()
+    include_paths: tuple[str, ...] = ()
+    defines: tuple[tuple[str, str], ...] = ()
+    variadic: tuple[tuple[str, str], ...] = ()
     worker: str | None = None
     environment: tuple[tuple[str, str], ...] = ()
     memory: int | None = None
@@ -102,12 +111,49 @@ def _memory(name: str, value: Any) -> int | None:
     return shared.size(name, value, LEAST_MEMORY)
 
 
+def _headers(name: str, value: Any) -> tuple[str, ...]:
+    listed = _texts(name, value)
+    if all(header and not set(header) & set('<>"\n\\') for header in listed):
+        return listed
+    raise shared.wrong(name, value, 'the name of a header, such as "zlib.h" or "./own.h"')
+
+
+def _defines(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    listed = value if isinstance(value, Mapping) else dict.fromkeys(_texts(name, value), 1)
+    pairs = [(macro, "" if text is None else str(text)) for macro, text in listed.items()]
+    fits = all(
+        isinstance(macro, str) and re.fullmatch(r"[A-Za-z_]\w*", macro) and "\n" not in text
+        for macro, text in pairs
+    )
+    if not fits:
+        raise shared.wrong(name, value, "macros and their values, such as {'NDEBUG': 1}")
+    return tuple(sorted(pairs))
+
+
+def _variadic(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    expected = "C types by function, such as {'snprintf': 'double, const char *'}"
+    if not isinstance(value, Mapping):
+        raise shared.wrong(name, value, expected)
+    pairs = {}
+    for function, types in value.items():
+        listed = [types] if isinstance(types, str) else types
+        fits = isinstance(listed, (list, tuple)) and all(isinstance(t, str) for t in listed)
+        if not fits or not isinstance(function, str):
+            raise shared.wrong(name, value, expected)
+        pairs[function] = ", ".join(listed)
+    return tuple(sorted(pairs.items()))
+
+
 _CHECKS: Mapping[str, Any] = {
     "mode": _mode,
     "optimization": _level,
     "library_paths": _texts,
     "dependencies": _texts,
     "cache_directory": shared.directory,
+    "header": _headers,
+    "include_paths": _texts,
+    "defines": _defines,
+    "variadic": _variadic,
     "worker": _worker,
     "environment": shared.variables,
     "memory": _memory,

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from noodle import _host
+from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
+from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.remote import pools
 from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
 from noodle.workers.modules import RemoteModule
@@ -14,7 +16,7 @@ from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
 from noodle.workers.worker import Worker
 
-__all__ = ["IsolatedLibrary", "LibraryInWorker"]
+__all__ = ["IsolatedLibrary", "LibraryInWorker", "WorkerVariables"]
 
 _PARTS = ("summary", "expected", "received", "where", "remedy")
 _SERVING = "noodle.bridges.native.isolated.serving"
@@ -47,6 +49,19 @@ class LibraryInWorker(RemoteModule):
         found: str | None = _host.request(self.reference(), Operation.METHOD, "version")
         return found
 
+    def variable(self, name: str) -> Any:
+        """Return what lies in a variable, as ``ServedLibrary.variable`` sends it."""
+        return _host.request(self.reference(), Operation.METHOD, "variable", name)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change a variable.
+
+        Args:
+            name: Its symbol.
+            value: A number, the place of a pointer, or None.
+        """
+        _host.request(self.reference(), Operation.METHOD, "assign", name, value)
+
     def _load(self, worker: Worker) -> _host.Reference:
         try:
             serving = _host.request(worker.root(), Operation.IMPORT, _SERVING, "/")
@@ -69,6 +84,35 @@ def _load_error(error: RemoteCallError) -> LibraryLoadError:
     texts = told.items() if isinstance(told, dict) else ()
     parts = {name: text for name, text in texts if name in _PARTS and isinstance(text, str)}
     return LibraryLoadError(parts.pop("summary", error.message), **parts)
+
+
+class WorkerVariables:
+    """The global variables of a library in a worker; see ``Variables``.
+
+    Args:
+        module: The library in its worker.
+    """
+
+    def __init__(self, module: LibraryInWorker) -> None:
+        self._module = module
+
+    def read(self, variable: Variable, shown: str) -> Any:
+        """Return the value of a variable; ``shown`` is its name in messages."""
+        from noodle.bridges.native.variables import value_from
+
+        found = self._module.variable(variable.name)
+        if not isinstance(found, list):
+            return value_from(variable, found, shown)
+        address, process = found
+        return WorkerPointer((address, process), variable.pointee, shown)
+
+    def write(self, variable: Variable, value: Any, shown: str) -> None:
+        """Change a variable; see ``Variables``."""
+        from noodle.bridges.native.variables import check_assignment
+
+        check_assignment(variable, value, shown, WorkerPointer)
+        pointer = isinstance(value, WorkerPointer)
+        self._module.assign(variable.name, list(value.place) if pointer else value)
 
 
 class IsolatedLibrary(NativeLibrary):

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
-from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker
+from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker, WorkerVariables
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
 from noodle.bridges.remote.pools import SharedPools
@@ -59,6 +60,7 @@ class IsolatedLoad(Load):
             version=self._version,
             notes=(*self._notes, f"in a worker of {sys.executable}"),
             module=self._module,
+            variables=WorkerVariables(self._module),
         )
 
     def _open(self) -> _Exports:
@@ -68,20 +70,21 @@ class IsolatedLoad(Load):
         return self._module.version()
 
     def _extension_functions(self, key: str, compiled: Path) -> NativeFunctions:
-        from noodle.bridges.native.extensions import read_declarations
+        from noodle.bridges.native.extensions import read_contents
 
-        return self._in_worker(read_declarations(key, compiled), [key, str(compiled)])
+        return self._in_worker(read_contents(key, compiled), (), [key, str(compiled)])
 
     def _libffi_functions(self) -> NativeFunctions:
-        return self._in_worker(self._declarations(), None)
+        declarations = self._declarations()
+        return self._in_worker(DeclaredContents(declarations), declarations.functions, None)
 
     def _no_functions(self) -> NativeFunctions:
-        return self._in_worker((), None)
+        return self._in_worker(DeclaredContents(), (), None)
 
     def _in_worker(
-        self, declarations: Sequence[Declaration], extension: list[str] | None
+        self, contents: Contents, functions: Sequence[Declaration], extension: list[str] | None
     ) -> NativeFunctions:
-        packed = [declaration.pack() for declaration in declarations]
+        packed = [declaration.pack() for declaration in functions]
         opening = (str(self._path), self._identity, self._shown, packed, extension)
         module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
         compiled = extension is not None
@@ -93,7 +96,7 @@ class IsolatedLoad(Load):
                 self._request.library, declaration, remote, compiled=compiled, notes=notes
             )
 
-        return NativeFunctions(declarations, make)
+        return NativeFunctions(contents, make)
 
     def _pool(self) -> Pool:
         options = self._options

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.contents import Contents, DeclaredContents
+from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.native_types import NativeType
@@ -62,10 +63,14 @@ def open_library(
             remedy="load it again",
         )
     opened = OpenedLibrary(Path(path), elf, shown)
-    declarations = [Declaration.unpack(one) for one in packed]
-    entry = _entries(opened, path, extension)
-    functions = {d.name: _served(entry(d), d) for d in declarations}
-    return ServedLibrary(opened, path, functions, shown)
+    if extension is None:
+        declared = Declarations(tuple(Declaration.unpack(one) for one in packed))
+        entries = partial(_entry_through_libffi, opened)
+        return ServedLibrary(opened, path, DeclaredContents(declared), entries, shown)
+    from noodle.bridges.native.extensions import open_extension
+
+    compiled = open_extension(extension[0], Path(extension[1]), Path(path))
+    return ServedLibrary(opened, path, compiled.contents, compiled.entry, shown)
 
 
 class ServedLibrary:
@@ -74,7 +79,8 @@ class ServedLibrary:
     Args:
         opened: The library.
         path: Its absolute real path.
-        functions: What calls each declared function.
+        contents: What it is known to have.
+        entry: Gives cffi's callable of a declared function.
         shown: The library's name in messages, by which the host knows what it asks for functions.
     """
 
@@ -82,12 +88,37 @@ class ServedLibrary:
         self,
         opened: OpenedLibrary,
         path: str,
-        functions: dict[str, Callable[..., Any]],
+        contents: Contents,
+        entry: Callable[[Declaration], Callable[..., Any]],
         shown: str,
     ) -> None:
         self._opened = opened
         self._path = path
-        self.functions = type(shown, (SimpleNamespace,), {})(**functions)
+        self._contents = contents
+        self.functions = type(shown, (_Functions,), {})(contents, entry)
+
+    def variable(self, name: str) -> Any:
+        """Return what lies in a variable; the place of a pointer, or of what is no number."""
+        from noodle.bridges.native.variables import is_place, read_variable
+
+        variable = self._variable(name)
+        found = read_variable(variable, self._opened.address_of(name))
+        if not is_place(variable, found):
+            return found
+        return [found, _PROCESS] if found else None
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change a variable; a pointer comes as its place."""
+        from noodle.bridges.native.variables import write_variable
+
+        given = _address(*value) if type(value) is list else value
+        write_variable(self._variable(name), self._opened.address_of(name), given)
+
+    def _variable(self, name: str) -> Variable:
+        variable = self._contents.variable(name)
+        if variable is None:
+            raise AttributeError(name)
+        return variable
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -96,17 +127,33 @@ class ServedLibrary:
         return version_of(Path(self._path), self._opened.handle)
 
 
-def _entries(
-    opened: OpenedLibrary, path: str, extension: Sequence[str] | None
-) -> Callable[[Declaration], Callable[..., Any]]:
-    if extension is not None:
-        from noodle.bridges.native.extensions import open_extension
+class _Functions:
+    """What calls each declared function, made when it is first asked for.
 
-        key, file = extension
-        return open_extension(key, Path(file), Path(path)).entry
+    Args:
+        contents: What the library is known to have.
+        entry: Gives cffi's callable of a declared function.
+    """
+
+    def __init__(
+        self, contents: Contents, entry: Callable[[Declaration], Callable[..., Any]]
+    ) -> None:
+        self._contents = contents
+        self._entry = entry
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        declaration = self._contents.function(name)
+        if declaration is None:
+            raise AttributeError(name)
+        served = _served(self._entry(declaration), declaration)
+        setattr(self, name, served)
+        return served
+
+
+def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Callable[..., Any]:
     from noodle.bridges.native.libffi import entry
 
-    return lambda declaration: entry(declaration, opened.address_of(declaration.name))
+    return entry(declaration, opened.address_of(declaration.exported))
 
 
 def _served(entry: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:

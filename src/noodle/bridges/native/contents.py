@@ -1,0 +1,101 @@
+"""What a library is known to have: read from prototypes, or kept in a compiled extension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from noodle.bridges.native.declarations import Declaration, Declarations, Variable
+from noodle.bridges.native.native_types import Enumeration, Structure
+
+__all__ = ["Contents", "DeclaredContents"]
+
+
+class Contents(Protocol):
+    """What there is. Nothing is read before it is asked for: a header may declare thousands."""
+
+    @property
+    def functions(self) -> Sequence[str]:
+        """The names of the functions."""
+
+    @property
+    def variables(self) -> Sequence[str]:
+        """The names of the variables."""
+
+    @property
+    def constants(self) -> Sequence[str]:
+        """The names of the constants."""
+
+    @property
+    def structures(self) -> Sequence[str]:
+        """The names of the structures and unions."""
+
+    @property
+    def unbound(self) -> Mapping[str, str]:
+        """The exported names that are declared and cannot be used, with the reasons."""
+
+    def function(self, name: str) -> Declaration | None:
+        """Return the function of that name, or None."""
+
+    def variable(self, name: str) -> Variable | None:
+        """Return the variable of that name, or None."""
+
+    def constant(self, name: str) -> Any:
+        """Return the value of a constant, or None where there is none of that name."""
+
+    def structure(self, name: str) -> Structure | None:
+        """Return the structure of that name (``struct NAME``), or None."""
+
+    def enumeration(self, name: str) -> Enumeration | None:
+        """Return the enumeration of that name (``enum NAME``), or None."""
+
+
+class DeclaredContents:
+    """What prototypes declare.
+
+    Args:
+        declarations: What was read.
+    """
+
+    constants: Sequence[str] = ()
+    unbound: Mapping[str, str] = {}
+
+    def __init__(self, declarations: Declarations | None = None) -> None:
+        self._declarations = declarations or Declarations(())
+        self._functions = {d.name: d for d in self._declarations.functions}
+        self._variables = {v.name: v for v in self._declarations.variables}
+
+    @property
+    def functions(self) -> Sequence[str]:
+        """The names of the functions."""
+        return list(self._functions)
+
+    @property
+    def variables(self) -> Sequence[str]:
+        """The names of the variables."""
+        return list(self._variables)
+
+    @property
+    def structures(self) -> Sequence[str]:
+        """The names of the structures and unions."""
+        return list(self._declarations.structures)
+
+    def function(self, name: str) -> Declaration | None:
+        """Return the function of that name, or None."""
+        return self._functions.get(name)
+
+    def variable(self, name: str) -> Variable | None:
+        """Return the variable of that name, or None."""
+        return self._variables.get(name)
+
+    def constant(self, name: str) -> Any:
+        """Return None: prototypes have no constants."""
+        return None
+
+    def structure(self, name: str) -> Structure | None:
+        """Return the structure of that name (``struct NAME``), or None."""
+        return self._declarations.structures.get(name)
+
+    def enumeration(self, name: str) -> Enumeration | None:
+        """Return the enumeration of that name (``enum NAME``), or None."""
+        return self._declarations.enumerations.get(name)

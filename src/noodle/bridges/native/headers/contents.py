@@ -1,0 +1,125 @@
+"""What a library's headers come to: its declarations, constants and what cannot be bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from noodle.bridges.native.compilers import Compiler
+from noodle.bridges.native.declarations import Declarations
+from noodle.bridges.native.extension_source import Item
+from noodle.bridges.native.headers.constants import Constants
+from noodle.bridges.native.headers.facts import facts_text, refused_constants
+from noodle.bridges.native.headers.packages import is_own_header
+from noodle.bridges.native.headers.preprocessing import (
+    HeaderRequest,
+    Preprocessed,
+    preprocess_lines,
+)
+from noodle.bridges.native.headers.reading import GIVEN_TYPES, read_chunks
+from noodle.bridges.native.headers.scanning import chunks_of, needed
+from noodle.errors import PrototypeError
+
+__all__ = ["HeaderContents"]
+
+
+class HeaderContents:
+    """What the headers of one library declare.
+
+    Args:
+        request: The headers.
+        preprocessed: What the preprocessor made of them.
+        exports: What the library exports; the value says whether a name is a function.
+        variadic: The types of further arguments, by the function's name or ``NAME as ALIAS``.
+    """
+
+    def __init__(
+        self,
+        request: HeaderRequest,
+        preprocessed: Preprocessed,
+        exports: Mapping[str, bool],
+        variadic: Sequence[tuple[str, str]],
+    ) -> None:
+        self._request = request
+        self._preprocessed = preprocessed
+        self._exports = exports
+        self._variadic = variadic
+        self._constants = Constants()
+        self.declarations = Declarations(())
+        self.unbound: dict[str, str] = {}
+
+    def read(self, compiler: Compiler, private: Path) -> None:
+        """Read the declarations and find the constants.
+
+        Args:
+            compiler: Whose preprocessor replaces the macros.
+            private: A folder for scratch files.
+
+        Raises:
+            PrototypeError: The headers declare nothing that the library exports.
+        """
+        headers = self._request.headers
+        own = {file for file in self._preprocessed.files if is_own_header(file, headers)}
+        chunks = chunks_of(self._preprocessed.pieces)
+        wanted = needed(chunks, self._exports, own, GIVEN_TYPES)
+        found = read_chunks(wanted, self._exports, self._variadic)
+        if not found.declarations.functions and not found.declarations.variables:
+            raise self._nothing_declared(found.unbound)
+        self.declarations, self.unbound = found.declarations, found.unbound
+        members = {name for chunk in wanted if chunk.file in own for name in chunk.names}
+        for member in found.members:
+            if member in members:
+                self._constants.integers[member] = member
+        self._add_macros(own, set(found.members), compiler, private)
+
+    def _add_macros(
+        self, own: set[str], members: set[str], compiler: Compiler, private: Path
+    ) -> None:
+        macros = [
+            name
+            for name, file in self._preprocessed.macros.items()
+            if file in own and not name.startswith("_") and name not in self._exports
+        ]
+        lines = preprocess_lines(self._request, macros, compiler, private)
+        for name, expression in zip(macros, lines, strict=True):
+            self._constants.add(name, expression, members)
+
+    def drop_refused(self, report: str) -> bool:
+        """Leave out the constants that the compiler complained of; return whether there are any."""
+        refused = refused_constants(report, self._constants)
+        self._constants.remove(refused)
+        return bool(refused)
+
+    def facts(self) -> str:
+        """Return the C text that asks the compiler for what it alone knows."""
+        return facts_text(
+            self._request.text,
+            self.declarations.functions,
+            self.declarations.structures.values(),
+            self._constants,
+            self._preprocessed.functional,
+        )
+
+    def constant_items(self) -> list[Item]:
+        """Return what an extension keeps of the constants."""
+        tables = {
+            "i": self._constants.integers,
+            "d": self._constants.reals,
+            "t": self._constants.texts,
+        }
+        return [
+            Item(f"{kind} {name}", number=number)
+            for kind, table in tables.items()
+            for number, name in enumerate(table)
+        ]
+
+    def _nothing_declared(self, unbound: Mapping[str, str]) -> PrototypeError:
+        shown = ", ".join(self._request.headers)
+        reasons = "; ".join(f"{name}: {why}" for name, why in list(unbound.items())[:5])
+        return PrototypeError(
+            f"{shown} declares nothing that can be used of {self._request.location}",
+            expected=f"functions among the {len(self._exports)} names that the library exports",
+            received=reasons or "declarations of other names only",
+            where=f"header of {self._request.location}",
+            remedy="name the header of this library, and the one that includes the others",
+        )

@@ -1,0 +1,186 @@
+"""Runs a compiler's preprocessor over headers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from noodle.bridges.native.compilers import Compiler
+from noodle.bridges.native.headers.packages import header_remedy
+from noodle.errors import CompilationError, MissingLibraryError
+
+__all__ = ["HeaderRequest", "Piece", "Preprocessed", "preprocess", "preprocess_lines"]
+
+_SOURCE = "noodle_headers.c"
+_MARKER = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
+_DEFINITION = re.compile(r"#\s*define\s+(\w+)(\(?)\s*(.*)")
+_MISSING = re.compile(r"fatal error: '?([^\s':]+)'?:? (?:No such file|file not found)")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRequest:
+    """Which headers are read, and how.
+
+    Args:
+        headers: As the user wrote them: ``zlib.h``, ``openssl/evp.h``, ``./own.h``.
+        directory: Where the path of one that begins with a dot or slash begins.
+        flags: Include paths and macro definitions, as the compiler takes them.
+        location: The library, as the user wrote it, for messages.
+    """
+
+    headers: tuple[str, ...]
+    directory: Path
+    flags: tuple[str, ...]
+    location: str
+
+    @property
+    def text(self) -> str:
+        """The C text that includes the headers."""
+        return "".join(f"#include {self._included(header)}\n" for header in self.headers)
+
+    def _included(self, header: str) -> str:
+        if header.startswith((".", "/")):
+            return f'"{os.path.normpath(self.directory / header)}"'
+        return f"<{header}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines of one file, as the preprocessor gave them out.
+
+    Args:
+        file: The file.
+        text: The lines.
+    """
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessed:
+    """What the preprocessor made of headers.
+
+    Args:
+        pieces: The text by file, in order.
+        macros: The macros without parameters that are defined at the end, with their files.
+        functional: The names of all macros, those with parameters too.
+        files: All files that were read.
+    """
+
+    pieces: tuple[Piece, ...]
+    macros: Mapping[str, str]
+    functional: frozenset[str]
+    files: tuple[str, ...]
+
+
+def preprocess(request: HeaderRequest, compiler: Compiler, private: Path) -> Preprocessed:
+    """Return what the headers and all that they include come to.
+
+    Args:
+        request: The headers.
+        compiler: Whose preprocessor it is.
+        private: A folder for scratch files.
+
+    Raises:
+        MissingLibraryError: A header is nowhere.
+        CompilationError: The preprocessor rejected them; its words are in the message.
+    """
+    return _read(_run(request, request.text, ("-dD",), compiler, private))
+
+
+def preprocess_lines(
+    request: HeaderRequest, lines: Sequence[str], compiler: Compiler, private: Path
+) -> list[str]:
+    """Return lines with all macros of the headers replaced.
+
+    Args:
+        request: The headers.
+        lines: The lines; each must stay one.
+        compiler: Whose preprocessor it is.
+        private: A folder for scratch files.
+    """
+    marked = "".join(f"noodle_line {line} noodle_end\n" for line in lines)
+    output = _run(request, f"{request.text}{marked}", ("-P",), compiler, private)
+    _, *parts = output.replace("\n", " ").split("noodle_line ")
+    return [part.partition("noodle_end")[0].strip() for part in parts]
+
+
+def _run(
+    request: HeaderRequest, text: str, flags: Sequence[str], compiler: Compiler, private: Path
+) -> str:
+    source = private / _SOURCE
+    source.write_text(text, encoding="utf-8", errors="surrogateescape")
+    arguments = ["-E", *flags, *request.flags, "-w", source.name]
+    try:
+        output = compiler.run(arguments, source.name, private, private)
+    except CompilationError as error:
+        missing = _MISSING.search(str(error))
+        raise _missing_header(request, missing[1]) if missing else error from None
+    return output.decode("utf-8", "surrogateescape")
+
+
+def _missing_header(request: HeaderRequest, name: str) -> MissingLibraryError:
+    own = [header for header in request.headers if header.endswith(name)]
+    shown = own[0] if own else name
+    remedy = header_remedy(name, request.location)
+    if shown in own and "/" not in shown and os.path.isfile(request.directory / shown):
+        remedy = f"write './{shown}' for the file beside the program"
+    return MissingLibraryError(
+        f"header {shown!r} was not found"
+        + ("" if own else f"; {', '.join(request.headers)} includes it"),
+        received="no such file in the compiler's include paths"
+        + "".join(f", {flag[2:]}" for flag in request.flags if flag.startswith("-I")),
+        where=f"header of {request.location}",
+        remedy=remedy or "install it, or name its directory: include_paths=[…]",
+    )
+
+
+def _read(output: str) -> Preprocessed:
+    macros: dict[str, str] = {}
+    functional: set[str] = set()
+    files: dict[str, None] = {}
+    pieces: list[Piece] = []
+    for file, lines in _by_file(output):
+        files[file] = None
+        kept = []
+        for line in lines:
+            if line.startswith("#"):
+                _note(line, file, macros, functional)
+            else:
+                kept.append(line)
+        pieces.append(Piece(file, "\n".join(kept)))
+    real = tuple(file for file in files if os.path.isabs(file) and not file.endswith(_SOURCE))
+    return Preprocessed(tuple(pieces), macros, frozenset(functional), real)
+
+
+def _by_file(output: str) -> Iterator[tuple[str, list[str]]]:
+    file, lines = "<built-in>", list[str]()
+    for line in output.splitlines():
+        marker = _MARKER.match(line) if line.startswith("# ") else None
+        if marker is None:
+            lines.append(line)
+            continue
+        name = re.sub(r"\\(.)", r"\1", marker[2])
+        if name != file:
+            yield file, lines
+            file, lines = name, []
+    yield file, lines
+
+
+def _note(line: str, file: str, macros: dict[str, str], functional: set[str]) -> None:
+    match = _DEFINITION.match(line)
+    if match is None:
+        words = line.split()
+        if words[0] == "#undef" and len(words) > 1:
+            macros.pop(words[1], None)
+            functional.discard(words[1])
+        return
+    functional.add(match[1])
+    if not match[2] and match[3] and not file.startswith("<"):
+        macros[match[1]] = file
+    else:
+        macros.pop(match[1], None)

@@ -1,0 +1,167 @@
+"""Chooses the declarations of preprocessed headers that a library's exports need.
+
+A parser for C takes seconds for what the headers of a system declare; of that a library needs a
+tenth. Declarations are told apart by their punctuation alone, after the extensions of GNU C, which
+the parser does not know, were taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from noodle.bridges.native.headers.preprocessing import Piece
+
+__all__ = ["Chunk", "chunks_of", "needed"]
+
+_NESTED = r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)"
+_EXTENSIONS = re.compile(
+    rf"\b(?:__attribute__|__attribute|__asm__|__asm|asm|__declspec|_Alignas)\s*{_NESTED}"
+    r"|\[\[[^\[\]]*\]\]"
+    r"|\b(?:__extension__|__restrict__|__restrict|restrict|__inline__|__inline|_Noreturn|__thread"
+    r"|_Thread_local|__volatile__|__volatile|_Nullable|_Nonnull|__signed__|__signed|__unaligned)\b"
+)
+_CONST = re.compile(r"\b__const(?:__)?\b")
+_PUNCTUATION = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{}()\[\];]')
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)\s*\{")
+_ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^{}]*)\}")
+_FUNCTION_TYPE = re.compile(r"\(\s*(?:\*[\s*\w]*?)?(\w+)\s*(?:\)\s*[(\[]|[\[(])")
+_LAST_WORD = re.compile(r"(\w+)\s*(?:\[[^\]]*\]\s*)*$")
+_KEYWORDS = frozenset(
+    "auto char const double enum extern float int long register short signed static struct "
+    "typedef union unsigned void volatile _Bool _Complex inline".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One declaration.
+
+    Args:
+        file: Where it stands.
+        text: The declaration, with its semicolon.
+        names: The types and constants that it defines.
+        function: Whether it may declare a function or variable.
+    """
+
+    file: str
+    text: str
+    names: tuple[str, ...]
+    function: bool
+
+    def words(self) -> set[str]:
+        """Return all names in it."""
+        return set(_WORD.findall(self.text))
+
+
+def chunks_of(pieces: Iterable[Piece]) -> list[Chunk]:
+    """Return the declarations, without bodies of functions.
+
+    Args:
+        pieces: The preprocessed text.
+    """
+    text, starts = "", list[tuple[int, str]]()
+    parts = []
+    length = 0
+    for piece in pieces:
+        cleaned = _EXTENSIONS.sub(" ", piece.text) + "\n"
+        starts.append((length, piece.file))
+        parts.append(cleaned)
+        length += len(cleaned)
+    text = _CONST.sub("const", "".join(parts))
+    return list(_chunks(text, starts))
+
+
+def _chunks(text: str, starts: list[tuple[int, str]]) -> Iterator[Chunk]:
+    index = 0
+    for start, part in _split(text):
+        while index + 1 < len(starts) and starts[index + 1][0] <= start:
+            index += 1
+        if not part.startswith(("_Static_assert", "static ", ";")):
+            yield _chunk(starts[index][1], part)
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    depth = start = 0
+    body = False
+    for match in _PUNCTUATION.finditer(text):
+        mark = match[0]
+        if mark in "({[":
+            if mark == "{" and depth == 0:
+                body = text[start : match.start()].rstrip().endswith(")")
+            depth += 1
+        elif mark in ")}]":
+            depth = max(0, depth - 1)
+            if mark == "}" and depth == 0 and body:
+                body, start = False, match.end()
+        elif mark == ";" and depth == 0:
+            part = text[start : match.end()]
+            lead = len(part) - len(part.lstrip())
+            yield start + lead, part[lead:]
+            start = match.end()
+
+
+def _chunk(file: str, text: str) -> Chunk:
+    names = set(_TAG.findall(text))
+    if "enum" in text:
+        for members in _ENUM.findall(text):
+            names.update(_WORD.findall(members))
+    if not text.startswith("typedef"):
+        return Chunk(file, text, tuple(names), "{" not in text or not text.rstrip().endswith("};"))
+    outside = _outside_braces(text[:-1])
+    function_type = _FUNCTION_TYPE.search(outside)
+    if function_type and "(" not in outside[: function_type.start()]:
+        names.add(function_type[1])
+    else:
+        parts = _without_parentheses(outside).split(",")
+        names.update(last[1] for part in parts if (last := _LAST_WORD.search(part)))
+    return Chunk(file, text, tuple(names - _KEYWORDS), False)
+
+
+def _outside_braces(text: str) -> str:
+    first, last = text.find("{"), text.rfind("}")
+    return text if first < 0 else text[:first] + " " + text[last + 1 :]
+
+
+def _without_parentheses(text: str) -> str:
+    before = None
+    while before != text:
+        before, text = text, re.sub(r"\([^()]*\)", " ", text)
+    return text
+
+
+def needed(
+    chunks: list[Chunk], exports: Collection[str], own: Collection[str], given: Collection[str]
+) -> list[Chunk]:
+    """Return the declarations of exported names with all that they refer to, in their order.
+
+    Args:
+        chunks: All declarations.
+        exports: The names that the library exports.
+        own: The files whose enumerations and structures are wanted in any case.
+        given: Types that need no declaration.
+    """
+    defining: dict[str, list[int]] = {}
+    for index, chunk in enumerate(chunks):
+        for name in chunk.names:
+            defining.setdefault(name, []).append(index)
+    kept = {
+        index
+        for index, chunk in enumerate(chunks)
+        if (chunk.function and not chunk.words().isdisjoint(exports))
+        or (chunk.names and not chunk.function and chunk.file in own)
+    }
+    waiting = list(kept)
+    while waiting:
+        for word in chunks[waiting.pop()].words():
+            if word not in given:
+                added = [index for index in defining.get(word, ()) if index not in kept]
+                kept.update(added)
+                waiting += added
+    return [chunks[index] for index in sorted(kept) if not _is_given(chunks[index], given)]
+
+
+def _is_given(chunk: Chunk, given: Collection[str]) -> bool:
+    return chunk.text.startswith("typedef") and any(name in given for name in chunk.names)

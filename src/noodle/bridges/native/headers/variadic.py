@@ -1,0 +1,128 @@
+"""Functions that take further arguments (``...``), with types that the user declares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from noodle.bridges.native.c_types import CTypes, Unfit
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.headers.scanning import Chunk
+from noodle.bridges.native.native_types import NativeType
+from noodle.errors import PrototypeError, did_you_mean
+from noodle.values import ValueType
+
+__all__ = ["FurtherArguments"]
+
+_NAME = "noodle_variadic_"
+_PROMOTED = {
+    **dict.fromkeys(("i8", "u8", "i16", "u16", "bool"), "i32"),
+    "f32": "f64",
+}
+"""What C makes of a further argument of a small type."""
+
+
+class FurtherArguments:
+    """The declared types, and the functions that they belong to.
+
+    Args:
+        declared: C types separated by commas, by the function's name or ``NAME as ALIAS``.
+
+    Raises:
+        PrototypeError: A name is none.
+    """
+
+    def __init__(self, declared: Sequence[tuple[str, str]]) -> None:
+        self._declared = [(*_names(key), types) for key, types in declared]
+        self._types: dict[int, list[NativeType]] = {}
+        self._functions: dict[str, Declaration] = {}
+
+    def chunks(self) -> list[Chunk]:
+        """Return declarations by which the parser reads the types."""
+        return [
+            Chunk("variadic", f"void {_NAME}{index}({types});", (), True)
+            for index, (_, _, types) in enumerate(self._declared)
+        ]
+
+    def is_one(self, node: Any) -> bool:
+        """Return whether a node is one of those declarations."""
+        return bool(node.name) and node.name.startswith(_NAME)
+
+    def learn(self, node: Any, types: CTypes) -> None:
+        """Take the types of one of those declarations."""
+        index = int(node.name.removeprefix(_NAME))
+        try:
+            listed = [_promoted(native) for _, native in types.parameters(node.type)]
+        except Unfit as unfit:
+            raise self._unread(index, str(unfit)) from unfit
+        by_value = [native for native in listed if native.by_value]
+        if by_value:
+            raise self._unread(index, f"{by_value[0].c} is a structure by value")
+        self._types[index] = listed
+
+    def refuse_unreadable(self, chunk: Chunk, reason: str) -> None:
+        """Refuse types that are no C."""
+        if chunk.file == "variadic":
+            found = re.search(rf"{_NAME}(\d+)", chunk.text)
+            assert found
+            raise self._unread(int(found[1]), reason)
+
+    def add(self, function: Declaration) -> None:
+        """Note a function that takes further arguments."""
+        self._functions[function.name] = function
+
+    def declarations(self) -> list[Declaration]:
+        """Return the functions with their further parameters.
+
+        Raises:
+            PrototypeError: There is no such function, or it takes no further arguments.
+        """
+        return [
+            self._declaration(index, symbol, alias)
+            for index, (symbol, alias, _) in enumerate(self._declared)
+        ]
+
+    def _declaration(self, index: int, symbol: str, alias: str) -> Declaration:
+        function = self._functions.get(symbol)
+        if function is None:
+            raise PrototypeError(
+                f"{symbol} takes no further arguments, or is not declared",
+                expected=f"one of {', '.join(sorted(self._functions)) or 'none in these headers'}",
+                received=symbol,
+                where="variadic",
+                remedy=did_you_mean(symbol, self._functions),
+            )
+        further = [DeclaredParameter("", native) for native in self._types[index]]
+        parameters = (*function.parameters, *further)
+        fixed = len(function.parameters)
+        return replace(
+            function, name=alias, parameters=parameters, variadic=False, symbol=symbol, fixed=fixed
+        )
+
+    def _unread(self, index: int, reason: str) -> PrototypeError:
+        symbol, _, types = self._declared[index]
+        return PrototypeError(
+            f"the types of further arguments of {symbol} cannot be read: {reason}",
+            expected="C types separated by commas, such as double, const char *",
+            received=types,
+            where=f"variadic[{symbol!r}]",
+        )
+
+
+def _names(key: str) -> tuple[str, str]:
+    match = re.fullmatch(r"\s*([A-Za-z_]\w*)(?:\s+as\s+([A-Za-z_]\w*))?\s*", key)
+    if match is None:
+        raise PrototypeError(
+            "the name of a function with further arguments cannot be read",
+            expected="NAME, or NAME as ALIAS",
+            received=key,
+            where="variadic",
+        )
+    return match[1], match[2] or match[1]
+
+
+def _promoted(native: NativeType) -> NativeType:
+    name = _PROMOTED.get(native.type.name)
+    return replace(native, type=ValueType(name)) if name else native

@@ -1,0 +1,130 @@
+"""Global variables of a library in this process: read and written where they lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from _cffi_backend import FFI
+
+from noodle.bridges.native.arguments import argument_of
+from noodle.bridges.native.declarations import DeclaredParameter, Variable
+from noodle.bridges.native.native_types import C_NUMBERS
+from noodle.bridges.native.pointers import AnyPointer, Pointer
+from noodle.bridges.native.results import content_of, text_of
+from noodle.errors import ArgumentTypeError, UsageError
+from noodle.values import describe
+
+__all__ = ["check_assignment", "is_place", "read_variable", "value_from", "write_variable"]
+
+_FFI = FFI()
+
+
+def read_variable(variable: Variable, address: int) -> Any:
+    """Return what lies in a variable, in a form that can be sent to another process.
+
+    Args:
+        variable: The variable.
+        address: Where it is.
+
+    Returns:
+        A number; the bytes of a text up to the NUL, or None; the address that a pointer has, or of
+        the variable itself where it is a structure or an array.
+    """
+    name = variable.type.type.name
+    if variable.dimensions:
+        is_text = variable.type.c.split()[-1] == "char" and len(variable.dimensions) == 1
+        return content_of(_FFI.cast("char *", address)) if is_text else address
+    if variable.type.by_value:
+        return address
+    if name in C_NUMBERS:
+        return _FFI.cast(f"{C_NUMBERS[name]} *", address)[0]
+    pointer = _FFI.cast("char **", address)[0]
+    if name == "str":
+        return content_of(pointer)
+    return int(_FFI.cast("uintptr_t", pointer))
+
+
+def value_from(variable: Variable, read: Any, shown: str) -> Any:
+    """Return the value that a caller gets for what ``read_variable`` has read.
+
+    Args:
+        variable: The variable.
+        read: What was read.
+        shown: Its name in messages.
+    """
+    if variable.type.type.name in C_NUMBERS and not variable.dimensions:
+        return read
+    if read is None or isinstance(read, bytes):
+        return text_of(read, shown)
+    if not read:
+        return None
+    return Pointer(_FFI.cast("void *", read), variable.pointee, shown)
+
+
+def is_place(variable: Variable, read: Any) -> bool:
+    """Return whether what was read is an address."""
+    return type(read) is int and (
+        bool(variable.dimensions) or variable.type.type.name not in C_NUMBERS
+    )
+
+
+def check_assignment(
+    variable: Variable, value: Any, shown: str, pointer: type[AnyPointer] = Pointer
+) -> None:
+    """Check that a value may be assigned to a variable.
+
+    Args:
+        variable: The variable.
+        value: What is to be assigned.
+        shown: Its name in messages.
+        pointer: The class of pointers that mean something where the variable is.
+
+    Raises:
+        UsageError: It is const, or neither a number nor a pointer.
+        ArgumentError: The value does not fit.
+    """
+    native = variable.type
+    if not variable.writable:
+        raise UsageError(f"{shown} is const", received="an assignment", where=shown)
+    if variable.dimensions or native.by_value or native.type.name == "str":
+        raise UsageError(
+            f"{shown} cannot be assigned: nobody would own the memory",
+            expected="a variable that is a number or a pointer",
+            received=native.c,
+            where=shown,
+            remedy="call a function of the library that sets it",
+        )
+    if native.type.name == "ptr":
+        fits = isinstance(value, pointer) and value.points_to(native.pointee)
+        if value is None or fits:
+            return
+        raise ArgumentTypeError(
+            f"{shown} does not accept the value",
+            expected=f"a pointer to {native.pointee}, or None",
+            received=describe(value),
+            where=shown,
+        )
+    refused = argument_of(DeclaredParameter("value", native), "value").refuse(value)
+    if refused:
+        raise refused.error(
+            f"{shown} does not accept the value",
+            expected=refused.expected,
+            received=refused.received,
+            where=shown,
+            remedy=refused.remedy,
+        )
+
+
+def write_variable(variable: Variable, address: int, value: Any) -> None:
+    """Assign a checked value.
+
+    Args:
+        variable: The variable.
+        address: Where it is.
+        value: A number, cffi's pointer, or None for null.
+    """
+    name = variable.type.type.name
+    if name in C_NUMBERS:
+        _FFI.cast(f"{C_NUMBERS[name]} *", address)[0] = value
+    else:
+        _FFI.cast("void **", address)[0] = _FFI.NULL if value is None else value

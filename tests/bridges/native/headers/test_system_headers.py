@@ -1,0 +1,107 @@
+"""The headers of six libraries that many programs use."""
+
+from __future__ import annotations
+
+import array
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from noodle.bridges.native.libraries import NativeLibrary
+from noodle.errors import NameNotFoundError
+from tests.bridges.native.headers.conftest import SYSTEM_HEADERS
+
+System = Callable[..., NativeLibrary]
+PLACES = ["inprocess", "isolated"]
+
+
+@pytest.mark.parametrize("name", SYSTEM_HEADERS)
+def test_nearly_all_exported_functions_that_a_header_declares_are_bound(
+    system: System, name: str
+) -> None:
+    contents = system(name).contents
+    bound, unbound = len(contents.functions), contents.unbound
+    assert bound / (bound + len(unbound)) >= 0.93
+    assert all(unbound.values())
+    fixed = [why for why in unbound.values() if "(...)" not in why]
+    assert bound / (bound + len(fixed)) >= 0.95
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_zlib_compresses(system: System, placement: str) -> None:
+    z = system("zlib", placement=placement)
+    text = b"hello " * 50
+    size = array.array("L", [z.member("compressBound").raw(len(text))])
+    packed = bytearray(size[0])
+    assert z.member("compress2").raw(packed, size, text, len(text), 9) == z.member("Z_OK")
+    assert zlib.decompress(packed[: size[0]]) == text
+
+
+def test_constants_are_values_of_the_library(system: System) -> None:
+    z = system("zlib")
+    assert (z.member("Z_OK"), z.member("Z_DATA_ERROR")) == (0, -3)
+    assert z.member("ZLIB_VERSION") == z.member("zlibVersion").raw()
+    assert "Z_OK" in z.names()
+    assert "deflate" in z.names()
+
+
+def test_a_function_with_further_arguments_says_how_to_declare_them(system: System) -> None:
+    with pytest.raises(NameNotFoundError, match="further arguments") as caught:
+        system("zlib").member("gzprintf")
+    assert "variadic={'gzprintf'" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_sqlite_has_constants_text_and_variables(system: System, placement: str) -> None:
+    sqlite = system("sqlite3", placement=placement)
+    assert sqlite.member("SQLITE_ROW") == 100
+    assert sqlite.member("SQLITE_IOERR_READ") == 10 | 1 << 8
+    assert sqlite.member("sqlite3_version") == sqlite.member("SQLITE_VERSION")
+    assert sqlite.member("sqlite3_libversion").raw() == sqlite.member("SQLITE_VERSION")
+    assert sqlite.member("sqlite3_temp_directory") is None
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_openssl_makes_a_digest(system: System, placement: str) -> None:
+    crypto = system("openssl", placement=placement)
+    names = [name for name in crypto.contents.functions if name.startswith("EVP_")]
+    call = {name: crypto.member(name).raw for name in names}
+    context, digest = call["EVP_MD_CTX_new"](), bytearray(crypto.member("EVP_MAX_MD_SIZE"))
+    size = array.array("I", [0])
+    assert call["EVP_DigestInit_ex"](context, call["EVP_sha256"](), None)
+    assert call["EVP_DigestUpdate"](context, b"abc", 3)
+    assert call["EVP_DigestFinal_ex"](context, digest, size)
+    call["EVP_MD_CTX_free"](context)
+    assert digest[: size[0]].hex().startswith("ba7816bf8f01cfea")
+
+
+def test_members_of_enumerations_are_constants(system: System) -> None:
+    assert system("curl").member("CURLE_COULDNT_CONNECT") == 7
+    assert system("expat").member("XML_STATUS_OK") == 1
+
+
+def test_a_structure_has_the_compiler_s_layout(system: System) -> None:
+    stream = system("zlib").contents.structure("struct z_stream_s")
+    assert stream is not None
+    places = {field.name: field.offset for field in stream.fields or ()}
+    assert (stream.size, stream.alignment, places["avail_out"], places["zalloc"]) == (
+        112,
+        8,
+        32,
+        64,
+    )
+
+
+@pytest.mark.parametrize("name", ["png", "zlib"])
+def test_a_second_load_starts_nothing(
+    system: System, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = system(name)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.Popen", refused)
+    assert system(name).names() == first.names()
