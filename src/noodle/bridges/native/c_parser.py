@@ -151,9 +151,4 @@ def uncallable(declaration: Declaration) -> str | None:
     """Return why a function cannot be called, or None where it can."""
     if declaration.variadic:
         return "it takes further arguments of unknown types (...)"
-    named = [(p.name or f"argument {i} ", p.type) for i, p in enumerate(declaration.parameters, 1)]
-    for name, native in [*named, ("", declaration.result)]:
-        if native.by_value:
-            kind = "is a structure by value; only pointers to structures can be passed"
-            return f"{name.strip()} {kind}".strip()
     return None

@@ -93,20 +93,21 @@ def misfit(function: Any, count: int) -> bool:
 
 
 def lending_functions(
-    entry: Callable[..., Any], lent: Sequence[tuple[int, DeclaredCallback]]
+    entry: Callable[..., Any], lent: Sequence[tuple[int, Any]]
 ) -> Callable[..., Any]:
     """Return what calls an entry with functions that C may call until the entry has returned.
 
     Args:
         entry: What is called with addresses.
-        lent: The places of the functions among the arguments, and their shapes.
+        lent: The places of the functions among the arguments, and the rules of their parameters.
     """
+    shapes = [(index, rule.shape) for index, rule in lent]
 
     def lend(*values: Any) -> Any:
         ready = list(values)
         trampolines = []
         try:
-            for index, shape in lent:
+            for index, shape in shapes:
                 function = values[index]
                 if type(function) is FunctionType and misfit(
                     function, len(shape.callback.parameters)

@@ -37,6 +37,7 @@ def items_of(declarations: Declarations, *, checked: bool) -> tuple[list[Item], 
         items.append(Item(f"s {structure.name}", _text(structure), place if measured else -1))
         place += 2 + 3 * len(structure.fields or ()) if measured else 0
     items += [Item(f"e {e.name}", _text(e)) for e in declarations.enumerations.values() if e.name]
+    items += [Item("c callbacks")] * declarations.calls_back
     return items, list(shapes)
 
 
@@ -60,6 +61,11 @@ class CompiledContents:
         for key in self._module.keys(True):
             names.setdefault(key[0], []).append(key[2:])
         return names
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it was given, as arguments or in structures."""
+        return self._module.find("c callbacks") is not None
 
     @property
     def functions(self) -> Sequence[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
@@ -15,7 +16,10 @@ from noodle.calls import BoundFunction, Call, Function, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
 from noodle.prototypes import Prototype
 
-__all__ = ["DeclaredFunction", "NativeFunction", "NativeFunctions", "adapted"]
+if TYPE_CHECKING:
+    from noodle.bridges.native.library_types import LibraryTypes
+
+__all__ = ["DeclaredFunction", "NativeFunction", "NativeFunctions", "adapted", "lending"]
 
 _REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 """What cffi and the converters raise for an argument that does not fit."""
@@ -164,6 +168,7 @@ class NativeFunction(DeclaredFunction):
         entry: cffi's callable for it.
         compiled: Whether the entry is of a compiled extension.
         notes: What ``explain`` should tell about how it is called.
+        types: The types of the library, for structures and callbacks.
     """
 
     def __init__(
@@ -174,15 +179,19 @@ class NativeFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        types: LibraryTypes | None = None,
     ) -> None:
-        super().__init__(library, declaration, argument_of, compiled=compiled, notes=notes)
+        rules = partial(types.rule, function=declaration.name) if types else argument_of
+        super().__init__(library, declaration, rules, compiled=compiled, notes=notes)
         self._entry = entry
-        self._result = converter_of(declaration.result, self._name)
+        result = types.result if types else converter_of
+        self._result = result(declaration.result, self._name)
 
     def _target(
         self, values: list[Any], named: list[str], converters: list[Converter | None]
     ) -> Callable[..., Any]:
-        return adapted(self._entry, self._labels, named, converters, self._result)
+        entry = lending(self._entry, self._arguments, values, converters)
+        return adapted(entry, self._labels, named, converters, self._result)
 
 
 class NativeFunctions:
@@ -209,6 +218,31 @@ class NativeFunctions:
         if self._make and declaration:
             function = self._made.setdefault(name, self._make(declaration))
         return function
+
+
+def lending(
+    entry: Callable[..., Any],
+    rules: Sequence[Argument],
+    values: Sequence[Any],
+    converters: list[Converter | None],
+) -> Callable[..., Any]:
+    """Return the entry for arguments among which are functions, else itself.
+
+    Args:
+        entry: What is called with addresses.
+        rules: The rules of the parameters.
+        values: The arguments of the call that is planned.
+        converters: What makes each argument ready; those of functions are taken out.
+    """
+    pairs = enumerate(zip(rules, values, strict=True))
+    lent = [(i, rule) for i, (rule, value) in pairs if rule.lends(type(value))]
+    if not lent:
+        return entry
+    from noodle.bridges.native.callback_arguments import lending_functions
+
+    for index, _ in lent:
+        converters[index] = None
+    return lending_functions(entry, lent)
 
 
 def adapted(

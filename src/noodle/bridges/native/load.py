@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from noodle.bridges.native.compilers import COMPILER_REMEDY, Compiler
 from noodle.bridges.native.contents import Contents, DeclaredContents
-from noodle.bridges.native.declarations import Declaration, Declarations, from_prototypes
+from noodle.bridges.native.declarations import (
+    Declaration,
+    Declarations,
+    concerns_types,
+    from_prototypes,
+)
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
@@ -30,6 +35,9 @@ from noodle.errors import (
     VersionError,
     did_you_mean,
 )
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.library_types import LibraryTypes
 
 __all__ = ["COMPILED", "THROUGH_LIBFFI", "Load"]
 
@@ -81,6 +89,7 @@ class Load:
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
         self._opened: OpenedLibrary | None = None
+        self._known_types: LibraryTypes | None = None
 
     def library(self) -> NativeLibrary:
         """Return the library. Everything is checked before a function is made."""
@@ -94,7 +103,16 @@ class Load:
             version=self._version,
             notes=tuple(self._notes),
             variables=self._variables(),
+            types=lambda: self._types(functions.contents),
         )
+
+    def _types(self, contents: Contents) -> LibraryTypes:
+        """Return the types of the library, always the same."""
+        if self._known_types is None:
+            from noodle.bridges.native.library_types import LibraryTypes
+
+            self._known_types = LibraryTypes(self._request.library, contents)
+        return self._known_types
 
     def _variables(self) -> Variables:
         return VariablesHere(lambda name: self._opened_here().address_of(name))
@@ -306,12 +324,27 @@ class Load:
     ) -> NativeFunctions:
         way = COMPILED if compiled else THROUGH_LIBFFI
         library = self._request.library
+        pending = _pending_call() if contents.calls_back else None
 
         def make(declaration: Declaration) -> NativeFunction:
-            called = entry(declaration)
-            return NativeFunction(library, declaration, called, compiled=compiled, notes=(way,))
+            types = self._types(contents) if concerns_types(declaration) else None
+            if types and declaration.by_value:
+                address = self._opened_here().address_of(declaration.exported)
+                called = types.entry(declaration, address)
+            else:
+                called = entry(declaration)
+            called = pending(called) if pending else called
+            return NativeFunction(
+                library, declaration, called, compiled=compiled, notes=(way,), types=types
+            )
 
         return NativeFunctions(contents, make)
+
+
+def _pending_call() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    from noodle._callbacks import PendingCall
+
+    return PendingCall
 
 
 def _not_written(error: OSError) -> str:

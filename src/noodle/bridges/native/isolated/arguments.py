@@ -61,6 +61,10 @@ class SentArgument:
         own = issubclass(python_type, (Pointer, WorkerPointer, FFI.CData))
         return not own and self._rules.shares(python_type)
 
+    def lends(self, python_type: type) -> bool:
+        """Return whether values of this type are functions; see ``Argument``."""
+        return self._rules.lends(python_type)
+
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell about the conversion of this type, or None."""
         if not self.shares(python_type):
