@@ -12,6 +12,7 @@ from typing import Any
 from pycparser import c_ast  # type: ignore[import-untyped]
 from pycparser.c_parser import CParser  # type: ignore[import-untyped]
 
+from noodle.bridges.native.c_layouts import laid_out
 from noodle.bridges.native.c_types import OPAQUE_TYPEDEFS, STANDARD_TYPEDEFS, CTypes, Unfit
 from noodle.bridges.native.declarations import (
     Declaration,
@@ -110,7 +111,7 @@ class _Reader:
         if self._problems:
             raise refuse_all(self._problems)
         functions = without_repeats(found)
-        return Declarations(functions, self._types.structures(), self._types.enumerations())
+        return Declarations(functions, laid_out(self._types), self._types.enumerations())
 
     def _external(self, node: Any) -> Declaration | None:
         if isinstance(node, c_ast.Typedef):

@@ -13,7 +13,7 @@ from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.native_types import C_NUMBERS, NativeType
 from noodle.bridges.native.pointers import Pointer
 from noodle.bridges.native.results import content_of, text_of
-from noodle.errors import ArgumentTypeError
+from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError
 from noodle.values import FLOAT_TYPES, INTEGER_RANGES, describe
 
 if TYPE_CHECKING:
@@ -74,6 +74,14 @@ class Item(ABC):
         Raises:
             ArgumentError: It does not fit.
         """
+
+    def told(self, address: int, memory: Memory) -> Any:
+        """Return what tells values apart: the value, but of a pointer where it leads."""
+        return self.read(address, memory)
+
+    def shown(self, address: int, memory: Memory) -> str:
+        """Return the value as messages show it."""
+        return repr(self.read(address, memory))
 
     def interface(self) -> Any:
         """Return what NumPy calls the type."""
@@ -148,8 +156,11 @@ class BitsItem(Item):
         """Put a number into the bits; see ``Item``."""
         low = -(1 << self._bits - 1) if self._signed else 0
         high = low + (1 << self._bits) - 1
-        if not hasattr(value, "__index__") or not low <= int(value) <= high:
-            raise _misfit(self.where, f"an integer from {low} to {high}", value)
+        expected = f"an integer from {low} to {high}"
+        if not hasattr(value, "__index__"):
+            raise _misfit(self.where, expected, value)
+        if not low <= int(value) <= high:
+            raise _misfit(self.where, expected, value, ArgumentRangeError)
         place = _FFI.buffer(_FFI.cast("char *", address), self.size)
         mask = ((1 << self._bits) - 1) << self._shift
         whole = int.from_bytes(place[:], "little") & ~mask | int(value) << self._shift & mask
@@ -241,6 +252,19 @@ class PointerItem(Item):
             return text_of(content_of(_FFI.cast("char *", found)), self.where)
         return self._result(found) if self._result else found
 
+    def told(self, address: int, memory: Memory) -> Any:
+        """Return what tells values apart: a text, else where the pointer leads."""
+        if self.native.type.name == "str":
+            return self.read(address, memory)
+        return int(_FFI.cast("uintptr_t *", address)[0])
+
+    def shown(self, address: int, memory: Memory) -> str:
+        """Return the value as messages show it: of a structure where it is, for it may be this."""
+        if not self.native.structure:
+            return repr(self.read(address, memory))
+        place = self.told(address, memory)
+        return f"<{self.native.structure} at {place:#x}>" if place else "None"
+
     def write(self, address: int, value: Any, memory: Memory) -> None:
         """Let the pointer lead to something; see ``Item``."""
         value, ready = self._ready(value)
@@ -282,8 +306,10 @@ def refuse_value(where: str, refused: Any) -> Exception:
     return error
 
 
-def _misfit(where: str, expected: str, value: Any) -> ArgumentTypeError:
-    return ArgumentTypeError(
+def _misfit(
+    where: str, expected: str, value: Any, error: type[ArgumentError] = ArgumentTypeError
+) -> ArgumentError:
+    return error(
         f"{where} does not accept the value",
         expected=expected,
         received=describe(value),

@@ -79,13 +79,22 @@ class StructureObject:
             return NotImplemented
         if self.__noodle_type__ is not other.__noodle_type__:
             return False
-        names = self.__noodle_type__.places
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+        here, there = self.__noodle_address__, other.__noodle_address__
+        own, others = self.__noodle_memory__, other.__noodle_memory__
+        return all(
+            place.item.told(here + place.offset, own)
+            == place.item.told(there + place.offset, others)
+            for place in self.__noodle_type__.places.values()
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name in self.__noodle_type__.places)
+        start, memory = self.__noodle_address__, self.__noodle_memory__
+        shown = (
+            f"{name}={place.item.shown(start + place.offset, memory)}"
+            for name, place in self.__noodle_type__.places.items()
+        )
         return f"{self.__noodle_type__.name}({', '.join(shown)})"
 
     def __copy__(self) -> StructureObject:
