@@ -68,6 +68,15 @@ class TestArrays:
         call(isolated, "scale", values, size, 2.0)
         assert np.array_equal(np.arange(float(size)) * 2, values)
 
+    def test_each_array_gets_its_own_content_back_wherever_they_lie(
+        self, movers: NativeLibrary
+    ) -> None:
+        first, second = np.full(2, 1.0), np.full(3, 2.0)
+        call(movers, "swap_ends", first, second)
+        assert (first.tolist(), second.tolist()) == ([2.0, 1.0], [1.0, 2.0, 2.0])
+        call(movers, "swap_ends", second, first)
+        assert (first.tolist(), second.tolist()) == ([1.0, 1.0], [2.0, 2.0, 2.0])
+
     def test_shared_memory_is_neither_copied_there_nor_back(self, isolated: NativeLibrary) -> None:
         values = noodle.zeros(LARGE)
         values[:] = 1.0

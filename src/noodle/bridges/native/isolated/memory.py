@@ -82,7 +82,7 @@ class _Loan:
 
     def __init__(self, values: Sequence[Any], arguments: Sequence[SharedArgument]) -> None:
         self.sent = list(values)
-        self._returned: list[Any] = []
+        self._returned: dict[int, Any] = {}
         self._staged: list[tuple[Any, memoryview]] = []
         memories = [_memory_of(values[one.index], one) for one in arguments]
         for group in _overlapping(memories):
@@ -99,8 +99,9 @@ class _Loan:
             return result
         try:
             own, written = result
-            for content, copy in zip(self._returned, written, strict=True):
-                content[:] = copy
+            # The worker gives them back in the order of the arguments.
+            for index, copy in zip(sorted(self._returned), written, strict=True):
+                self._returned[index][:] = copy
         except (TypeError, ValueError) as error:
             raise ForeignError(
                 f"{function} gave back other memory than it was given", where=function
@@ -114,7 +115,7 @@ class _Loan:
         elif len(content) < _host.SEGMENT_LEAST:
             self.sent[index] = content[:]
             if memory.argument.writes:
-                self._returned.append(content)
+                self._returned[index] = content
         elif memory.argument.writes:
             self._stage([memory])
         else:
