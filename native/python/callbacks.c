@@ -1,4 +1,5 @@
-/* Callbacks from C: the callable behind each trampoline, and the calls that raise their errors.
+/* Callbacks from C: the callable behind each trampoline, the calls that raise their errors, and the
+ * pointers that callbacks are given.
  *
  * cffi makes the trampolines; it takes the GIL, on any thread, and calls a Trampoline. What goes
  * wrong in one is kept for the thread until the native call that is pending there returns: a
@@ -19,6 +20,9 @@ enum { MOST_ARGUMENTS = 64 };
 static _Thread_local int pending_calls;
 static _Thread_local PyObject *pending_error;
 
+/* Whether the last trampoline of this thread has given cffi a result, which C may not take. */
+static _Thread_local int gave_result;
+
 /* ---- Trampoline ---------------------------------------------------------------------------- */
 
 typedef struct {
@@ -28,7 +32,7 @@ typedef struct {
     PyObject *converters; /* a tuple: for each argument what converts it, or None */
     PyObject *result;     /* converts the result, or None */
     PyObject *fallback;   /* what C gets where the function is not called */
-    PyObject *report;     /* reports an error where no call is pending */
+    PyObject *told;       /* what tells of an error where no call is pending */
 } Trampoline;
 
 static int
@@ -70,6 +74,7 @@ trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, Py
         PyErr_SetString(PyExc_TypeError, "a trampoline is called by C alone");
         return NULL;
     }
+    gave_result = 0;
     if (pending_error != NULL)
         return Py_NewRef(self->fallback);
     /* The place before the arguments is the callee's to use: methods need no copy then. */
@@ -88,7 +93,18 @@ trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, Py
     Py_DECREF(function);
     for (Py_ssize_t i = 0; i < count; i++)
         Py_DECREF(converted[i]);
-    return convert_result(self, result);
+    result = convert_result(self, result);
+    gave_result = result != NULL;
+    return result;
+}
+
+/* Returns whether the error that cffi tells of is that C does not take the result. */
+static PyObject *
+trampoline_was_unfit(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyBool_FromLong(gave_result);
 }
 
 /* cffi's onerror: type, error and traceback. Keeps the error, or reports it. */
@@ -102,26 +118,26 @@ trampoline_failed(PyObject *object, PyObject *args)
     if (traceback != Py_None)
         PyException_SetTraceback(error, traceback);
     if (pending_calls == 0) {
-        PyObject *report = Py_NewRef(self->report);
-        PyObject *reported = PyObject_CallOneArg(report, error);
-        Py_DECREF(report);
-        return reported;
-    }
-    if (pending_error == NULL)
+        PyObject *told = Py_NewRef(self->told);
+        PyErr_Restore(Py_NewRef(type), Py_NewRef(error), PyException_GetTraceback(error));
+        PyErr_WriteUnraisable(told);
+        Py_DECREF(told);
+    } else if (pending_error == NULL) {
         pending_error = Py_NewRef(error);
+    }
     Py_RETURN_NONE;
 }
 
 static PyObject *
 trampoline_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *function, *converters, *result, *fallback, *report;
+    PyObject *function, *converters, *result, *fallback, *told;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
         PyErr_SetString(PyExc_TypeError, "Trampoline takes no keywords");
         return NULL;
     }
     if (!PyArg_ParseTuple(args, "OO!OOO", &function, &PyTuple_Type, &converters, &result, &fallback,
-                          &report))
+                          &told))
         return NULL;
     if (PyTuple_GET_SIZE(converters) > MOST_ARGUMENTS) {
         PyErr_Format(PyExc_ValueError, "more than %d arguments", MOST_ARGUMENTS);
@@ -135,7 +151,7 @@ trampoline_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->converters = Py_NewRef(converters);
     self->result = Py_NewRef(result);
     self->fallback = Py_NewRef(fallback);
-    self->report = Py_NewRef(report);
+    self->told = Py_NewRef(told);
     return (PyObject *)self;
 }
 
@@ -148,7 +164,7 @@ trampoline_dealloc(PyObject *object)
     Py_XDECREF(self->converters);
     Py_XDECREF(self->result);
     Py_XDECREF(self->fallback);
-    Py_XDECREF(self->report);
+    Py_XDECREF(self->told);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -157,7 +173,7 @@ static PyMemberDef trampoline_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Trampoline, vectorcall), READONLY, NULL},
     {"function", T_OBJECT_EX, offsetof(Trampoline, function), 0, "What is called."},
     {"result", T_OBJECT_EX, offsetof(Trampoline, result), 0, "Converts the result, or None."},
-    {"report", T_OBJECT_EX, offsetof(Trampoline, report), 0, "Reports an error."},
+    {"told", T_OBJECT_EX, offsetof(Trampoline, told), 0, "What reports of errors name."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -191,6 +207,7 @@ static PyGetSetDef trampoline_accessors[] = {
 
 static PyMethodDef trampoline_methods[] = {
     {"failed", trampoline_failed, METH_VARARGS, "Keep or report an error; cffi's ``onerror``."},
+    {"was_unfit", trampoline_was_unfit, METH_NOARGS, "Whether C does not take the last result."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -290,22 +307,77 @@ static PyType_Spec pending_spec = {
     .slots = pending_slots,
 };
 
+/* ---- PointerBase --------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *cdata;   /* cffi's address; NULL where the memory is another process's */
+    PyObject *pointee; /* what lies there */
+    PyObject *origin;  /* what gave it */
+    PyObject *weak_references;
+} PointerBase;
+
+/* Numbers are read by cffi's typed pointer; for anything else the method read_at is asked. */
+static PyObject *
+pointer_subscript(PyObject *object, PyObject *index)
+{
+    PointerBase *self = (PointerBase *)object;
+    if (self->cdata != NULL && PyLong_CheckExact(index)) {
+        PyObject *item = PyObject_GetItem(self->cdata, index);
+        if (item != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))
+            return item;
+        PyErr_Clear();
+    }
+    return PyObject_CallMethod(object, "read_at", "O", index);
+}
+
+static void
+pointer_dealloc(PyObject *object)
+{
+    PointerBase *self = (PointerBase *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (self->weak_references != NULL)
+        PyObject_ClearWeakRefs(object);
+    Py_XDECREF(self->cdata);
+    Py_XDECREF(self->pointee);
+    Py_XDECREF(self->origin);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef pointer_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(PointerBase, weak_references), READONLY, NULL},
+    {"cdata", T_OBJECT_EX, offsetof(PointerBase, cdata), 0, "The address, as cffi has it."},
+    {"pointee", T_OBJECT_EX, offsetof(PointerBase, pointee), 0, "What lies there."},
+    {"origin", T_OBJECT_EX, offsetof(PointerBase, origin), 0, "What gave it."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot pointer_slots[] = {
+    {Py_tp_dealloc, pointer_dealloc},
+    {Py_tp_members, pointer_members},
+    {Py_mp_subscript, pointer_subscript},
+    {Py_tp_doc, "The fields of a pointer, and how numbers are read at it."},
+    {0, NULL},
+};
+
+static PyType_Spec pointer_spec = {
+    .name = "noodle._callbacks.PointerBase",
+    .basicsize = sizeof(PointerBase),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = pointer_slots,
+};
+
+static PyTypeObject *pointer_base;
+
 /* ---- PointerMaker -------------------------------------------------------------------------- */
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     PyTypeObject *made;
-    PyObject *slots;  /* the descriptors of cdata and of what follows */
-    PyObject *values; /* of what follows cdata */
+    PyObject *pointee, *origin;
 } PointerMaker;
-
-static int
-set_slot(PyObject *slot, PyObject *object, PyObject *value)
-{
-    descrsetfunc set = Py_TYPE(slot)->tp_descr_set;
-    return set(slot, object, value);
-}
 
 static PyObject *
 maker_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
@@ -320,36 +392,27 @@ maker_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObjec
         return NULL;
     if (!known)
         Py_RETURN_NONE;
-    PyObject *made = self->made->tp_alloc(self->made, 0);
+    PointerBase *made = (PointerBase *)self->made->tp_alloc(self->made, 0);
     if (made == NULL)
         return NULL;
-    int failed = set_slot(PyTuple_GET_ITEM(self->slots, 0), made, args[0]);
-    for (Py_ssize_t i = 1; !failed && i < PyTuple_GET_SIZE(self->slots); i++)
-        failed = set_slot(PyTuple_GET_ITEM(self->slots, i), made,
-                          PyTuple_GET_ITEM(self->values, i - 1));
-    if (failed)
-        Py_CLEAR(made);
-    return made;
+    made->cdata = Py_NewRef(args[0]);
+    made->pointee = Py_NewRef(self->pointee);
+    made->origin = Py_NewRef(self->origin);
+    return (PyObject *)made;
 }
 
 static PyObject *
 maker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *made, *slots, *values;
+    PyObject *made, *pointee, *origin;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
         PyErr_SetString(PyExc_TypeError, "PointerMaker takes no keywords");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "O!O!O!", &PyType_Type, &made, &PyTuple_Type, &slots, &PyTuple_Type,
-                          &values))
+    if (!PyArg_ParseTuple(args, "O!OO", &PyType_Type, &made, &pointee, &origin))
         return NULL;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(slots); i++)
-        if (Py_TYPE(PyTuple_GET_ITEM(slots, i)) != &PyMemberDescr_Type) {
-            PyErr_SetString(PyExc_TypeError, "expected slots");
-            return NULL;
-        }
-    if (PyTuple_GET_SIZE(slots) != PyTuple_GET_SIZE(values) + 1) {
-        PyErr_SetString(PyExc_ValueError, "expected one slot more than values");
+    if (!PyType_IsSubtype((PyTypeObject *)made, pointer_base)) {
+        PyErr_SetString(PyExc_TypeError, "expected a class of pointers");
         return NULL;
     }
     PointerMaker *self = (PointerMaker *)type->tp_alloc(type, 0);
@@ -357,8 +420,8 @@ maker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     self->vectorcall = maker_vectorcall;
     self->made = (PyTypeObject *)Py_NewRef(made);
-    self->slots = Py_NewRef(slots);
-    self->values = Py_NewRef(values);
+    self->pointee = Py_NewRef(pointee);
+    self->origin = Py_NewRef(origin);
     return (PyObject *)self;
 }
 
@@ -368,8 +431,8 @@ maker_dealloc(PyObject *object)
     PointerMaker *self = (PointerMaker *)object;
     PyTypeObject *type = Py_TYPE(object);
     Py_XDECREF(self->made);
-    Py_XDECREF(self->slots);
-    Py_XDECREF(self->values);
+    Py_XDECREF(self->pointee);
+    Py_XDECREF(self->origin);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -409,11 +472,19 @@ add_type(PyObject *module, PyType_Spec *spec, const char *name)
 static int
 module_exec(PyObject *module)
 {
+    if (pointer_base != NULL) {
+        PyErr_SetString(PyExc_ImportError, "noodle._callbacks can be loaded once in a process");
+        return -1;
+    }
     if (PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0
         || add_type(module, &trampoline_spec, "Trampoline") < 0
-        || add_type(module, &pending_spec, "PendingCall") < 0)
+        || add_type(module, &pending_spec, "PendingCall") < 0
+        || add_type(module, &maker_spec, "PointerMaker") < 0)
         return -1;
-    return add_type(module, &maker_spec, "PointerMaker");
+    pointer_base = (PyTypeObject *)PyType_FromModuleAndSpec(module, &pointer_spec, NULL);
+    if (pointer_base == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "PointerBase", (PyObject *)pointer_base);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -5,13 +5,37 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from noodle.bridges.native.trampolines import CallbackShape, Trampoline, acquire
 from noodle.errors import ArgumentTypeError, CallbackReleasedError
 from noodle.values import describe
 
 __all__ = ["Callback", "callback"]
+
+
+class Released(Protocol):
+    """What C can call until it is released."""
+
+    @property
+    def cdata(self) -> Any:
+        """Its address, as the functions of the library take it."""
+
+    def release(self) -> None:
+        """Let go of the function."""
+
+
+class Shape(Protocol):
+    """A parameter or field that takes a function, wherever the library is."""
+
+    @property
+    def origin(self) -> str:
+        """What it is called in messages."""
+
+    def place(self) -> object:
+        """Return what an address belongs to: the worker, or None for this process."""
+
+    def acquire(self, function: Callable[..., Any], on_error: Any = None) -> Released:
+        """Return something that leads to a function."""
 
 
 class Callback:
@@ -40,7 +64,7 @@ class Callback:
             )
         self.function = function
         self._on_error = on_error
-        self._trampolines: dict[CallbackShape, Trampoline] = {}
+        self._trampolines: dict[tuple[Shape, object], Released] = {}
         self._finalizer = weakref.finalize(self, _release, self._trampolines)
         self._finalizer.atexit = False  # C code may call until the process has ended
 
@@ -54,8 +78,8 @@ class Callback:
         """What C gets where the function raises; None for zero."""
         return self._on_error
 
-    def address(self, shape: CallbackShape) -> Any:
-        """Return the address that C calls, as cffi has it.
+    def address(self, shape: Shape) -> Any:
+        """Return the address that C calls, as the functions of the library take it.
 
         Args:
             shape: The parameter or field that it is given to.
@@ -70,10 +94,11 @@ class Callback:
                 received="one that was closed",
                 where=shape.origin,
             )
-        trampoline = self._trampolines.get(shape)
+        key = (shape, shape.place())
+        trampoline = self._trampolines.get(key)
         if trampoline is None:
-            trampoline = acquire(self.function, shape, self._on_error)
-            self._trampolines[shape] = trampoline
+            trampoline = shape.acquire(self.function, self._on_error)
+            self._trampolines[key] = trampoline
         return trampoline.cdata
 
     def close(self) -> None:
@@ -116,7 +141,7 @@ def callback(function: Callable[..., Any], *, on_error: Any = None) -> Callback:
     return Callback(function, on_error=on_error)
 
 
-def _release(trampolines: dict[CallbackShape, Trampoline]) -> None:
+def _release(trampolines: dict[tuple[Shape, object], Released]) -> None:
     while trampolines:
         _, trampoline = trampolines.popitem()
         trampoline.release()

@@ -13,13 +13,14 @@ from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.pointed import TextsPointer
 from noodle.bridges.native.pointers import Pointer
 from noodle.bridges.native.results import content_of, text_of
+from noodle.bridges.native.trampolines import Trampoline, acquire
 from noodle.errors import CallbackResultError, PrototypeError
 from noodle.values import VOID, describe
 
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
 
-__all__ = ["DeclaredCallback", "pointer_maker"]
+__all__ = ["DeclaredCallback", "given", "pointer_maker", "taken"]
 
 _FFI = FFI()
 
@@ -43,7 +44,7 @@ class DeclaredCallback:
         if len(callback.parameters) > MOST_ARGUMENTS:
             raise PrototypeError(f"{origin} has more than {MOST_ARGUMENTS} parameters")
         self.c_type = types.function_type(callback.parameters, callback.result, origin)
-        self.converters = tuple(self._argument(native) for native in callback.parameters)
+        self.converters = tuple(types.given(native, origin) for native in callback.parameters)
 
     @property
     def expected_result(self) -> str:
@@ -61,26 +62,50 @@ class DeclaredCallback:
 
     def result_converter(self) -> Callable[[Any], Any] | None:
         """Return what converts the results; it keeps alive the memory of the last one."""
-        native = self.callback.result
-        if native.type == VOID:
-            return _nothing
-        if native.type.name in ("str", "bytes"):
-            return _TextResult(self)
-        if native.type.name == "ptr" or native.by_value:
-            return _MemoryResult(self, native, self._types)
+        return self._types.taken(self)
+
+    def place(self) -> object:
+        """Return what a trampoline belongs to: this process."""
         return None
 
-    def _argument(self, native: NativeType) -> Callable[[Any], Any] | None:
-        if native.type.name in ("str", "bytes"):
-            return lambda value: text_of(content_of(value), self.origin)
-        structure = self._types.structure(native.structure) if native.structure else None
-        if structure and native.by_value:
-            return structure.copied
-        if structure and structure.known:
-            return structure.view
-        if native.type.name == "ptr":
-            return pointer_maker(native, self.origin)
-        return None
+    def acquire(self, function: Callable[..., Any], on_error: Any = None) -> Trampoline:
+        """Return a trampoline that leads to a function; see ``trampolines.acquire``."""
+        return acquire(function, self, on_error)
+
+
+def given(native: NativeType, origin: str, types: LibraryTypes) -> Callable[[Any], Any] | None:
+    """Return what turns an argument of C into what a callback gets, or None when it is that.
+
+    Args:
+        native: The type of the argument.
+        origin: What takes the callback, in messages.
+        types: The types of the library.
+    """
+    if native.type.name in ("str", "bytes"):
+        return lambda value: text_of(content_of(value), origin)
+    structure = types.structure(native.structure) if native.structure else None
+    if structure and native.by_value:
+        return structure.copied
+    if structure and structure.known:
+        return structure.view
+    return pointer_maker(native, origin) if native.type.name == "ptr" else None
+
+
+def taken(shape: DeclaredCallback, types: LibraryTypes) -> Callable[[Any], Any] | None:
+    """Return what turns the results of a callback into what C takes, or None.
+
+    Args:
+        shape: What takes the callback.
+        types: The types of the library.
+    """
+    native = shape.callback.result
+    if native.type == VOID:
+        return _nothing
+    if native.type.name in ("str", "bytes"):
+        return _TextResult(shape)
+    if native.type.name == "ptr" or native.by_value:
+        return _MemoryResult(shape, native, types)
+    return None
 
 
 def pointer_maker(native: NativeType, origin: str) -> Callable[[Any], Pointer | None]:
@@ -92,8 +117,7 @@ def pointer_maker(native: NativeType, origin: str) -> Callable[[Any], Pointer | 
     """
     is_texts = native.target is not None and native.target.type.name == "str"
     made = TextsPointer if is_texts else Pointer
-    slots: list[Any] = [Pointer.cdata, Pointer.pointee, Pointer.origin]
-    return PointerMaker(made, tuple(slots), (native.pointee, origin))
+    return PointerMaker(made, native.pointee, origin)
 
 
 def _nothing(_: Any) -> None:

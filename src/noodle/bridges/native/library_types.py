@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import _cffi_backend
 from _cffi_backend import FFI
@@ -14,10 +14,14 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.native_types import C_NUMBERS, Field, NativeType
+from noodle.bridges.native.pointers import AnyPointer, Pointer
 from noodle.bridges.native.results import converter_of
 from noodle.bridges.native.structures import StructureType
-from noodle.errors import NameNotFoundError, PrototypeError, did_you_mean
+from noodle.errors import ArgumentTypeError, NameNotFoundError, PrototypeError, did_you_mean
 from noodle.values import VOID
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.declared_callbacks import DeclaredCallback
 
 __all__ = ["LibraryTypes"]
 
@@ -91,13 +95,17 @@ class LibraryTypes:
 
         native = parameter.type
         if native.callback:
-            origin = f"{shown} of {function}" if function else shown
+            origin = self.origin(shown, function)
             return CallbackArgument(native, shown, DeclaredCallback(native.callback, origin, self))
         structure = self.structure(native.structure) if native.structure else None
         if structure and structure.known:
             rule = StructureByValue if native.by_value else StructureArgument
             return rule(native, shown, structure)
         return AnyMemoryArgument(native, shown) if native.any else argument_of(parameter, shown)
+
+    def origin(self, shown: str, function: str) -> str:
+        """Return what a parameter, or a field of a structure, is called in messages."""
+        return f"{shown} of {self.library}.{function}" if function else f"{shown} of {self.library}"
 
     def result(self, native: NativeType, function: str) -> Callable[[Any], Any] | None:
         """Return what turns cffi's result into the caller's, or None when it is that already.
@@ -117,7 +125,41 @@ class LibraryTypes:
             from noodle.bridges.native.declared_callbacks import pointer_maker
 
             return pointer_maker(native, function)
-        return converter_of(native, function)
+        converter = converter_of(native, function)
+        if converter and native.type.name in ("str", "bytes"):
+            return lambda found: converter(_FFI.cast("char *", found))
+        return converter
+
+    def structure_at(self, type: StructureType, pointer: AnyPointer) -> Any:
+        """Return the structure that a pointer leads to.
+
+        Raises:
+            ArgumentTypeError: It is a pointer of another process.
+        """
+        if not isinstance(pointer, Pointer):
+            raise ArgumentTypeError(
+                f"{pointer!r} means nothing in this process",
+                expected=f"a pointer to {type} of this process",
+                received="one of a worker",
+                where=str(type),
+            )
+        return type.view(pointer.cdata)
+
+    def kept(self, ready: Any) -> Any:
+        """Return an address that a field may hold for what its rules made of a value."""
+        return _FFI.new("char[]", ready) if isinstance(ready, bytes) else ready
+
+    def given(self, native: NativeType, origin: str) -> Callable[[Any], Any] | None:
+        """Return what turns an argument of C into what a callback gets; see ``given`` there."""
+        from noodle.bridges.native.declared_callbacks import given
+
+        return given(native, origin, self)
+
+    def taken(self, shape: DeclaredCallback) -> Callable[[Any], Any] | None:
+        """Return what turns the results of a callback into what C takes; see ``taken`` there."""
+        from noodle.bridges.native.declared_callbacks import taken
+
+        return taken(shape, self)
 
     def c_type(self, native: NativeType) -> Any:
         """Return a type of cffi's; pointers to numbers know what they point to."""
@@ -151,16 +193,18 @@ class LibraryTypes:
         Raises:
             PrototypeError: A structure cannot be passed by value.
         """
-        types = tuple(self.c_type(native) for native in parameters)
-        try:
-            return _cffi_backend.new_function_type(types, self.c_type(result), False)
-        except NotImplementedError as error:
-            raise PrototypeError(
-                f"a structure cannot be passed by value to {origin}",
-                expected="a structure without unions and bit-fields, or a pointer",
-                received=str(error),
-                where=origin,
-            ) from error
+        listed = (*parameters, result)
+        for native in listed:
+            structure = self.structure(native.structure) if native.by_value else None
+            if structure and structure.known and not structure.passable:
+                raise PrototypeError(
+                    f"{structure} cannot be passed by value to or from {origin}",
+                    expected="a structure of numbers and pointers, or a pointer to it",
+                    received="a union, or bit-fields or unions in it",
+                    where=origin,
+                )
+        types = tuple(self.c_type(native) for native in listed)
+        return _cffi_backend.new_function_type(types[:-1], types[-1], False)
 
     def entry(self, declaration: Declaration, address: int) -> Callable[..., Any]:
         """Return what calls a function with structures by value, through libffi.

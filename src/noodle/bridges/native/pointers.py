@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+from noodle._callbacks import PointerBase
+
 __all__ = ["AnyPointer", "Pointer", "WorkerPointer"]
 
 
-class AnyPointer(ABC):
+class AnyPointer(PointerBase, ABC):
     """An address in native memory, which it does not own.
 
     Null is None, never a pointer.
@@ -18,7 +20,7 @@ class AnyPointer(ABC):
         origin: The function that returned it.
     """
 
-    __slots__ = ("__weakref__", "origin", "pointee")
+    __slots__ = ()
 
     def __init__(self, pointee: str, origin: str) -> None:
         self.pointee = pointee
@@ -51,7 +53,7 @@ class Pointer(AnyPointer):
         origin: The function that returned it.
     """
 
-    __slots__ = ("cdata",)
+    __slots__ = ()
 
     def __init__(self, cdata: Any, pointee: str, origin: str) -> None:
         super().__init__(pointee, origin)
@@ -64,12 +66,8 @@ class Pointer(AnyPointer):
 
         return int(FFI().cast("uintptr_t", self.cdata))
 
-    def __getitem__(self, index: int | slice) -> Any:
-        if index.__class__ is int:
-            try:
-                return self.cdata[index]  # what callbacks are given knows its type
-            except TypeError:
-                pass
+    def read_at(self, index: int | slice) -> Any:
+        """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
         from noodle.bridges.native.pointed import read_items
 
         return read_items(self, index, self._items())

@@ -11,8 +11,8 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.callbacks import Callback
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.native_types import C_NUMBERS, NativeType
-from noodle.bridges.native.pointers import Pointer
-from noodle.bridges.native.results import content_of, text_of
+from noodle.bridges.native.pointers import AnyPointer
+from noodle.bridges.native.results import text_of
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError
 from noodle.values import FLOAT_TYPES, INTEGER_RANGES, describe
 
@@ -209,22 +209,22 @@ class StructureItem(Item):
 
     def __init__(self, native: NativeType, where: str, type: StructureType) -> None:
         super().__init__(native, where)
-        self._type = type
+        self.type = type
         self.size = type.size
 
     def read(self, address: int, memory: Memory) -> Any:
         """Return the structure itself, not a copy."""
-        return self._type.within(address, memory)
+        return self.type.within(address, memory)
 
     def write(self, address: int, value: Any, memory: Memory) -> None:
         """Copy a structure of the same type there; see ``Item``."""
-        if not isinstance(value, self._type):
-            raise _misfit(self.where, str(self._type), value)
-        self._type.copy(value, address, memory)
+        if not isinstance(value, self.type):
+            raise _misfit(self.where, str(self.type), value)
+        self.type.copy(value, address, memory)
 
     def interface(self) -> Any:
         """Return what NumPy calls the type."""
-        return self._type.dtype
+        return self.type.dtype
 
 
 class PointerItem(Item):
@@ -248,8 +248,6 @@ class PointerItem(Item):
         value, ready = memory.kept.get(address, (None, None))
         if value is not None and _FFI.cast("void *", ready) == found:
             return value
-        if self.native.type.name in ("str", "bytes"):
-            return text_of(content_of(_FFI.cast("char *", found)), self.where)
         return self._result(found) if self._result else found
 
     def told(self, address: int, memory: Memory) -> Any:
@@ -269,7 +267,7 @@ class PointerItem(Item):
         """Let the pointer lead to something; see ``Item``."""
         value, ready = self._ready(value)
         _FFI.cast("void **", address)[0] = _FFI.cast("void *", ready)
-        if value is None or isinstance(value, Pointer):
+        if value is None or isinstance(value, AnyPointer):
             memory.kept.pop(address, None)
         else:
             memory.kept[address] = (value, ready)
@@ -285,8 +283,7 @@ class PointerItem(Item):
         if refused:
             raise refuse_value(self.where, refused)
         converter = self._rules.converter(type(value), compiled=True)
-        ready = converter(value) if converter else value
-        return value, _FFI.new("char[]", ready) if isinstance(ready, bytes) else ready
+        return value, self._types.kept(converter(value) if converter else value)
 
 
 def refuse_value(where: str, refused: Any) -> Exception:

@@ -11,7 +11,7 @@ import _cffi_backend
 from _cffi_backend import FFI
 
 from noodle.bridges.native.native_types import C_NUMBERS, Field, Structure
-from noodle.bridges.native.pointers import Pointer
+from noodle.bridges.native.pointers import AnyPointer
 from noodle.bridges.native.structure_arrays import ArrayItem, dtype_of, is_array, numpy_for
 from noodle.bridges.native.structure_items import (
     BitsItem,
@@ -134,6 +134,14 @@ class StructureType:
         return self._structure.fields is not None and self._structure.size is not None
 
     @property
+    def passable(self) -> bool:
+        """Whether it can be passed by value."""
+        nested = [p.item.type for p in self.places.values() if isinstance(p.item, StructureItem)]
+        fields = self._structure.fields or ()
+        plain = all(field.name in self.places and not field.bits for field in fields)
+        return self._structure.kind == "struct" and plain and all(n.passable for n in nested)
+
+    @property
     def size(self) -> int:
         """Its size in bytes."""
         return self._structure.size or 0
@@ -220,15 +228,16 @@ class StructureType:
             ArgumentError: It is none of these, or too small.
         """
         self._require_known()
-        if isinstance(place, Pointer) and place.points_to(self._structure.name):
-            return self.view(place.cdata)
+        if isinstance(place, AnyPointer) and place.points_to(self._structure.name):
+            return self._types.structure_at(self, place)
         if is_array(place) and place.dtype == self.dtype and place.size:
             return self.within(place.__array_interface__["data"][0], Memory(place))
         try:
-            found = _FFI.from_buffer("char[]", place, True)
+            bytewise = memoryview(place).itemsize == 1
+            found = _FFI.from_buffer("char[]", place, True) if bytewise else b""
         except (TypeError, BufferError, ValueError):
             found = b""
-        if len(found) < self.size or is_array(place):
+        if len(found) < self.size:
             raise ArgumentTypeError(
                 f"there is no {self}",
                 expected=f"a pointer to {self}, or {self.size} bytes of writable memory",
@@ -241,6 +250,20 @@ class StructureType:
         """Return an array of NumPy's with that many structures, filled with zeros."""
         self._require_known()
         return numpy_for(str(self)).zeros(count, self.dtype)
+
+    def of_content(self, content: bytes) -> StructureObject:
+        """Return a new structure with this content.
+
+        Args:
+            content: As many bytes as it has.
+        """
+        made = self._in(_cffi_backend.newp(self._pointer_type), None)
+        _FFI.buffer(made.__noodle_pointer__)[:] = content
+        return made
+
+    def content(self, value: StructureObject) -> bytes:
+        """Return the bytes of a structure."""
+        return _FFI.buffer(value.__noodle_pointer__)[:]
 
     def view(self, address: Any) -> StructureObject | None:
         """Return the structure at an address of cffi's, in the library's memory; None for null."""
@@ -331,7 +354,10 @@ class StructureType:
         )
 
     def __instancecheck__(self, value: object) -> bool:
-        return isinstance(value, StructureObject) and value.__noodle_type__ is self
+        return getattr(type(value), "__noodle_type__", None) is self or (
+            not isinstance(value, StructureObject)
+            and getattr(value, "__noodle_type__", None) is self
+        )
 
     def __str__(self) -> str:
         return self._structure.name

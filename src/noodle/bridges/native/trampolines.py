@@ -7,7 +7,6 @@ others have been released.
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -66,7 +65,7 @@ class Trampoline:
         self._key = (c_type, on_error)
         arguments = (None,) * len(c_type.args)
         fallback = _fallback(c_type, on_error)
-        self._own = _callbacks.Trampoline(_nothing, arguments, None, fallback, _nothing)
+        self._own = _callbacks.Trampoline(_nothing, arguments, None, fallback, "callback")
         self.cdata = _cffi_backend.callback(c_type, self._own, on_error, self._failed)
         _all.append(self)
 
@@ -76,20 +75,19 @@ class Trampoline:
         self._shape = shape
         own.converters = shape.converters
         own.result = shape.result_converter()
-        own.report = partial(_report, function, shape.origin)
+        own.told = _Told(f"{_name_of(function)}, given as {shape.origin}")
         own.function = function
 
     def release(self) -> None:
         """Let go of the function. A call by C is an error from now on."""
         function = self._own.function
         self._own.function = partial(_refuse, _name_of(function), self._shape.origin)
-        self._own.report = partial(_report, None, self._shape.origin)
         self._own.result = None
         _released.setdefault(self._key, deque()).append(self)
 
     def _failed(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
-        """Keep or report what went wrong; without a traceback, cffi did not take the result."""
-        if traceback is None and isinstance(error, (TypeError, OverflowError, ValueError)):
+        """Keep or report what went wrong: the function, or that C does not take its result."""
+        if self._own.was_unfit():
             error = self._result_error(error)
             kind = type(error)
         self._own.failed(kind, error, traceback)
@@ -160,8 +158,10 @@ def _refuse(function: str, origin: str, *_: Any) -> None:
     )
 
 
-def _report(function: Any, origin: str, error: BaseException) -> None:
-    """Report an error of a callback that no call waits for, as Python does in finalizers."""
-    message = f"Exception in a callback of {origin}, which no call of this thread waits for"
-    told = (type(error), error, error.__traceback__, message, function)
-    sys.unraisablehook(sys.UnraisableHookArgs(told))
+class _Told(str):
+    """What Python's report of an error that nobody waits for names: ``Exception ignored in: …``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"the callback {self}"

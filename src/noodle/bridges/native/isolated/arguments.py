@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _cffi_backend import FFI
 
@@ -13,6 +13,9 @@ from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
 from noodle.bridges.native.pointers import Pointer, WorkerPointer
 from noodle.errors import ArgumentTypeError
 
+if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.worker_types import WorkerTypes
+
 __all__ = ["SentArgument"]
 
 
@@ -22,11 +25,21 @@ class SentArgument:
     Args:
         parameter: The parameter.
         shown: Its name in messages.
+        types: The types of the library, for structures and callbacks.
+        function: The function's name in messages.
     """
 
-    def __init__(self, parameter: DeclaredParameter, shown: str) -> None:
+    def __init__(
+        self,
+        parameter: DeclaredParameter,
+        shown: str,
+        types: WorkerTypes | None = None,
+        function: str = "",
+    ) -> None:
         self._native = parameter.type
-        self._rules = argument_of(parameter, shown)
+        self._rules = (
+            types.rule(parameter, shown, function) if types else argument_of(parameter, shown)
+        )
         name = parameter.type.type.name
         self._takes_pointers = name == "ptr" or (name == "str" and parameter.type.from_c)
 
@@ -48,7 +61,9 @@ class SentArgument:
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value of this type ready; see ``shares`` for memory."""
-        if issubclass(python_type, WorkerPointer):
+        if self.lends(python_type):
+            return self._rules.converter(python_type, compiled=compiled)
+        if issubclass(python_type, WorkerPointer) and not self._native.by_value:
             return self._place
         if python_type is type(None):
             return None
@@ -59,6 +74,7 @@ class SentArgument:
     def shares(self, python_type: type) -> bool:
         """Return whether the converter of this type gives the value's own memory."""
         own = issubclass(python_type, (Pointer, WorkerPointer, FFI.CData))
+        own = own or self.lends(python_type) or self._native.by_value
         return not own and self._rules.shares(python_type)
 
     def lends(self, python_type: type) -> bool:
@@ -75,7 +91,7 @@ class SentArgument:
     def _place(self, value: WorkerPointer) -> list[int]:
         if not value.points_to(self._native.pointee):
             raise TypeError
-        return list(value.place)
+        return list(WorkerPointer.place.__get__(value))  # type: ignore[attr-defined]
 
 
 def _reject(_: Any) -> Any:

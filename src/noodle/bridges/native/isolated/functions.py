@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
@@ -19,6 +19,9 @@ from noodle.bridges.native.results import text_of
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
 __all__ = ["IsolatedFunction"]
 
@@ -35,6 +38,7 @@ class IsolatedFunction(DeclaredFunction):
         remote: What calls it.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
+        types: The types of the library, for structures and callbacks.
     """
 
     def __init__(
@@ -45,17 +49,20 @@ class IsolatedFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        types: WorkerTypes | None = None,
     ) -> None:
         self._rules: list[SentArgument] = []
+        self._known = types
         super().__init__(library, declaration, self._rule, compiled=compiled, notes=notes)
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False
-        self._result = _converter_of(declaration.result, self._name)
+        converter_of = types.sent if types else _converter_of
+        self._result = converter_of(declaration.result, self._name)
         self._types = [parameter.type for parameter in declaration.parameters]
 
     def _rule(self, *described: Any) -> SentArgument:
-        rule = SentArgument(*described)
+        rule = SentArgument(*described, self._known, self._prototype.name)
         self._rules.append(rule)
         return rule
 

@@ -34,6 +34,9 @@ class LibraryInWorker(RemoteModule):
     def __init__(self, pool: Pool, shown: str, opening: Sequence[Any]) -> None:
         super().__init__(pool, shown)
         self._opening = opening
+        self._process = 0
+        self._process_of: object = None
+        self._kept: dict[tuple[int, int], Any] = {}
 
     def function(self, name: str) -> _host.RemoteFunction:
         """Return a function of the library.
@@ -61,6 +64,25 @@ class LibraryInWorker(RemoteModule):
             value: A number, the place of a pointer, or None.
         """
         _host.request(self.reference(), Operation.METHOD, "assign", name, value)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Return what a method of the worker's half gives; see ``ServedMemory``."""
+        return _host.request(self.reference(), Operation.METHOD, method, *arguments)
+
+    def process(self) -> int:
+        """Return what tells the worker's process from any other."""
+        reference = self.reference()
+        if self._process_of is not reference:
+            self._process = self.ask("process")
+            self._process_of = reference
+        return self._process
+
+    def keep(self, address: int, kept: Any) -> None:
+        """Keep what a pointer in the worker's memory leads to, until another one is written."""
+        if kept is None:
+            self._kept.pop((address, self.process()), None)
+        else:
+            self._kept[address, self.process()] = kept
 
     def _load(self, worker: Worker) -> _host.Reference:
         try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.contents import Contents, DeclaredContents
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.declarations import Declaration, Declarations, concerns_types
 from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
@@ -20,6 +20,9 @@ from noodle.bridges.remote.pools import SharedPools
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
 from noodle.workers.python_program import python_program
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.library_types import LibraryTypes
 
 __all__ = ["IsolatedLoad"]
 
@@ -61,6 +64,7 @@ class IsolatedLoad(Load):
             notes=(*self._notes, f"in a worker of {sys.executable}"),
             module=self._module,
             variables=WorkerVariables(self._module),
+            types=lambda: self._types(functions.contents),
         )
 
     def _open(self) -> _Exports:
@@ -72,19 +76,20 @@ class IsolatedLoad(Load):
     def _extension_functions(self, key: str, compiled: Path) -> NativeFunctions:
         from noodle.bridges.native.extensions import read_contents
 
-        return self._in_worker(read_contents(key, compiled), (), [key, str(compiled)])
+        return self._in_worker(read_contents(key, compiled), Declarations(()), [key, str(compiled)])
 
     def _libffi_functions(self) -> NativeFunctions:
         declarations = self._declarations()
-        return self._in_worker(DeclaredContents(declarations), declarations.functions, None)
+        return self._in_worker(DeclaredContents(declarations), declarations, None)
 
     def _no_functions(self) -> NativeFunctions:
-        return self._in_worker(DeclaredContents(), (), None)
+        return self._in_worker(DeclaredContents(), Declarations(()), None)
 
     def _in_worker(
-        self, contents: Contents, functions: Sequence[Declaration], extension: list[str] | None
+        self, contents: Contents, declared: Declarations, extension: list[str] | None
     ) -> NativeFunctions:
-        packed = [declaration.pack() for declaration in functions]
+        structures = declared.structures.values()
+        packed = [[one.pack() for one in declared.functions], [one.pack() for one in structures]]
         opening = (str(self._path), self._identity, self._shown, packed, extension)
         module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
         compiled = extension is not None
@@ -92,11 +97,25 @@ class IsolatedLoad(Load):
 
         def make(declaration: Declaration) -> IsolatedFunction:
             remote = module.function(declaration.name)
+            types = self._types(contents) if concerns_types(declaration) else None
             return IsolatedFunction(
-                self._request.library, declaration, remote, compiled=compiled, notes=notes
+                self._request.library,
+                declaration,
+                remote,
+                compiled=compiled,
+                notes=notes,
+                types=types,
             )
 
         return NativeFunctions(contents, make)
+
+    def _types(self, contents: Contents) -> LibraryTypes:
+        """Return the types of the library, always the same."""
+        if self._known_types is None:
+            from noodle.bridges.native.isolated.worker_types import WorkerTypes
+
+            self._known_types = WorkerTypes(self._request.library, contents, self._module)
+        return self._known_types
 
     def _pool(self) -> Pool:
         options = self._options

@@ -7,7 +7,6 @@ that the host has compiled fits. The host has checked the arguments, but for the
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,18 +18,22 @@ from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
-from noodle.bridges.native.native_types import NativeType
+from noodle._callbacks import PendingCall
+from noodle.bridges.native.isolated.places import PROCESS, address_at
+from noodle.bridges.native.isolated.served_callbacks import (
+    KeptCallback,
+    ServedTypes,
+    lending_references,
+)
+from noodle.bridges.native.isolated.served_memory import ServedMemory
+from noodle.bridges.native.native_types import NativeType, Structure
 from noodle.bridges.native.opened_library import OpenedLibrary
-from noodle.bridges.native.results import content_of
 from noodle.errors import LibraryLoadError
 
 __all__ = ["ServedLibrary", "open_library"]
 
 _FFI = FFI()
 _BYTES = _FFI.typeof("char[]")
-_PROCESS = int.from_bytes(os.urandom(7), "little")
-"""What tells this process's pointers from those of any other."""
-
 _LINE_BUFFERED = 1  # _IOLBF of stdio.h
 
 
@@ -47,7 +50,7 @@ def open_library(
         path: Its absolute real path.
         identity: The build id or digest that it had when the host looked at it.
         shown: Its name in messages.
-        packed: The declarations, as ``Declaration.pack`` has them.
+        packed: Functions and structures, as their ``pack`` has them.
         extension: Key and file of the compiled extension; None for calls through libffi.
 
     Raises:
@@ -64,7 +67,11 @@ def open_library(
         )
     opened = OpenedLibrary(Path(path), elf, shown)
     if extension is None:
-        declared = Declarations(tuple(Declaration.unpack(one) for one in packed))
+        functions, structures = packed
+        declared = Declarations(
+            tuple(map(Declaration.unpack, functions)),
+            {one[0]: Structure.unpack(one) for one in structures},
+        )
         entries = partial(_entry_through_libffi, opened)
         return ServedLibrary(opened, path, DeclaredContents(declared), entries, shown)
     from noodle.bridges.native.extensions import open_extension
@@ -73,7 +80,7 @@ def open_library(
     return ServedLibrary(opened, path, compiled.contents, compiled.entry, shown)
 
 
-class ServedLibrary:
+class ServedLibrary(ServedMemory):
     """What the host holds a reference to.
 
     Args:
@@ -95,7 +102,25 @@ class ServedLibrary:
         self._opened = opened
         self._path = path
         self._contents = contents
-        self.functions = type(shown, (_Functions,), {})(contents, entry)
+        self.types = ServedTypes(shown, contents)
+        self.functions = type(shown, (_Functions,), {})(contents, self._entry_of(entry), self.types)
+
+    def _entry_of(
+        self, entry: Callable[[Declaration], Callable[..., Any]]
+    ) -> Callable[[Declaration], Callable[..., Any]]:
+        def made(declaration: Declaration) -> Callable[..., Any]:
+            if declaration.by_value:
+                address = self._opened.address_of(declaration.exported)
+                called = self.types.entry(declaration, address)
+            else:
+                called = entry(declaration)
+            return PendingCall(called) if self._contents.calls_back else called
+
+        return made
+
+    def keep(self, packed: Any, origin: str, function: Any, on_error: Any) -> KeptCallback:
+        """Return a callback that C may call for as long as the host refers to it."""
+        return self.types.keep(packed, origin, function, on_error)
 
     def variable(self, name: str) -> Any:
         """Return what lies in a variable; the place of a pointer, or of what is no number."""
@@ -105,13 +130,13 @@ class ServedLibrary:
         found = read_variable(variable, self._opened.address_of(name))
         if not is_place(variable, found):
             return found
-        return [found, _PROCESS] if found else None
+        return [found, PROCESS] if found else None
 
     def assign(self, name: str, value: Any) -> None:
         """Change a variable; a pointer comes as its place."""
         from noodle.bridges.native.variables import write_variable
 
-        given = _address(*value) if type(value) is list else value
+        given = address_at(*value) if type(value) is list else value
         write_variable(self._variable(name), self._opened.address_of(name), given)
 
     def _variable(self, name: str) -> Variable:
@@ -133,19 +158,24 @@ class _Functions:
     Args:
         contents: What the library is known to have.
         entry: Gives cffi's callable of a declared function.
+        types: The types of the library.
     """
 
     def __init__(
-        self, contents: Contents, entry: Callable[[Declaration], Callable[..., Any]]
+        self,
+        contents: Contents,
+        entry: Callable[[Declaration], Callable[..., Any]],
+        types: ServedTypes,
     ) -> None:
         self._contents = contents
         self._entry = entry
+        self._types = types
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         declaration = self._contents.function(name)
         if declaration is None:
             raise AttributeError(name)
-        served = _served(self._entry(declaration), declaration)
+        served = _served(self._entry(declaration), declaration, self._types)
         setattr(self, name, served)
         return served
 
@@ -156,18 +186,24 @@ def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Ca
     return entry(declaration, opened.address_of(declaration.exported))
 
 
-def _served(entry: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
+def _served(
+    entry: Callable[..., Any], declaration: Declaration, known: ServedTypes
+) -> Callable[..., Any]:
     types = [parameter.type for parameter in declaration.parameters]
-    converters = [_memory if _is_pointer(native) else None for native in types]
-    result = _converter_of(declaration.result)
+    converters = [known.received(native) or _received(native) for native in types]
+    result = known.given(declaration.result, declaration.name)
+    shapes = known.shapes(declaration)
+    entry = lending_references(entry, shapes) if shapes else entry
     if any(native.writes for native in types):
         return _writing(entry, [native.writes for native in types], converters, result)
     labels = [str(index) for index in range(len(types))]
     return adapted(entry, labels, [], list(converters), result)
 
 
-def _is_pointer(native: NativeType) -> bool:
-    return native.type.name in ("str", "bytes", "ptr", "array")
+def _received(native: NativeType) -> Callable[[Any], Any] | None:
+    if native.callback:
+        return _memory_or_function
+    return _memory if native.type.name in ("str", "bytes", "ptr", "array") else None
 
 
 def _writing(
@@ -203,23 +239,11 @@ def _memory(value: Any) -> Any:
         return value
     if value is None:
         return _FFI.NULL
-    return _address(*value) if type(value) is list else _FFI.from_buffer(_BYTES, value)
+    return address_at(*value) if type(value) is list else _FFI.from_buffer(_BYTES, value)
 
 
-def _address(address: int, process: int) -> Any:
-    if process != _PROCESS:
-        raise ReferenceError("the pointer is not of this process")
-    return _FFI.cast("void *", address)
-
-
-def _converter_of(native: NativeType) -> Callable[[Any], Any] | None:
-    if native.type.name in ("str", "bytes"):
-        return content_of
-    return _place_of if native.type.name == "ptr" else None
-
-
-def _place_of(result: Any) -> list[int] | None:
-    return [int(_FFI.cast("uintptr_t", result)), _PROCESS] if result else None
+def _memory_or_function(value: Any) -> Any:
+    return value if callable(value) else _memory(value)
 
 
 def _buffer_lines() -> None:
