@@ -17,7 +17,20 @@ import pytest
 import noodle
 from noodle.errors import ArgumentTypeError
 
-BUDGETED = {"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "environments", "idle", "leaks"}
+BUDGETED = {
+    "P1",
+    "P2",
+    "P3",
+    "P4",
+    "P5",
+    "P6",
+    "P7",
+    "P8",
+    "environments",
+    "headers",
+    "idle",
+    "leaks",
+}
 MAY_BE_NONE = {"modules", "bytes", "objects"}
 """Units of what is counted; times and memory are never 0."""
 PARTS = ("median", "min", "max", "repeats")
@@ -128,7 +141,7 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(repository: Path):
     result = run_benchmarks(repository, "handle_call")
     assert result.returncode == 2
     assert "there is no benchmark 'handle_call'" in result.stderr
-    assert "handle_calls, native_calls" in result.stderr
+    assert "handle_calls, native_calls, headers" in result.stderr
 
 
 def test_comparisons_are_made_within_each_repeat(measure: ModuleType):

@@ -120,6 +120,11 @@ class Library:
         """Return the library's public names."""
         return self._loaded.names()
 
+    def unbound(self) -> Mapping[str, str]:
+        """Return what it has and declares that cannot be used, with the reasons."""
+        found: Mapping[str, str] = getattr(self._loaded, "unbound", {})
+        return found
+
     def _namespace(self, loaded: LoadedLibrary, prefix: str) -> ModuleType:
         kind = _Assignable if getattr(loaded, "assigns", bool)() else ModuleType
         module = kind(prefix.rstrip(".") or self.name, loaded.documentation)

@@ -78,3 +78,23 @@ def test_on_a_terminal_the_state_is_coloured(open_terminal: OpenTerminal):
     session = open_terminal("bridges")
     assert session.wait() == 0
     assert "\x1b[32mready" in session.shown
+
+
+def test_what_a_header_declares_and_cannot_be_used_is_listed(invoke: Command, write: Write):
+    write("own.h", "int one(int);\nint many(int, ...);\nlong double wide(void);\n")
+    write(
+        "own.c",
+        '#include "own.h"\nint one(int x) { return x; }\nint many(int x, ...) { return x; }\n'
+        "long double wide(void) { return 1; }\n",
+    )
+    result = invoke("bridges", "./own.c", "--header", "./own.h", "--unbound")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "1 functions are bound, 2 declared names are not" in result.stdout
+    listed = rows(result.stdout)
+    assert "further arguments" in listed["many"]
+    assert "long double" in listed["wide"]
+    assert "one(i32): i32" in invoke("bridges", "./own.c", "--header", "./own.h").stdout
+
+
+def test_what_cannot_be_used_is_that_of_a_target(invoke: Command):
+    assert invoke("bridges", "--unbound").returncode == 2

@@ -168,13 +168,27 @@ def _bridges(
         str | None,
         typer.Argument(metavar="TARGET", help="A library, a configured name, or a bridge."),
     ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", metavar="FILE", help="Read the native library's C header."),
+    ] = None,
+    unbound: Annotated[
+        bool,
+        typer.Option("--unbound", help="List what a library exports and cannot be used, and why."),
+    ] = False,
     config: Config = None,
     debug: Debug = False,
 ) -> None:
     """List the bridges and the configured libraries, or what one library offers."""
-    from noodle.cli.bridge_listing import list_bridges
+    from noodle.cli.bridge_listing import list_bridges, list_unbound
 
-    raise typer.Exit(guarded(lambda: list_bridges(target, config=config), debug=debug))
+    if target is None and (header or unbound):
+        raise typer.BadParameter("--header and --unbound need a TARGET")
+    headers = header or []
+    if target is not None and unbound:
+        name = target
+        raise typer.Exit(guarded(lambda: list_unbound(name, headers, config=config), debug=debug))
+    raise typer.Exit(guarded(lambda: list_bridges(target, headers, config=config), debug=debug))
 
 
 environments = typer.Typer(

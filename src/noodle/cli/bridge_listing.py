@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from noodle.libraries import Library
     from noodle.runtime.engine import Engine
 
-__all__ = ["list_bridges"]
+__all__ = ["list_bridges", "list_unbound"]
 
 
-def list_bridges(target: str | None, *, config: Path | None = None) -> int:
+def list_bridges(
+    target: str | None, headers: Sequence[str] = (), *, config: Path | None = None
+) -> int:
     """Print the bridges and the configured libraries, or what one library offers.
 
     Args:
         target: A target, a configured name or a bridge's name; None to list what there is.
+        headers: The C headers of a native library.
         config: The configuration file; None for the nearest one.
 
     Returns:
@@ -49,8 +52,45 @@ def list_bridges(target: str | None, *, config: Path | None = None) -> int:
         return _print_configured(console, engine)
     if target in engine.registry.names() and target not in engine.settings.ffi.bridges:
         return _print_bridge(console, engine, target)
-    _print_library(console, engine.dispatcher.library(target, directory=Path.cwd()))
+    _print_library(console, _loaded(engine, target, headers))
     return OK
+
+
+def list_unbound(target: str, headers: Sequence[str] = (), *, config: Path | None = None) -> int:
+    """Print what a library exports and declares that cannot be used, with the reasons.
+
+    Args:
+        target: A target or a configured name.
+        headers: The C headers of a native library.
+        config: The configuration file; None for the nearest one.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        NoodleError: The target cannot be loaded.
+    """
+    from noodle.runtime.host import make_engine
+
+    library = _loaded(make_engine(Path.cwd(), config), target, headers)
+    console = output_console()
+    console.print(Text(_identity(library), "heading"))
+    count = sum(kind == "functions" for kind, _, _ in _offers(library))
+    unbound = library.unbound()
+    console.print(Text(f"{count} functions are bound, {len(unbound)} declared names are not"))
+    if not unbound:
+        return OK
+    table = _table("name", "reason")
+    for name, reason in sorted(unbound.items(), key=lambda pair: pair[0].casefold()):
+        table.add_row(Text(visible(name), "label"), visible(reason))
+    console.print()
+    console.print(table)
+    return OK
+
+
+def _loaded(engine: Engine, target: str, headers: Sequence[str]) -> Library:
+    options = {"header": list(headers)} if headers else {}
+    return engine.dispatcher.library(target, directory=Path.cwd(), **options)
 
 
 def _table(*headings: str) -> Table:

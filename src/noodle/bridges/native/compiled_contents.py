@@ -14,14 +14,22 @@ from noodle.bridges.native.native_types import Enumeration, Field, Structure
 
 __all__ = ["CompiledContents", "items_of"]
 
+_HEADERS = "h headers"
+_ASSIGNABLE = "w variables"
+_CALLBACKS = "c callbacks"
+"""Keys of facts about the whole; those of everything else are kinds and names."""
+
 _DISAGREES = "the compiler has another type for it than was read from the header"
 
 
-def items_of(declarations: Declarations, *, checked: bool) -> tuple[list[Item], list[Shape]]:
+def items_of(
+    declarations: Declarations, *, headers: str = "", checked: bool
+) -> tuple[list[Item], list[Shape]]:
     """Return what an extension keeps of declarations, and the shapes of the functions.
 
     Args:
         declarations: What there is.
+        headers: The headers that it was read from.
         checked: Whether the compiler is asked about functions and layouts, in this order.
     """
     shapes: dict[Shape, int] = {}
@@ -37,7 +45,9 @@ def items_of(declarations: Declarations, *, checked: bool) -> tuple[list[Item], 
         items.append(Item(f"s {structure.name}", _text(structure), place if measured else -1))
         place += 2 + 3 * len(structure.fields or ()) if measured else 0
     items += [Item(f"e {e.name}", _text(e)) for e in declarations.enumerations.values() if e.name]
-    items += [Item("c callbacks")] * declarations.calls_back
+    items += [Item(_CALLBACKS)] * declarations.calls_back
+    items += [Item(_HEADERS, headers)] if headers else []
+    items += [Item(_ASSIGNABLE)] if any(v.writable for v in declarations.variables) else []
     return items, list(shapes)
 
 
@@ -65,7 +75,18 @@ class CompiledContents:
     @property
     def calls_back(self) -> bool:
         """Whether C code may call functions that it was given, as arguments or in structures."""
-        return self._module.find("c callbacks") is not None
+        return self._module.find(_CALLBACKS) is not None
+
+    @property
+    def headers(self) -> str:
+        """The headers that it was read from, or ``""``."""
+        found = self._module.find(_HEADERS)
+        return found[1] if found else ""
+
+    @property
+    def assignable(self) -> bool:
+        """Whether there are variables that may be changed."""
+        return self._module.find(_ASSIGNABLE) is not None
 
     @property
     def functions(self) -> Sequence[str]:

@@ -15,6 +15,14 @@ class Contents(Protocol):
     """What there is. Nothing is read before it is asked for: a header may declare thousands."""
 
     @property
+    def headers(self) -> str:
+        """The headers that it was read from, or ``""``."""
+
+    @property
+    def assignable(self) -> bool:
+        """Whether there are variables that may be changed."""
+
+    @property
     def functions(self) -> Sequence[str]:
         """The names of the functions."""
 
@@ -61,6 +69,8 @@ class DeclaredContents:
         declarations: What was read.
     """
 
+    headers = ""
+    assignable = False
     constants: Sequence[str] = ()
     unbound: Mapping[str, str] = {}
 

@@ -19,6 +19,8 @@ __all__ = ["Item", "Shape", "c_string", "extension_texts", "shape_of"]
 _MOST_TOGETHER = 32
 """Measured: with more shapes than these, two files side by side are compiled sooner than one."""
 
+_MOST_INLINE = 2
+"""Chosen: wrappers of more parameters convert them in a loop, which is shorter to compile."""
 
 Shape = tuple[str, ...]
 """The types of a function at the machine's level, in C: of the result, then of the parameters, with
@@ -94,6 +96,10 @@ static int noodle_to_float(PyObject *number, float *value)
 }
 
 #define NOODLE_INTEGER(type)                                                    \
+    static PyObject *noodle_from_##type(type value)                             \
+    {                                                                           \
+        return _cffi_from_c_int(value, type);                                   \
+    }                                                                           \
     static int noodle_to_##type(PyObject *number, type *value)                  \
     {                                                                           \
         *value = _cffi_to_c_int(number, type);                                  \
@@ -173,6 +179,50 @@ static PyTypeObject noodle_address_type = {
     .tp_flags = Py_TPFLAGS_DEFAULT,
 };
 
+/* Between these two, other threads of Python run. */
+static PyThreadState *noodle_leave(void)
+{
+    PyThreadState *thread = PyEval_SaveThread();
+    _cffi_restore_errno();
+    return thread;
+}
+
+static void noodle_return(PyThreadState *thread)
+{
+    _cffi_save_errno();
+    PyEval_RestoreThread(thread);
+}
+
+typedef union {
+    int8_t int8_t_; int16_t int16_t_; int32_t int32_t_; int64_t int64_t_;
+    uint8_t uint8_t_; uint16_t uint16_t_; uint32_t uint32_t_; uint64_t uint64_t_;
+    float float_; double double_; _Bool _Bool_; char *pointer_;
+} NoodleValue;
+
+#define NOODLE_CASE(kind, type)                            \
+    case kind:                                             \
+        if (!noodle_to_##type(*args, &values->type##_))    \
+            return 0;                                      \
+        break;
+
+/* Returns whether all arguments fit their kinds, one letter each; else an error is set. */
+static int noodle_to_values(PyObject *const *args, const char *kinds, NoodleValue *values)
+{
+    for (; *kinds != '\0'; kinds++, args++, values++)
+        switch (*kinds) {
+        NOODLE_CASE('b', int8_t) NOODLE_CASE('h', int16_t)
+        NOODLE_CASE('i', int32_t) NOODLE_CASE('l', int64_t)
+        NOODLE_CASE('B', uint8_t) NOODLE_CASE('H', uint16_t)
+        NOODLE_CASE('I', uint32_t) NOODLE_CASE('L', uint64_t)
+        NOODLE_CASE('f', float) NOODLE_CASE('d', double) NOODLE_CASE('?', _Bool)
+        default:
+            if (!noodle_to_pointer(*args, *kinds == 't' ? NOODLE_TEXT : NOODLE_POINTER,
+                                   &values->pointer_))
+                return 0;
+        }
+    return 1;
+}
+
 static PyObject *noodle_miscounted(Py_ssize_t count, int expected)
 {
     return PyErr_Format(PyExc_TypeError, "expected %d arguments, got %zd", expected, count);
@@ -201,7 +251,8 @@ def extension_texts(
         shapes: The shapes of its functions, by the number that their items have.
         facts: Whether the facts of a header are compiled into it.
     """
-    half = (len(shapes) + 1) // 2 if len(shapes) > _MOST_TOGETHER else len(shapes)
+    # The first file has the items too.
+    half = len(shapes) * 2 // 5 if len(shapes) > _MOST_TOGETHER else len(shapes)
     first = [*shapes[:half]]
     texts = [
         "\n".join(
@@ -253,46 +304,63 @@ void noodle_adopt_{half}(void **exports, void **types)
 def _wrapper(index: int, shape: Shape) -> str:
     result, *kinds = shape
     parameters = [kind for kind in kinds if kind != "..."]
-    head = f"static PyObject *noodle_call_{index}"
-    lines = [
-        f"{head}(PyObject *self, PyObject *const *args, Py_ssize_t count)",
-        "{",
-        f"    if (count != {len(parameters)})",
-        f"        return noodle_miscounted(count, {len(parameters)});",
-        *(line for i, kind in enumerate(parameters) for line in _converted(i, kind)),
-    ]
-    values = ", ".join(f"a{i}" for i in range(len(parameters)))
+    count = len(parameters)
+    together = count > _MOST_INLINE
+    convert = _converted_together(parameters) if together else _converted_one_by_one(parameters)
+    values = [f"a[{i}].{_member(k)}" if together else f"a{i}" for i, k in enumerate(parameters)]
     declared = kinds[: kinds.index("...") + 1] if "..." in kinds else parameters
     pointer = f"{result} (*)({', '.join(declared) or 'void'})"
-    function = f"(({pointer})((NoodleAddress *)self)->address)"
-    call = f"{function}({values});"
-    if result != "void":
-        lines.append(f"    {result} result;")
-        call = f"result = {call}"
+    call = f"(({pointer})((NoodleAddress *)self)->address)({', '.join(values)});"
     return "\n".join(
         [
-            *lines,
-            "    Py_BEGIN_ALLOW_THREADS",
-            "    _cffi_restore_errno();",
-            f"    {call}",
-            "    _cffi_save_errno();",
-            "    Py_END_ALLOW_THREADS",
+            f"static PyObject *noodle_call_{index}"
+            "(PyObject *self, PyObject *const *args, Py_ssize_t count)",
+            "{",
+            f"    if (count != {count})",
+            f"        return noodle_miscounted(count, {count});",
+            *convert,
+            "    PyThreadState *thread = noodle_leave();",
+            f"    {call}" if result == "void" else f"    {result} result = {call}",
+            "    noodle_return(thread);",
             f"    {_returned(result)}",
             "}",
         ]
     )
 
 
-def _converted(index: int, kind: str) -> Iterable[str]:
-    if kind in _POINTERS:
-        yield f"    char *a{index};"
-        converted = f"noodle_to_pointer(args[{index}], {_POINTERS[kind]}, &a{index})"
-    else:
-        yield f"    {kind} a{index};"
-        converted = f"noodle_to_{kind}(args[{index}], &a{index})"
-    yield f"    if (!{converted})"
+def _converted_one_by_one(parameters: Sequence[str]) -> Iterable[str]:
+    for index, kind in enumerate(parameters):
+        if kind in _POINTERS:
+            yield f"    char *a{index};"
+            converted = f"noodle_to_pointer(args[{index}], {_POINTERS[kind]}, &a{index})"
+        else:
+            yield f"    {kind} a{index};"
+            converted = f"noodle_to_{kind}(args[{index}], &a{index})"
+        yield f"    if (!{converted})"
+        yield "        return NULL;"
+
+
+def _converted_together(parameters: Sequence[str]) -> Iterable[str]:
+    letters = "".join(_LETTERS[kind] for kind in parameters)
+    yield f"    NoodleValue a[{len(parameters)}];"
+    yield f'    if (!noodle_to_values(args, "{letters}", a))'
     yield "        return NULL;"
 
+
+def _member(kind: str) -> str:
+    return "pointer_" if kind in _POINTERS else f"{kind}_"
+
+
+_LETTERS = {
+    **{f"{sign}int{bits}_t": letter for sign, letters in (("", "bhil"), ("u", "BHIL"))
+       for bits, letter in zip((8, 16, 32, 64), letters, strict=True)},
+    "float": "f",
+    "double": "d",
+    "_Bool": "?",
+    "void *": "p",
+    "char *": "t",
+}  # fmt: skip
+"""The letter of each kind in ``noodle_to_values``."""
 
 _POINTERS = {"void *": "NOODLE_POINTER", "char *": "NOODLE_TEXT"}
 
@@ -304,7 +372,7 @@ def _returned(kind: str) -> str:
         return f"return _cffi_from_c_pointer((char *)result, _cffi_type({_POINTERS[kind]}));"
     if kind in ("double", "float", "_Bool"):
         return f"return _cffi_from_c_{kind}(result);"
-    return f"return _cffi_from_c_int(result, {kind});"
+    return f"return noodle_from_{kind}(result);"
 
 
 def c_string(text: str) -> str:

@@ -205,7 +205,7 @@ def _import(name: str, path: Path) -> Any:
 
 
 def _include_flags() -> list[str]:
-    import importlib.util
+    import cffi
 
     directory = sysconfig.get_path("include")
     if not os.path.isfile(os.path.join(directory, "Python.h")):
@@ -214,6 +214,4 @@ def _include_flags() -> list[str]:
             expected="Python.h",
             remedy=f"apt install python{sys.version_info.major}.{sys.version_info.minor}-dev",
         )
-    found = importlib.util.find_spec("cffi")
-    own = str(Path(found.origin).parent) if found and found.origin else ""
-    return [f"-I{directory}", f"-I{own}"]
+    return [f"-I{directory}", f"-I{Path(cffi.__file__).parent}"]

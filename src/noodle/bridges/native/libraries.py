@@ -108,11 +108,16 @@ class NativeLibrary:
     @property
     def documentation(self) -> str | None:
         """The library and the declared prototypes, as help shows them."""
-        if self.contents.constants:
-            return f"Shared library {self._name}, with what its headers declare."
+        if self.contents.headers:
+            return f"Shared library {self._name}, with what {self.contents.headers} declares."
         found = [self.contents.function(name) for name in self.names()]
         listed = [declaration.c_text for declaration in found if declaration]
         return "\n".join([f"Shared library {self._name}.", *(f"    {line}" for line in listed)])
+
+    @property
+    def unbound(self) -> Mapping[str, str]:
+        """What it exports and its headers declare that cannot be used, with the reasons."""
+        return self.contents.unbound
 
     def available(self) -> bool:
         """Return True: a library in this process stays until the process ends."""
@@ -147,8 +152,7 @@ class NativeLibrary:
 
     def assigns(self) -> bool:
         """Return whether there are variables that may be changed."""
-        found = [self.contents.variable(name) for name in self.contents.variables]
-        return any(variable.writable for variable in found if variable)
+        return self.contents.assignable
 
     def assign(self, name: str, value: Any) -> None:
         """Change a global variable.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import array
+import subprocess
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import noodle
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.errors import NameNotFoundError
-from tests.bridges.native.headers.conftest import SYSTEM_HEADERS
+from tests.bridges.native.headers.conftest import SYSTEM_HEADERS, require_header
 
 System = Callable[..., NativeLibrary]
 PLACES = ["inprocess", "isolated"]
@@ -105,3 +108,27 @@ def test_a_second_load_starts_nothing(
 
     monkeypatch.setattr("subprocess.Popen", refused)
     assert system(name).names() == first.names()
+
+
+def test_a_noodle_program_imports_a_library_with_its_header(
+    tmp_path: Path, noodle_command: list[str]
+) -> None:
+    require_header("zlib.h", "zlib1g-dev")
+    program = tmp_path / "version.noodle"
+    program.write_text(
+        'import ffi "c:z" as z with { header: "zlib.h" }\n'
+        "print(z.zlibVersion() == z.ZLIB_VERSION, z.Z_DATA_ERROR)\n",
+        encoding="utf-8",
+    )
+    command = [*noodle_command, "run", str(program)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.returncode) == ("true -3\n", 0)
+
+
+def test_a_variable_is_assigned_as_an_attribute() -> None:
+    require_header("math.h", "libc6-dev")
+    libm = noodle.load("libm.so.6", header="math.h")
+    libm.signgam = 5
+    assert libm.signgam == 5
+    with pytest.raises(NameNotFoundError, match="no variable 'sngam'"):
+        libm.sngam = 1

@@ -45,6 +45,7 @@ class HeaderContents:
         self._exports = exports
         self._variadic = variadic
         self._constants = Constants()
+        self._members: frozenset[str] = frozenset()
         self.declarations = Declarations(())
         self.unbound: dict[str, str] = {}
 
@@ -58,31 +59,36 @@ class HeaderContents:
         Raises:
             PrototypeError: The headers declare nothing that the library exports.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         headers = self._request.headers
         own = {file for file in self._preprocessed.files if is_own_header(file, headers)}
+        macros = self._candidates(own)
+        with ThreadPoolExecutor(1) as pool:
+            replaced = pool.submit(preprocess_lines, self._request, macros, compiler, private)
+            self._read_declarations(own)
+            for name, expression in zip(macros, replaced.result(), strict=True):
+                self._constants.add(name, expression, self._members)
+
+    def _candidates(self, own: set[str]) -> list[str]:
+        return [
+            name
+            for name, file in self._preprocessed.macros.items()
+            if file in own and not name.startswith("_") and name not in self._exports
+        ]
+
+    def _read_declarations(self, own: set[str]) -> None:
         chunks = chunks_of(self._preprocessed.pieces)
         wanted = needed(chunks, self._exports, own, GIVEN_TYPES)
         found = read_chunks(wanted, self._exports, self._variadic)
         if not found.declarations.functions and not found.declarations.variables:
             raise self._nothing_declared(found.unbound)
         self.declarations, self.unbound = found.declarations, found.unbound
-        members = {name for chunk in wanted if chunk.file in own for name in chunk.names}
+        self._members = frozenset(found.members)
+        named = {name for chunk in wanted if chunk.file in own for name in chunk.names}
         for member in found.members:
-            if member in members:
+            if member in named:
                 self._constants.integers[member] = member
-        self._add_macros(own, set(found.members), compiler, private)
-
-    def _add_macros(
-        self, own: set[str], members: set[str], compiler: Compiler, private: Path
-    ) -> None:
-        macros = [
-            name
-            for name, file in self._preprocessed.macros.items()
-            if file in own and not name.startswith("_") and name not in self._exports
-        ]
-        lines = preprocess_lines(self._request, macros, compiler, private)
-        for name, expression in zip(macros, lines, strict=True):
-            self._constants.add(name, expression, members)
 
     def drop_refused(self, report: str) -> bool:
         """Leave out the constants that the compiler complained of; return whether there are any."""

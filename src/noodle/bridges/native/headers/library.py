@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 
 from noodle.bridges.native.compiled_contents import items_of
 from noodle.bridges.native.compilers import Compiler, Part
-from noodle.bridges.native.elf import file_digest
 from noodle.bridges.native.extension_source import Item
 from noodle.bridges.native.extensions import ExtensionParts, compile_extension, extension_key
 from noodle.bridges.native.headers.preprocessing import HeaderRequest
@@ -100,7 +100,7 @@ class HeaderExtensions:
 
         with self.cache.private_folder() as private:
             preprocessed = preprocess(self.request, self.compiler, private)
-            files.update((file, file_digest(Path(file))) for file in preprocessed.files)
+            files.update((file, _digest_of(file)) for file in preprocessed.files)
             compiled = self._compiled(build, files)
             from noodle.bridges.native.headers.contents import HeaderContents
 
@@ -127,7 +127,9 @@ class HeaderExtensions:
         assert isinstance(contents, HeaderContents)
         source = private / "noodle_facts.c"
         source.write_text(contents.facts(), encoding="utf-8", errors="surrogateescape")
-        items, shapes = items_of(contents.declarations, checked=True)
+        items, shapes = items_of(
+            contents.declarations, headers=", ".join(self.request.headers), checked=True
+        )
         items += contents.constant_items()
         items += [Item(f"u {name}", reason) for name, reason in contents.unbound.items()]
         facts = Part(source.name, ("-O0", "-w", "-fvisibility=hidden", *self.request.flags))
@@ -144,8 +146,13 @@ def _read_manifest(path: Path) -> dict[str, str]:
     return {}
 
 
+def _digest_of(file: str) -> str:
+    with open(file, "rb") as content:
+        return hashlib.blake2b(content.read(), digest_size=20).hexdigest()
+
+
 def _unchanged(contents: Mapping[str, str]) -> bool:
     try:
-        return all(file_digest(Path(file)) == known for file, known in contents.items())
+        return all(_digest_of(file) == known for file, known in contents.items())
     except OSError:
         return False

@@ -8,7 +8,7 @@ the parser does not know, were taken out.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from noodle.bridges.native.headers.preprocessing import Piece
@@ -51,8 +51,9 @@ class Chunk:
     names: tuple[str, ...]
     function: bool
 
+    @property
     def words(self) -> set[str]:
-        """Return all names in it."""
+        """All names in it."""
         return set(_WORD.findall(self.text))
 
 
@@ -147,19 +148,23 @@ def needed(
     for index, chunk in enumerate(chunks):
         for name in chunk.names:
             defining.setdefault(name, []).append(index)
-    kept = {
-        index
-        for index, chunk in enumerate(chunks)
-        if (chunk.function and not chunk.words().isdisjoint(exports))
-        or (chunk.names and not chunk.function and chunk.file in own)
-    }
-    waiting = list(kept)
+    wanted = set(exports) if not isinstance(exports, Set) else exports
+    kept: set[int] = set()
+    waiting: list[set[str]] = []
+    for index, chunk in enumerate(chunks):
+        words = chunk.words if chunk.function else set[str]()
+        if not words.isdisjoint(wanted) or (
+            chunk.names and not chunk.function and chunk.file in own
+        ):
+            kept.add(index)
+            waiting.append(words or chunk.words)
+    known = set(given)
     while waiting:
-        for word in chunks[waiting.pop()].words():
-            if word not in given:
-                added = [index for index in defining.get(word, ()) if index not in kept]
-                kept.update(added)
-                waiting += added
+        for word in waiting.pop() - known:
+            known.add(word)
+            added = [index for index in defining.get(word, ()) if index not in kept]
+            kept.update(added)
+            waiting += [chunks[index].words for index in added]
     return [chunks[index] for index in sorted(kept) if not _is_given(chunks[index], given)]
 
 
