@@ -21,7 +21,6 @@ class Trampoline:
     def failed(
         self, type: type[BaseException], error: BaseException, traceback: Any, /
     ) -> None: ...
-
     def was_unfit(self) -> bool: ...
 
 class PendingCall:

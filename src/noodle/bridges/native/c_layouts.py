@@ -96,7 +96,9 @@ class _Layout:
             self.members += self._unnamed(declared, start)
 
     def _unnamed(self, declared: Any, start: int) -> Iterator[_Member]:
-        node = declared.type if not isinstance(declared.type, c_ast.TypeDecl) else declared.type.type
+        node = (
+            declared.type if not isinstance(declared.type, c_ast.TypeDecl) else declared.type.type
+        )
         if isinstance(node, (c_ast.Struct, c_ast.Union)):
             for member in _Layout(self._types, node).members:
                 yield _Member(member.field, start + member.bit)
@@ -129,7 +131,9 @@ class _Layout:
         if isinstance(node, c_ast.ArrayDecl):
             size, alignment = self._measure(node.type)
             return size * (self._types.integer(node.dim) if node.dim else 0), alignment
-        base = node if isinstance(node, (c_ast.Struct, c_ast.Union)) else getattr(node, "type", node)
+        base = (
+            node if isinstance(node, (c_ast.Struct, c_ast.Union)) else getattr(node, "type", node)
+        )
         if isinstance(base, (c_ast.Struct, c_ast.Union)):
             return self._measure_structure(base)
         name = self._types.type(node).type.name

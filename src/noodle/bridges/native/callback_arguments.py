@@ -63,7 +63,8 @@ class CallbackArgument(Kind):
     def lends(self, python_type: type) -> bool:
         """Return whether values of this type are functions that are lent for the time of a call."""
         other = (type(None), Pointer, FFI.CData, Callback)
-        return not issubclass(python_type, other) and callable(getattr(python_type, "__call__", 0))
+        is_callable = any("__call__" in base.__dict__ for base in python_type.__mro__)
+        return is_callable and not issubclass(python_type, other)
 
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell, or None."""

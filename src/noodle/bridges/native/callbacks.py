@@ -7,21 +7,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from noodle.bridges.native.trampolines import Released
 from noodle.errors import ArgumentTypeError, CallbackReleasedError
 from noodle.values import describe
 
 __all__ = ["Callback", "callback"]
-
-
-class Released(Protocol):
-    """What C can call until it is released."""
-
-    @property
-    def cdata(self) -> Any:
-        """Its address, as the functions of the library take it."""
-
-    def release(self) -> None:
-        """Let go of the function."""
 
 
 class Shape(Protocol):

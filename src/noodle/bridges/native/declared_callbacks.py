@@ -13,7 +13,7 @@ from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.pointed import TextsPointer
 from noodle.bridges.native.pointers import Pointer
 from noodle.bridges.native.results import content_of, text_of
-from noodle.bridges.native.trampolines import Trampoline, acquire
+from noodle.bridges.native.trampolines import Released, acquire
 from noodle.errors import CallbackResultError, PrototypeError
 from noodle.values import VOID, describe
 
@@ -68,7 +68,7 @@ class DeclaredCallback:
         """Return what a trampoline belongs to: this process."""
         return None
 
-    def acquire(self, function: Callable[..., Any], on_error: Any = None) -> Trampoline:
+    def acquire(self, function: Callable[..., Any], on_error: Any = None) -> Released:
         """Return a trampoline that leads to a function; see ``trampolines.acquire``."""
         return acquire(function, self, on_error)
 

@@ -204,7 +204,8 @@ class LibraryTypes:
                     where=origin,
                 )
         types = tuple(self.c_type(native) for native in listed)
-        return _cffi_backend.new_function_type(types[:-1], types[-1], False)
+        made: Any = _cffi_backend.new_function_type
+        return made(types[:-1], types[-1], False)
 
     def entry(self, declaration: Declaration, address: int) -> Callable[..., Any]:
         """Return what calls a function with structures by value, through libffi.
@@ -218,7 +219,7 @@ class LibraryTypes:
         """
         types = [parameter.type for parameter in declaration.parameters]
         kind = self.function_type(types, declaration.result, declaration.name)
-        called: Callable[..., Any] = _cffi_backend.cast(kind, address)
+        called: Callable[..., Any] = _FFI.cast(kind, address)
         return called
 
 

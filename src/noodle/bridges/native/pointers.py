@@ -7,7 +7,7 @@ from typing import Any
 
 from noodle._callbacks import PointerBase
 
-__all__ = ["AnyPointer", "Pointer", "WorkerPointer"]
+__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer"]
 
 
 class AnyPointer(PointerBase, ABC):
@@ -92,9 +92,9 @@ class Pointer(AnyPointer):
 
     def text(self) -> str:
         """Return the text that lies there, up to the NUL."""
-        from noodle.bridges.native.results import content_of, text_of
-
         from _cffi_backend import FFI
+
+        from noodle.bridges.native.results import content_of, text_of
 
         return text_of(content_of(FFI().cast("char *", self.cdata)), self.origin) or ""
 
@@ -132,3 +132,8 @@ class WorkerPointer(AnyPointer):
 
     def __hash__(self) -> int:
         return hash(self.place)
+
+
+def place_of_pointer(pointer: WorkerPointer) -> list[int]:
+    """Return what is sent for a pointer: its place, whatever fields a structure there has."""
+    return list(object.__getattribute__(pointer, "place"))

@@ -49,7 +49,7 @@ class StructureArgument(MemoryArgument):
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""
-        if isinstance(value, self._type):
+        if self._type.holds(value):
             return None
         if is_array(value):
             return self._array_refusal(value)
@@ -82,13 +82,21 @@ class StructureArgument(MemoryArgument):
     def _array(self, value: Any) -> Any:
         if self._array_refusal(value):
             raise TypeError
-        return _FFI.from_buffer(_BYTES, value.reshape(-1).view("u1"), self.native.writes)
+        content = value.reshape(-1).view("u1")
+        if self.native.writes:
+            return _FFI.from_buffer(_BYTES, content, True)
+        return _FFI.from_buffer(_BYTES, content)
 
     def _array_refusal(self, value: Any) -> Refusal | None:
         if value.dtype != self._type.dtype:
             expected = f"an array with the dtype of {self._type}: {self._type.dtype}"
             received = f"one with dtype {value.dtype}"
-            return Refusal(ArgumentTypeError, expected, received, f"{self._new.removesuffix('()')}.array(count)")
+            return Refusal(
+                ArgumentTypeError,
+                expected,
+                received,
+                f"{self._new.removesuffix('()')}.array(count)",
+            )
         if not value.flags.c_contiguous:
             remedy = f"np.ascontiguousarray({self.shown})"
             return Refusal(ArgumentTypeError, "adjacent items", "an array with gaps", remedy)
@@ -112,7 +120,7 @@ class StructureByValue(Kind):
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""
-        if isinstance(value, self._type):
+        if self._type.holds(value):
             return None
         return Refusal(ArgumentTypeError, str(self._type), _described(value))
 
@@ -121,7 +129,7 @@ class StructureByValue(Kind):
         return self._content
 
     def _content(self, value: Any) -> Any:
-        if not isinstance(value, self._type):
+        if not self._type.holds(value):
             raise TypeError
         return value.__noodle_pointer__[0]
 

@@ -218,7 +218,7 @@ class StructureItem(Item):
 
     def write(self, address: int, value: Any, memory: Memory) -> None:
         """Copy a structure of the same type there; see ``Item``."""
-        if not isinstance(value, self.type):
+        if not self.type.holds(value):
             raise _misfit(self.where, str(self.type), value)
         self.type.copy(value, address, memory)
 

@@ -180,7 +180,8 @@ class StructureType:
             for field in self._structure.fields or ()
             if field.name in self.places and not field.bits
         ]
-        _cffi_backend.complete_struct_or_union(made, fields, None, self.size, self.alignment)
+        complete: Any = _cffi_backend.complete_struct_or_union
+        complete(made, fields, None, self.size, self.alignment)
         return made
 
     @cached_property
@@ -218,7 +219,7 @@ class StructureType:
             setattr(made, name, value)
         return made
 
-    def at(self, place: Any) -> StructureObject:
+    def at(self, place: Any) -> Any:
         """Return the structure that lies somewhere, which is not copied.
 
         Args:
@@ -234,7 +235,7 @@ class StructureType:
             return self.within(place.__array_interface__["data"][0], Memory(place))
         try:
             bytewise = memoryview(place).itemsize == 1
-            found = _FFI.from_buffer("char[]", place, True) if bytewise else b""
+            found: Any = _FFI.from_buffer("char[]", place, True) if bytewise else b""
         except (TypeError, BufferError, ValueError):
             found = b""
         if len(found) < self.size:
@@ -263,7 +264,7 @@ class StructureType:
 
     def content(self, value: StructureObject) -> bytes:
         """Return the bytes of a structure."""
-        return _FFI.buffer(value.__noodle_pointer__)[:]
+        return bytes(_FFI.buffer(value.__noodle_pointer__))
 
     def view(self, address: Any) -> StructureObject | None:
         """Return the structure at an address of cffi's, in the library's memory; None for null."""
@@ -317,9 +318,9 @@ class StructureType:
         if field.bits:
             return BitsItem(native, where, field.bits, field.shift)
         dimensions = list(field.dimensions)
-        if dimensions and native.c.split()[-1] == "char" and native.type.name in ("i8", "u8"):
-            if "signed" not in native.c and "unsigned" not in native.c:
-                return self._arrays(field, dimensions[:-1], CharactersItem(native, where, dimensions[-1]))
+        if dimensions and native.c.removeprefix("const ") == "char":
+            item = CharactersItem(native, where, dimensions.pop())
+            return self._arrays(field, dimensions, item)
         if native.by_value:
             nested = self._types.structure(native.structure)
             assert nested
@@ -354,6 +355,10 @@ class StructureType:
         )
 
     def __instancecheck__(self, value: object) -> bool:
+        return self.holds(value)
+
+    def holds(self, value: object) -> bool:
+        """Return whether a value is such a structure, here or in a worker."""
         return getattr(type(value), "__noodle_type__", None) is self or (
             not isinstance(value, StructureObject)
             and getattr(value, "__noodle_type__", None) is self

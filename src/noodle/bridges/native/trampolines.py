@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any, Protocol
 
 import _cffi_backend
+from _cffi_backend import FFI
 
 from noodle import _callbacks
 from noodle.errors import CallbackReleasedError, CallbackResultError
 from noodle.values import describe
 
-__all__ = ["CallbackShape", "Trampoline", "acquire"]
+__all__ = ["CallbackShape", "Released", "Trampoline", "acquire"]
 
 _REST = 1000
 """Chosen: how many trampolines of a type are released before one of them is used again."""
@@ -28,12 +29,23 @@ _all: list[Trampoline] = []
 """Every trampoline; none may be freed."""
 
 
+class Released(Protocol):
+    """What C can call until it is released."""
+
+    @property
+    def cdata(self) -> Any:
+        """Its address, as the functions of the library take it."""
+
+    def release(self) -> None:
+        """Let go of the function."""
+
+
 class CallbackShape(Protocol):
     """What a trampoline is to know of the function that it leads to."""
 
     @property
     def c_type(self) -> Any:
-        """cffi's type of the function pointer."""
+        """Cffi's type of the function pointer."""
 
     @property
     def origin(self) -> str:
@@ -66,7 +78,8 @@ class Trampoline:
         arguments = (None,) * len(c_type.args)
         fallback = _fallback(c_type, on_error)
         self._own = _callbacks.Trampoline(_nothing, arguments, None, fallback, "callback")
-        self.cdata = _cffi_backend.callback(c_type, self._own, on_error, self._failed)
+        failed: Any = self._failed
+        self.cdata = _cffi_backend.callback(c_type, self._own, on_error, failed)
         _all.append(self)
 
     def lead_to(self, function: Callable[..., Any], shape: CallbackShape) -> None:
@@ -137,7 +150,7 @@ def _fallback(c_type: Any, on_error: Any) -> Any:
         return on_error
     if result.kind == "struct":
         return _cffi_backend.newp(_cffi_backend.new_pointer_type(result))[0]
-    return _cffi_backend.cast(result, 0) if result.kind == "pointer" else 0
+    return FFI().cast(result, 0) if result.kind == "pointer" else 0
 
 
 def _nothing(*_: Any) -> None:

@@ -34,7 +34,8 @@ PROTOTYPES = """
     size_t name_length(const struct handlers *handlers);
     struct handlers default_handlers(void); int (*default_handler(void))(int);
     double norm(point p); point moved(point p, double by); void move(point *p, double by);
-    void move_all(point *points, int count, double by); double total(const point *points, int count);
+    void move_all(point *points, int count, double by);
+    double total(const point *points, int count);
     double measured(double (*f)(point p), point p); void each(void (*f)(point *), int count);
     point *shared_point(void); double shared_x(void);
     void describe_flags(struct flags *f); size_t flags_size(void);

@@ -23,6 +23,7 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 
+
 def test_c_calls_a_function_that_it_is_given(library: ModuleType):
     seen = []
 
@@ -220,7 +221,7 @@ def test_a_call_after_close_is_told(library_here: ModuleType):
     kept = noodle.callback(lambda value: value)
     library_here.keep_function(kept)
     kept.close()
-    with pytest.raises(CallbackReleasedError, match="noodle.callback"):
+    with pytest.raises(CallbackReleasedError, match=r"noodle\.callback"):
         library_here.call_kept(1)
     forgotten = noodle.callback(lambda value: value)
     library_here.keep_function(forgotten)
@@ -260,7 +261,9 @@ def test_an_error_on_a_thread_of_the_library_is_reported(
     library_here.keep_function(None)
     assert [report.exc_type for report in reported] == [LookupError, CallbackReleasedError]
     for report in reported:
-        assert re.search(r"fail, given as f of .*libcalling\.so\.keep_function", repr(report.object))
+        assert re.search(
+            r"fail, given as f of .*libcalling\.so\.keep_function", repr(report.object)
+        )
 
 
 def test_many_threads_have_their_own_errors(library: ModuleType):
@@ -336,7 +339,9 @@ def test_a_million_callbacks_leave_nothing_behind(library_here: ModuleType):
 def test_many_functions_that_were_lent_take_no_more_and_more_memory(library_here: ModuleType):
     def lend(count: int) -> None:
         for number in range(count):
-            assert library_here.apply(lambda value, number=number: value + number, 1.0) == number + 1
+            assert (
+                library_here.apply(lambda value, number=number: value + number, 1.0) == number + 1
+            )
 
     tracemalloc.start()
     try:

@@ -295,7 +295,8 @@ STAT = """
         unsigned long st_rdev; long st_size, st_blksize, st_blocks;
         struct timespec st_atim, st_mtim, st_ctim; long reserved[3];
     };
-    int stat(const char *path, struct stat *result); int lstat(const char *path, struct stat *result);
+    int stat(const char *path, struct stat *result);
+    int lstat(const char *path, struct stat *result);
 """
 
 

@@ -10,7 +10,7 @@ from noodle.bridges.native.argument_rules import Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
-from noodle.bridges.native.pointers import Pointer, WorkerPointer
+from noodle.bridges.native.pointers import Pointer, WorkerPointer, place_of_pointer
 from noodle.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class SentArgument:
     def _place(self, value: WorkerPointer) -> list[int]:
         if not value.points_to(self._native.pointee):
             raise TypeError
-        return list(WorkerPointer.place.__get__(value))  # type: ignore[attr-defined]
+        return place_of_pointer(value)
 
 
 def _reject(_: Any) -> Any:

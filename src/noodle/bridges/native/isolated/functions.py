@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
@@ -61,8 +61,8 @@ class IsolatedFunction(DeclaredFunction):
         self._result = converter_of(declaration.result, self._name)
         self._types = [parameter.type for parameter in declaration.parameters]
 
-    def _rule(self, *described: Any) -> SentArgument:
-        rule = SentArgument(*described, self._known, self._prototype.name)
+    def _rule(self, parameter: DeclaredParameter, shown: str) -> SentArgument:
+        rule = SentArgument(parameter, shown, self._known, self._prototype.name)
         self._rules.append(rule)
         return rule
 

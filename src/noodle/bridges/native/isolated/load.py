@@ -22,7 +22,7 @@ from noodle.workers.program import Program
 from noodle.workers.python_program import python_program
 
 if TYPE_CHECKING:
-    from noodle.bridges.native.library_types import LibraryTypes
+    from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
 __all__ = ["IsolatedLoad"]
 
@@ -50,6 +50,8 @@ class _Exports:
 
 class IsolatedLoad(Load):
     """What is known while a library is being loaded into a worker; see ``Load``."""
+
+    _worker_types: WorkerTypes | None = None
 
     def library(self) -> NativeLibrary:
         """Return the library, which its worker has opened. Everything is checked before."""
@@ -109,13 +111,13 @@ class IsolatedLoad(Load):
 
         return NativeFunctions(contents, make)
 
-    def _types(self, contents: Contents) -> LibraryTypes:
+    def _types(self, contents: Contents) -> WorkerTypes:
         """Return the types of the library, always the same."""
-        if self._known_types is None:
+        if self._worker_types is None:
             from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
-            self._known_types = WorkerTypes(self._request.library, contents, self._module)
-        return self._known_types
+            self._worker_types = WorkerTypes(self._request.library, contents, self._module)
+        return self._worker_types
 
     def _pool(self) -> Pool:
         options = self._options

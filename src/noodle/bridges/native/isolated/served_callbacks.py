@@ -57,7 +57,9 @@ class ServedTypes(LibraryTypes):
 
     def shapes(self, declaration: Declaration) -> Mapping[int, DeclaredCallback]:
         """Return the shapes of the function pointers among the parameters, by their places."""
-        listed = [(p.name or f"argument {i}", p.type) for i, p in enumerate(declaration.parameters, 1)]
+        listed = [
+            (p.name or f"argument {i}", p.type) for i, p in enumerate(declaration.parameters, 1)
+        ]
         return {
             index: DeclaredCallback(native.callback, self.origin(name, declaration.name), self)
             for index, (name, native) in enumerate(listed)
@@ -134,7 +136,7 @@ def value_maker(structure: StructureType) -> Callable[[bytes], Any]:
 
 
 def _content(value: Any) -> bytes:
-    return _FFI.buffer(_FFI.addressof(value))[:]
+    return bytes(_FFI.buffer(_FFI.addressof(value)))
 
 
 def _nothing(_: Any) -> None:

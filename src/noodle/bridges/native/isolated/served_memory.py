@@ -40,7 +40,7 @@ class ServedMemory:
 
     def content(self, place: list[int], size: int) -> bytes:
         """Return the bytes at a place."""
-        return _FFI.buffer(_FFI.cast("char *", address_at(*place)), size)[:]
+        return bytes(_FFI.buffer(_FFI.cast("char *", address_at(*place)), size))
 
     def write(self, place: list[int], content: bytes) -> None:
         """Put bytes at a place."""

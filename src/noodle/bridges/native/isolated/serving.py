@@ -14,11 +14,11 @@ from typing import Any
 
 from _cffi_backend import FFI
 
+from noodle._callbacks import PendingCall
 from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.functions import adapted
-from noodle._callbacks import PendingCall
 from noodle.bridges.native.isolated.places import PROCESS, address_at
 from noodle.bridges.native.isolated.served_callbacks import (
     KeptCallback,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from noodle.bridges.native.pointers import WorkerPointer
+from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arrays import FieldArray
 from noodle.bridges.native.structure_items import StructureItem
@@ -135,14 +135,15 @@ class StructureInWorker(WorkerPointer):
 
 
 def _place(value: StructureInWorker) -> tuple[int, int]:
-    found: tuple[int, int] = WorkerPointer.place.__get__(value)  # type: ignore[attr-defined]
-    return found
+    address, process = place_of_pointer(value)
+    return address, process
 
 
 def _copy(value: StructureInWorker) -> StructureObject:
     type = value.__noodle_type__
     content = value.__noodle_module__.ask("content", list(_place(value)), type.size)
-    return type.of_content(content)
+    copied: StructureObject = type.of_content(content)
+    return copied
 
 
 def _field(value: StructureInWorker, type: StructureType, name: str) -> Any:

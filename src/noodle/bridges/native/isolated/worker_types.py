@@ -20,7 +20,7 @@ from noodle.bridges.native.isolated.worker_memory import ReadablePointer, Struct
 from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.memory_arguments import pointer_refusal
 from noodle.bridges.native.native_types import NativeType
-from noodle.bridges.native.pointers import AnyPointer, WorkerPointer
+from noodle.bridges.native.pointers import AnyPointer, WorkerPointer, place_of_pointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arguments import StructureByValue
 from noodle.bridges.native.structures import StructureObject, StructureType
@@ -90,7 +90,8 @@ class WorkerTypes(LibraryTypes):
                 received="one of this process",
                 where=str(type),
             )
-        return StructureInWorker(pointer.place, pointer.origin, type, self.module)
+        address, process = place_of_pointer(pointer)
+        return StructureInWorker((address, process), pointer.origin, type, self.module)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""
@@ -186,7 +187,7 @@ class WorkerCallback(DeclaredCallback):
                 where=self.origin,
             )
         if isinstance(value, WorkerPointer):
-            return list(value.place)
+            return place_of_pointer(value)
         converter = self._rule.converter(type(value), compiled=True)
         return converter(value) if converter and value is not None else value
 
@@ -223,7 +224,7 @@ class _Function(CallbackArgument):
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
         if issubclass(python_type, WorkerPointer):
-            return lambda value: list(value.place)
+            return place_of_pointer
         if self.lends(python_type):
             return self._forwarded
         return super().converter(python_type, compiled=compiled)
@@ -246,11 +247,11 @@ class _Value(StructureByValue):
         return self._bytes
 
     def _bytes(self, value: Any) -> bytes:
-        if isinstance(value, StructureInWorker) and isinstance(value, self._type):
-            address = WorkerPointer.place.__get__(value)  # type: ignore[attr-defined]
-            found: bytes = value.__noodle_module__.ask("content", list(address), self._type.size)
+        if isinstance(value, StructureInWorker) and self._type.holds(value):
+            address = place_of_pointer(value)
+            found: bytes = value.__noodle_module__.ask("content", address, self._type.size)
             return found
-        if not isinstance(value, self._type):
+        if not self._type.holds(value):
             raise TypeError
         return self._type.content(value)
 
@@ -282,7 +283,7 @@ class _Leading:
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
         if issubclass(python_type, WorkerPointer):
-            return lambda value: list(WorkerPointer.place.__get__(value))  # type: ignore[attr-defined]
+            return place_of_pointer
         return self._rules.converter(python_type, compiled=compiled)
 
     def shares(self, python_type: type) -> bool:
@@ -296,4 +297,3 @@ class _Leading:
     def note(self, python_type: type) -> str | None:
         """Return None; see ``Argument``."""
         return None
-
