@@ -16,12 +16,173 @@
 
 enum { MOST_ARGUMENTS = 64 };
 
+/* In the static block of thread-local memory an access is one instruction, not a call. */
+#define NOODLE_THREAD __attribute__((tls_model("initial-exec"))) _Thread_local
+
 /* Of this thread: how many PendingCalls it is in, and the error that the innermost will raise. */
-static _Thread_local int pending_calls;
-static _Thread_local PyObject *pending_error;
+static NOODLE_THREAD int pending_calls;
+static NOODLE_THREAD PyObject *pending_error;
 
 /* Whether the last trampoline of this thread has given cffi a result, which C may not take. */
-static _Thread_local int gave_result;
+static NOODLE_THREAD int gave_result;
+
+/* ---- PointerBase --------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *cdata;   /* cffi's address; NULL where the memory is another process's */
+    PyObject *pointee; /* what lies there */
+    PyObject *origin;  /* what gave it */
+    PyObject *weak_references;
+} PointerBase;
+
+/* Numbers are read by cffi's typed pointer; for anything else the method read_at is asked. */
+static PyObject *
+pointer_subscript(PyObject *object, PyObject *index)
+{
+    PointerBase *self = (PointerBase *)object;
+    if (self->cdata != NULL && PyLong_CheckExact(index)) {
+        PyObject *item = PyObject_GetItem(self->cdata, index);
+        if (item != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))
+            return item;
+        PyErr_Clear();
+    }
+    return PyObject_CallMethod(object, "read_at", "O", index);
+}
+
+static void
+pointer_dealloc(PyObject *object)
+{
+    PointerBase *self = (PointerBase *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (self->weak_references != NULL)
+        PyObject_ClearWeakRefs(object);
+    Py_XDECREF(self->cdata);
+    Py_XDECREF(self->pointee);
+    Py_XDECREF(self->origin);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef pointer_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(PointerBase, weak_references), READONLY, NULL},
+    {"cdata", T_OBJECT_EX, offsetof(PointerBase, cdata), 0, "The address, as cffi has it."},
+    {"pointee", T_OBJECT_EX, offsetof(PointerBase, pointee), 0, "What lies there."},
+    {"origin", T_OBJECT_EX, offsetof(PointerBase, origin), 0, "What gave it."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot pointer_slots[] = {
+    {Py_tp_dealloc, pointer_dealloc},
+    {Py_tp_members, pointer_members},
+    {Py_mp_subscript, pointer_subscript},
+    {Py_tp_doc, "The fields of a pointer, and how numbers are read at it."},
+    {0, NULL},
+};
+
+static PyType_Spec pointer_spec = {
+    .name = "noodle._callbacks.PointerBase",
+    .basicsize = sizeof(PointerBase),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = pointer_slots,
+};
+
+static PyTypeObject *pointer_base;
+
+/* ---- PointerMaker -------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyTypeObject *made;
+    PyObject *pointee, *origin;
+} PointerMaker;
+
+static PyTypeObject *maker_type;
+
+static PyObject *
+make_pointer(PointerMaker *self, PyObject *address)
+{
+    int known = PyObject_IsTrue(address); /* cffi's null is false */
+    if (known < 0)
+        return NULL;
+    if (!known)
+        Py_RETURN_NONE;
+    PointerBase *made = (PointerBase *)self->made->tp_alloc(self->made, 0);
+    if (made == NULL)
+        return NULL;
+    made->cdata = Py_NewRef(address);
+    made->pointee = Py_NewRef(self->pointee);
+    made->origin = Py_NewRef(self->origin);
+    return (PyObject *)made;
+}
+
+static PyObject *
+maker_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    if (names != NULL || PyVectorcall_NARGS(nargsf) != 1) {
+        PyErr_SetString(PyExc_TypeError, "expected one address");
+        return NULL;
+    }
+    return make_pointer((PointerMaker *)object, args[0]);
+}
+
+static PyObject *
+maker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *made, *pointee, *origin;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "PointerMaker takes no keywords");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "O!OO", &PyType_Type, &made, &pointee, &origin))
+        return NULL;
+    if (!PyType_IsSubtype((PyTypeObject *)made, pointer_base)) {
+        PyErr_SetString(PyExc_TypeError, "expected a class of pointers");
+        return NULL;
+    }
+    PointerMaker *self = (PointerMaker *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->vectorcall = maker_vectorcall;
+    self->made = (PyTypeObject *)Py_NewRef(made);
+    self->pointee = Py_NewRef(pointee);
+    self->origin = Py_NewRef(origin);
+    return (PyObject *)self;
+}
+
+static void
+maker_dealloc(PyObject *object)
+{
+    PointerMaker *self = (PointerMaker *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(self->made);
+    Py_XDECREF(self->pointee);
+    Py_XDECREF(self->origin);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef maker_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PointerMaker, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot maker_slots[] = {
+    {Py_tp_new, maker_new},
+    {Py_tp_dealloc, maker_dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, maker_members},
+    {Py_tp_doc, "Makes pointers of one kind from addresses, and None from null."},
+    {0, NULL},
+};
+
+static PyType_Spec maker_spec = {
+    .name = "noodle._callbacks.PointerMaker",
+    .basicsize = sizeof(PointerMaker),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = maker_slots,
+};
 
 /* ---- Trampoline ---------------------------------------------------------------------------- */
 
@@ -35,14 +196,22 @@ typedef struct {
     PyObject *told;       /* what tells of an error where no call is pending */
 } Trampoline;
 
+static PyObject *
+convert(PyObject *converter, PyObject *value)
+{
+    if (converter == Py_None)
+        return Py_NewRef(value);
+    if (Py_TYPE(converter) == maker_type)
+        return make_pointer((PointerMaker *)converter, value);
+    return PyObject_CallOneArg(converter, value);
+}
+
 static int
 convert_arguments(PyObject *converters, PyObject *const *args, PyObject **converted,
                   Py_ssize_t count)
 {
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *converter = PyTuple_GET_ITEM(converters, i);
-        converted[i] = converter == Py_None ? Py_NewRef(args[i])
-                                            : PyObject_CallOneArg(converter, args[i]);
+        converted[i] = convert(PyTuple_GET_ITEM(converters, i), args[i]);
         if (converted[i] == NULL) {
             while (i-- > 0)
                 Py_DECREF(converted[i]);
@@ -307,157 +476,6 @@ static PyType_Spec pending_spec = {
     .slots = pending_slots,
 };
 
-/* ---- PointerBase --------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *cdata;   /* cffi's address; NULL where the memory is another process's */
-    PyObject *pointee; /* what lies there */
-    PyObject *origin;  /* what gave it */
-    PyObject *weak_references;
-} PointerBase;
-
-/* Numbers are read by cffi's typed pointer; for anything else the method read_at is asked. */
-static PyObject *
-pointer_subscript(PyObject *object, PyObject *index)
-{
-    PointerBase *self = (PointerBase *)object;
-    if (self->cdata != NULL && PyLong_CheckExact(index)) {
-        PyObject *item = PyObject_GetItem(self->cdata, index);
-        if (item != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))
-            return item;
-        PyErr_Clear();
-    }
-    return PyObject_CallMethod(object, "read_at", "O", index);
-}
-
-static void
-pointer_dealloc(PyObject *object)
-{
-    PointerBase *self = (PointerBase *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    if (self->weak_references != NULL)
-        PyObject_ClearWeakRefs(object);
-    Py_XDECREF(self->cdata);
-    Py_XDECREF(self->pointee);
-    Py_XDECREF(self->origin);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyMemberDef pointer_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(PointerBase, weak_references), READONLY, NULL},
-    {"cdata", T_OBJECT_EX, offsetof(PointerBase, cdata), 0, "The address, as cffi has it."},
-    {"pointee", T_OBJECT_EX, offsetof(PointerBase, pointee), 0, "What lies there."},
-    {"origin", T_OBJECT_EX, offsetof(PointerBase, origin), 0, "What gave it."},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot pointer_slots[] = {
-    {Py_tp_dealloc, pointer_dealloc},
-    {Py_tp_members, pointer_members},
-    {Py_mp_subscript, pointer_subscript},
-    {Py_tp_doc, "The fields of a pointer, and how numbers are read at it."},
-    {0, NULL},
-};
-
-static PyType_Spec pointer_spec = {
-    .name = "noodle._callbacks.PointerBase",
-    .basicsize = sizeof(PointerBase),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .slots = pointer_slots,
-};
-
-static PyTypeObject *pointer_base;
-
-/* ---- PointerMaker -------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyTypeObject *made;
-    PyObject *pointee, *origin;
-} PointerMaker;
-
-static PyObject *
-maker_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
-{
-    PointerMaker *self = (PointerMaker *)object;
-    if (names != NULL || PyVectorcall_NARGS(nargsf) != 1) {
-        PyErr_SetString(PyExc_TypeError, "expected one address");
-        return NULL;
-    }
-    int known = PyObject_IsTrue(args[0]); /* cffi's null is false */
-    if (known < 0)
-        return NULL;
-    if (!known)
-        Py_RETURN_NONE;
-    PointerBase *made = (PointerBase *)self->made->tp_alloc(self->made, 0);
-    if (made == NULL)
-        return NULL;
-    made->cdata = Py_NewRef(args[0]);
-    made->pointee = Py_NewRef(self->pointee);
-    made->origin = Py_NewRef(self->origin);
-    return (PyObject *)made;
-}
-
-static PyObject *
-maker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    PyObject *made, *pointee, *origin;
-    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
-        PyErr_SetString(PyExc_TypeError, "PointerMaker takes no keywords");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(args, "O!OO", &PyType_Type, &made, &pointee, &origin))
-        return NULL;
-    if (!PyType_IsSubtype((PyTypeObject *)made, pointer_base)) {
-        PyErr_SetString(PyExc_TypeError, "expected a class of pointers");
-        return NULL;
-    }
-    PointerMaker *self = (PointerMaker *)type->tp_alloc(type, 0);
-    if (self == NULL)
-        return NULL;
-    self->vectorcall = maker_vectorcall;
-    self->made = (PyTypeObject *)Py_NewRef(made);
-    self->pointee = Py_NewRef(pointee);
-    self->origin = Py_NewRef(origin);
-    return (PyObject *)self;
-}
-
-static void
-maker_dealloc(PyObject *object)
-{
-    PointerMaker *self = (PointerMaker *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    Py_XDECREF(self->made);
-    Py_XDECREF(self->pointee);
-    Py_XDECREF(self->origin);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyMemberDef maker_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PointerMaker, vectorcall), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot maker_slots[] = {
-    {Py_tp_new, maker_new},
-    {Py_tp_dealloc, maker_dealloc},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, maker_members},
-    {Py_tp_doc, "Makes pointers of one kind from addresses, and None from null."},
-    {0, NULL},
-};
-
-static PyType_Spec maker_spec = {
-    .name = "noodle._callbacks.PointerMaker",
-    .basicsize = sizeof(PointerMaker),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
-    .slots = maker_slots,
-};
-
 /* ---- module -------------------------------------------------------------------------------- */
 
 static int
@@ -478,8 +496,11 @@ module_exec(PyObject *module)
     }
     if (PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0
         || add_type(module, &trampoline_spec, "Trampoline") < 0
-        || add_type(module, &pending_spec, "PendingCall") < 0
-        || add_type(module, &maker_spec, "PointerMaker") < 0)
+        || add_type(module, &pending_spec, "PendingCall") < 0)
+        return -1;
+    maker_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &maker_spec, NULL);
+    if (maker_type == NULL
+        || PyModule_AddObjectRef(module, "PointerMaker", (PyObject *)maker_type) < 0)
         return -1;
     pointer_base = (PyTypeObject *)PyType_FromModuleAndSpec(module, &pointer_spec, NULL);
     if (pointer_base == NULL)
