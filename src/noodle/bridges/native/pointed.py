@@ -9,7 +9,7 @@ from _cffi_backend import FFI
 from noodle.bridges.native.native_types import C_NUMBERS
 from noodle.bridges.native.pointers import Pointer
 from noodle.bridges.native.results import content_of, text_of
-from noodle.errors import UsageError
+from noodle.errors import ArgumentTypeError, UsageError
 
 __all__ = ["TextsPointer", "read_items"]
 
@@ -75,7 +75,7 @@ def _items_of(pointer: Pointer) -> Any:
     if pointee.startswith("ptr<"):
         return _Pointers(pointer, pointee[4:-1])
     name = pointee.partition(" ")[2]
-    raise UsageError(
+    raise ArgumentTypeError(
         f"what lies at {pointer!r} cannot be read by index",
         expected="a pointer to numbers, texts or pointers",
         received=f"one to {pointee}",
