@@ -8,6 +8,7 @@ figures of each timing; or ``absent`` or ``wrong`` with the reason.
 
 from __future__ import annotations
 
+import operator
 import os
 import statistics
 import sys
@@ -15,15 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from struct import Struct
 from typing import Any
 
 import processors
+from native_sides import open_ctypes, open_noodle_c, open_noodle_isolated_c, open_pipe_to_ctypes
 from python_sides import open_appose, open_execnet, open_noodle_isolated, open_rpyc
-from sides import AbsentError, Side, WrongError, side_of_noodle
+from sides import AbsentError, Side, WrongError, side_behind_pipe, side_of_noodle
 
 SCALARS = Path(__file__).with_name("scalars.cjs")
 
@@ -73,16 +74,7 @@ def in_a_bare_engine() -> str:
 
 
 def open_pipe() -> Side:
-    here, there = Pipe()
-    process = Process(target=serve, args=(there,), daemon=True)
-    process.start()
-
-    def add(a: float, b: float) -> Any:
-        here.send((a, b))
-        return here.recv()
-
-    assert process.pid is not None
-    return Side(add, process.pid)
+    return side_behind_pipe(operator.add)
 
 
 def open_bare_pipe() -> Side:
@@ -108,15 +100,12 @@ def open_bare_pipe() -> Side:
 PAIR, SINGLE = Struct("dd"), Struct("d")
 
 
-def serve(connection: Connection) -> None:
-    while True:
-        a, b = connection.recv()
-        connection.send(a + b)
-
-
 OPENERS = {
     "noodle": open_noodle,
     "noodle, isolated Python": open_noodle_isolated,
+    "noodle, isolated C": open_noodle_isolated_c,
+    "noodle, C in this process": open_noodle_c,
+    "ctypes": open_ctypes,
     "rpyc": open_rpyc,
     "execnet": open_execnet,
     "Appose": open_appose,
@@ -124,10 +113,11 @@ OPENERS = {
     "mini-racer": open_mini_racer,
     "PythonMonkey": open_pythonmonkey,
     "multiprocessing.Pipe": open_pipe,
+    "multiprocessing.Pipe, ctypes": open_pipe_to_ctypes,
     "os.pipe": open_bare_pipe,
 }
 
-IN_PROCESS = ("mini-racer", "PythonMonkey")
+IN_PROCESS = ("mini-racer", "PythonMonkey", "noodle, C in this process", "ctypes")
 
 
 def main(descriptor: str, library: str, place: str) -> None:

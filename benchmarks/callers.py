@@ -23,6 +23,9 @@ PROGRAM = Path(__file__).with_name("caller_program.py")
 CALLS = {
     "noodle": 4000,
     "noodle, isolated Python": 4000,
+    "noodle, isolated C": 4000,
+    "noodle, C in this process": 4000,
+    "ctypes": 4000,
     "rpyc": 100,
     "execnet": 100,
     "Appose": 10,
@@ -30,6 +33,7 @@ CALLS = {
     "mini-racer": 100,
     "PythonMonkey": 4000,
     "multiprocessing.Pipe": 1000,
+    "multiprocessing.Pipe, ctypes": 1000,
     "os.pipe": 1000,
 }
 """By library, the calls of one timing; chosen so that each takes some 10 ms."""
@@ -68,7 +72,7 @@ class AbsentError(BenchmarkError):
 
 
 class Caller:
-    """An interpreter that calls ``add`` of scalars.cjs or scalars.py through one library.
+    """An interpreter that calls ``add`` of scalars.cjs, scalars.py or scalars.c by one library.
 
     Args:
         library: One of ``CALLS``.

@@ -34,8 +34,8 @@ class Comparison:
         ours: Our name among the libraries of ``callers.py``.
         peers: What to call each of the others.
         in_process: Those of them that run in this process.
-        against: The peer that ours is judged by.
-        limit: Our share of its time when the call is hot.
+        against: The peer that ours is judged by; empty for none.
+        limit: Our share of its time when the call is hot, or None.
     """
 
     item: str
@@ -44,7 +44,7 @@ class Comparison:
     peers: Mapping[str, str]
     in_process: Sequence[str]
     against: str
-    limit: Budget
+    limit: Budget | None
 
     def elsewhere(self) -> tuple[str, ...]:
         """Return ours and those that call another process."""

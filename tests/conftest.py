@@ -23,6 +23,11 @@ ALLOWED_SKIPS = {
 }
 """What a skip's reason may begin with although every test must run, and why that is right."""
 
+REPETITIONS = [
+    pytest.param(count, marks=[pytest.mark.repeated, *([pytest.mark.slow] if count > 1 else [])])
+    for count in range(1, 51)
+]
+
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
 hypothesis.settings.register_profile(
     "thorough", parent=hypothesis.settings.get_profile("default"), max_examples=2_000
@@ -65,6 +70,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_forbidden_skip(report)
     return report
+
+
+@pytest.fixture(params=REPETITIONS)
+def repetition(request: pytest.FixtureRequest) -> int:
+    """For tests of faults: every test once, and in the slow tests 50 times in a row."""
+    return int(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -30,10 +30,15 @@ BUDGETED = {
     "headers",
     "idle",
     "leaks",
+    "map",
 }
 MAY_BE_NONE = {"modules", "bytes", "objects"}
 """Units of what is counted; times and memory are never 0."""
 PARTS = ("median", "min", "max", "repeats")
+
+
+pytestmark = pytest.mark.timeout(600)
+"""Seconds: every benchmark runs once, each library in an interpreter of its own."""
 
 
 def run_benchmarks(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

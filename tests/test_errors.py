@@ -68,12 +68,14 @@ BUILTINS = {
         "ArityError",
         "CallbackResultError",
         "NoMatchingSignatureError",
+        "ShapeError",
     },
     ValueError: {
         "AmbiguousTargetError",
         "InputLimitError",
         "PrototypeError",
         "SettingsError",
+        "ShapeError",
         "TargetError",
     },
 }

@@ -77,7 +77,23 @@ def test_the_tours_data_is_what_its_program_makes(
     assert kept == (examples / "data" / "levels.csv").read_text()
 
 
-@pytest.mark.parametrize("program", ["tour.noodle", "make_levels.noodle", "chart.noodle"])
+def test_the_spelling_example_finds_the_words_that_were_meant(
+    noodle_command: list[str], examples: Path, tmp_path: Path
+) -> None:
+    printed = run(noodle_command, examples / "spelling.noodle", tmp_path)
+    assert [
+        "31 different words",
+        "tiede: tide?",
+        "harbor: harbour?",
+        "watr: water?",
+        "mooon: moon?",
+        "togehter: together?",
+    ] == printed.splitlines()
+
+
+@pytest.mark.parametrize(
+    "program", ["tour.noodle", "make_levels.noodle", "chart.noodle", "spelling.noodle"]
+)
 def test_an_example_has_no_errors_and_can_be_explained(
     noodle_command: list[str], examples: Path, program: str
 ) -> None:

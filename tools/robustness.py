@@ -26,13 +26,26 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "--timeout=600"]
 PARALLEL = ["--numprocesses=2"]
 """Where nothing depends on being alone on the machine."""
 
-FAULTS = ["tests/workers/test_faults.py", "tests/workers/test_fault_processes.py"]
-FAULTS += ["tests/workers/test_fault_async.py"]
+WAITING = ["--numprocesses=3", "--dist=load"]
+"""Where tests wait more than they compute."""
+
+NODE_FAULTS = [f"tests/workers/test_fault{part}.py" for part in ("s", "_processes", "_async")]
+PYTHON_FAULTS = [
+    f"tests/workers/{name}.py"
+    for name in (
+        "test_python_worker_faults",
+        "test_python_worker_cancellation",
+        "test_across",
+        "environments/test_shared_environments",
+    )
+]
+NATIVE_FAULTS = ["tests/bridges/native/test_isolated.py"]
 CORE = "tests/native_core"
 ALONE = "parked_round_trip"
 """Part of the names of tests that time something."""
 
-REPEATED = "thread or fork or deadline or crash"
+OF_TIMING = "thread or fork or deadline or crash"
+ONCE = "not slow and not repeated"
 WITHOUT_WORKERS = [
     f"--ignore={path}" for path in (CORE, "tests/workers", "tests/bridges/javascript", "tests/cli")
 ]
@@ -96,22 +109,35 @@ CHECKS = [
         2,
     ),
     Check(
-        "faults",
-        "every fault of a worker 50 times, from exit to a stopped process",
-        [*PYTEST, *PARALLEL, "--dist=load", *FAULTS, "-m", ""],
-        25,
+        "faults of Node.js workers",
+        "every fault 50 times, from exit to a stopped process",
+        [*PYTEST, *PARALLEL, "--dist=load", *NODE_FAULTS, "-m", "repeated"],
+        60,
+    ),
+    Check(
+        "faults of Python workers",
+        "every fault 50 times, the versions of Python in turn; calls that are given up, chains "
+        "through both runtimes and environments that two processes build likewise",
+        [*PYTEST, *WAITING, *PYTHON_FAULTS, "-m", "repeated"],
+        55,
+    ),
+    Check(
+        "faults of native workers",
+        "every fault of a C library in a worker 50 times",
+        [*PYTEST, *WAITING, *NATIVE_FAULTS, "-m", "repeated"],
+        30,
     ),
     Check(
         "soak",
         "every other test marked `slow`: builds without a compiler, hundreds of loads and "
         "restarts, a gigabyte both ways",
-        [*PYTEST, "-m", "slow", f"--ignore={CORE}", *(f"--ignore={path}" for path in FAULTS)],
+        [*PYTEST, "-m", "slow and not repeated", f"--ignore={CORE}"],
         12,
     ),
     Check(
         "repetition",
         "50 runs of the tests of threads, forks, deadlines and crashes that start no worker",
-        [*PYTEST, *PARALLEL, "--repeat=50", "-k", REPEATED, *WITHOUT_WORKERS],
+        [*PYTEST, *PARALLEL, "--repeat=50", "-k", OF_TIMING, "-m", ONCE, *WITHOUT_WORKERS],
         10,
     ),
     Check(

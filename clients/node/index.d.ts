@@ -269,6 +269,7 @@ export class ArgumentError extends UsageError {}
 export class ArityError extends ArgumentError {}
 export class ArgumentTypeError extends ArgumentError {}
 export class ArgumentRangeError extends ArgumentError {}
+export class ShapeError extends ArgumentError {}
 export class NoMatchingSignatureError extends ArgumentError {}
 export class PlacementError extends UsageError {}
 export class PermissionDeniedError extends UsageError {}
@@ -282,6 +283,10 @@ export class WorkerBlockedError extends UsageError {}
 export class CallDepthError extends UsageError {}
 /** An object of Python was released, or its host has ended. */
 export class ReferenceReleasedError extends UsageError {}
+/** A function that C called returned what its declaration does not have. */
+export class CallbackResultError extends UsageError {}
+/** C called a function that was released. */
+export class CallbackReleasedError extends UsageError {}
 export class LanguageError extends UsageError {}
 export class NoodleSyntaxError extends LanguageError {}
 export class NoodleNameError extends LanguageError {}
@@ -302,6 +307,8 @@ export class RemoteCallError extends ForeignError {
   readonly language: string;
   /** Notes that were added to the exception. */
   readonly notes?: string[];
+  /** The exceptions of a group, or what an `AggregateError` of a worker has collected. */
+  readonly errors?: Error[];
 }
 /** The call did not end before its deadline. */
 export class DeadlineExceededError extends ForeignError {}

@@ -31,7 +31,9 @@ struct noodle_link {
 
 struct noodle_waiter {
     noodle_channel **channels;
-    struct pollfd *polled;                 /* three a channel: its event, the death, the pidfd */
+    struct pollfd *polled;                 /* three a channel: its event, the death, the pidfd; its own */
+    noodle_event wakes;                    /* of threads of this process; -1: not admitted */
+    _Atomic bool woken;
     uint32_t count;
     uint32_t capacity;
     uint32_t next;

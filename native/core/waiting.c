@@ -58,7 +58,35 @@ noodle_waiter_create(noodle_waiter **waiter)
     if (*waiter == NULL)
         return NOODLE_SYSTEM;
     (*waiter)->generation = noodle_process_generation();
+    (*waiter)->wakes = (noodle_event){-1, -1};
     return NOODLE_OK;
+}
+
+noodle_status
+noodle_waiter_admit_wakes(noodle_waiter *waiter)
+{
+    return waiter->wakes.wait_fd >= 0 ? NOODLE_OK : noodle_event_create(true, &waiter->wakes);
+}
+
+void
+noodle_waiter_wake(noodle_waiter *waiter)
+{
+    if (!atomic_exchange(&waiter->woken, true))
+        noodle_event_wake(&waiter->wakes);
+}
+
+bool
+noodle_waiter_woken(noodle_waiter *waiter)
+{
+    return atomic_load_explicit(&waiter->woken, memory_order_relaxed)
+           && atomic_exchange(&waiter->woken, false);
+}
+
+void
+noodle_waiter_end_wakes(noodle_waiter *waiter)
+{
+    noodle_event_close(&waiter->wakes);
+    atomic_store(&waiter->woken, false);
 }
 
 void
@@ -66,6 +94,7 @@ noodle_waiter_destroy(noodle_waiter *waiter)
 {
     for (uint32_t i = 0; i < waiter->count; i++)
         waiter->channels[i]->waiter = NULL;
+    noodle_waiter_end_wakes(waiter);
     free(waiter->channels);
     free(waiter->polled);
     free(waiter);
@@ -81,7 +110,7 @@ grow(noodle_waiter *waiter)
     if (channels == NULL)
         return NOODLE_SYSTEM;
     waiter->channels = channels;
-    polled = realloc(waiter->polled, capacity * POLLED * sizeof *waiter->polled);
+    polled = realloc(waiter->polled, (capacity * POLLED + 1) * sizeof *waiter->polled);
     if (polled == NULL)
         return NOODLE_SYSTEM;
     waiter->polled = polled;
@@ -99,6 +128,8 @@ list_descriptors(noodle_waiter *waiter)
         polled[1] = (struct pollfd){.fd = channel->link->death, .events = POLLIN};
         polled[2] = (struct pollfd){.fd = channel->link->pidfd, .events = POLLIN};
     }
+    waiter->polled[waiter->count * POLLED] =
+        (struct pollfd){.fd = waiter->wakes.wait_fd, .events = POLLIN};
 }
 
 noodle_status
@@ -143,7 +174,7 @@ any_ready(const noodle_waiter *waiter)
     for (uint32_t i = 0; i < waiter->count; i++)
         if (noodle_channel_ready(waiter->channels[i]))
             return true;
-    return false;
+    return atomic_load_explicit(&waiter->woken, memory_order_acquire);
 }
 
 static bool
@@ -270,6 +301,8 @@ note_wake(noodle_waiter *waiter)
         if (polled[2].revents != 0)
             noodle_link_mark_dead(channel->link);
     }
+    if (waiter->polled[waiter->count * POLLED].revents != 0)
+        noodle_event_drain(&waiter->wakes);
 }
 
 static bool
@@ -289,7 +322,7 @@ sleep_once(noodle_waiter *waiter, uint64_t until_ns)
     int count;
     if (any_space_wanted(waiter))
         soon = noodle_earlier(until_ns, noodle_now() + NOODLE_SPACE_SLICE_NS);
-    count = noodle_poll_until(waiter->polled, waiter->count * POLLED, soon);
+    count = noodle_poll_until(waiter->polled, waiter->count * POLLED + 1, soon);
     show_state(waiter, NOODLE_RUNNING);
     if (count < 0 && errno != EINTR)
         return NOODLE_SYSTEM;

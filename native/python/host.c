@@ -18,6 +18,7 @@ static const char *const policy_names[POLICY_COUNT] = {
     [POLICY_DESCRIBE] = "describe",
     [POLICY_UNREADABLE] = "unreadable",
     [POLICY_SETTLE] = "settle",
+    [POLICY_SETTLE_LATER] = "settle_later",
     [POLICY_CANCEL] = "cancel",
     [POLICY_UNCAUGHT] = "uncaught",
     [POLICY_REFERENCE_TYPES] = "reference_types",
@@ -98,7 +99,8 @@ module_exec(PyObject *module)
         || host_links_init(module) < 0 || host_exports_init(module) < 0
         || host_references_init(module) < 0 || host_functions_init(module) < 0
         || host_batches_init(module) < 0 || host_processes_init(module) < 0
-        || host_loops_init(module) < 0)
+        || host_loops_init(module) < 0 || host_awaited_init(module) < 0
+        || host_later_init(module) < 0)
         return -1;
     if (PyModule_AddIntConstant(module, "PROTOCOL_VERSION", NOODLE_PROTOCOL_VERSION) < 0
         || PyModule_AddIntConstant(module, "WIRE_VERSION", WIRE_VERSION) < 0

@@ -99,11 +99,12 @@ host_note_callback(Link *link, PyObject *callable, PyObject *request)
     PyErr_Restore(type, value, traceback);
 }
 
-/* What a request calls, a new reference; NULL if it is no call.  The exception that is set stays. */
-static PyObject *
-called(Link *link, PyObject *request)
+COLD PyObject *
+host_called_unexpectedly(Link *link, PyObject *request, uint64_t chain)
 {
     PyObject *type, *value, *traceback, *callable = NULL;
+    if (chain < OWN_CHAINS)
+        return NULL;
     PyErr_Fetch(&type, &value, &traceback);
     if (PyList_Check(request) && PyList_GET_SIZE(request) >= 2
         && PyLong_AsLong(PyList_GET_ITEM(request, 0)) == NOODLE_OP_CALL)
@@ -117,7 +118,7 @@ called(Link *link, PyObject *request)
 COLD void
 host_note_unexpected(Link *link, PyObject *request, uint64_t chain)
 {
-    PyObject *const callable = chain < OWN_CHAINS ? NULL : called(link, request);
+    PyObject *const callable = host_called_unexpectedly(link, request, chain);
     if (callable != NULL)
         host_note_callback(link, callable, request);
     Py_XDECREF(callable);

@@ -215,13 +215,20 @@ function_reference(PyObject *object, PyObject *Py_UNUSED(ignored))
     return (PyObject *)resolve(self, index);
 }
 
+Reference *
+host_function_known(PyObject *function)
+{
+    RemoteFunction *const self = (RemoteFunction *)function;
+    const Py_ssize_t index = self->count == 1 ? 0 : least_busy(self);
+    Reference *const reference = self->references[index];
+    return is_usable(reference) ? (Reference *)Py_NewRef((PyObject *)reference) : NULL;
+}
+
 static PyObject *
 function_known(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
-    RemoteFunction *const self = (RemoteFunction *)object;
-    const Py_ssize_t index = self->count == 1 ? 0 : least_busy(self);
-    PyObject *const reference = (PyObject *)self->references[index];
-    return Py_NewRef(is_usable(self->references[index]) ? reference : Py_None);
+    PyObject *known = (PyObject *)host_function_known(object);
+    return known != NULL ? known : Py_NewRef(Py_None);
 }
 
 static PyMethodDef function_methods[] = {

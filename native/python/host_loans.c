@@ -3,6 +3,10 @@
 
 #include <unistd.h>
 
+/* Chosen: so often, over 50 ms, a worker without memory is asked to look for some. */
+#define COLLECTIONS 10
+#define COLLECTION_PAUSE_US 5000
+
 static PyTypeObject *loan_type;
 
 /* -------------------------------------------------------------------------------------- Loans
@@ -53,6 +57,34 @@ host_loan_check(Link *link, uint64_t bytes)
         return 0;
     link->lacks_memory = true;
     return host_raise(POLICY_REFUSED, "OOsi", link, Py_None, "QUOTA", 0);
+}
+
+COLD bool
+host_loan_recover(Link *link, PyObject *name)
+{
+    const uint64_t before = link->lent_bytes;
+    PyObject *type, *value, *traceback;
+    host_pace pace = {0};
+    bool asked = true;
+    PyErr_Fetch(&type, &value, &traceback);
+    for (int i = 0; i < COLLECTIONS && asked && link->lent_bytes >= before; i++) {
+        PyObject *done = host_call_worker(link, NOODLE_OP_COLLECT, 0, name, NULL, 0, NULL, &pace);
+        asked = done != NULL;
+        Py_XDECREF(done);
+        /* The loans come back with the next turns of its loop, on whatever channel. */
+        Py_BEGIN_ALLOW_THREADS
+        usleep(COLLECTION_PAUSE_US);
+        Py_END_ALLOW_THREADS
+    }
+    if (!asked && !PyErr_ExceptionMatches(PyExc_Exception)) {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+        return false;
+    }
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return link->lent_bytes < before;
 }
 
 static bool

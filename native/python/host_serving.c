@@ -8,19 +8,6 @@
 
 /* ------------------------------------------------------------------------------------ Answers */
 
-static PyObject *
-take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback != NULL)
-        PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 static int
 send_value(host_thread *thread, host_lane *lane, const noodle_record *request, uint16_t kind,
            PyObject *value)
@@ -129,11 +116,10 @@ host_is_awaitable(PyObject *result)
            && !PyObject_TypeCheck(result, host_reference_type);
 }
 
+/* Awaits a result, which is stolen, on this thread. */
 static PyObject *
-settled(Link *link, const noodle_record *record, PyObject *result)
+settle(Link *link, const noodle_record *record, PyObject *result)
 {
-    if (result == NULL || !host_is_awaitable(result))
-        return result;
     return PyObject_CallFunction(host_policy[POLICY_SETTLE], "OKN", (PyObject *)link,
                                  (unsigned long long)record->call_id, result);
 }
@@ -164,11 +150,27 @@ host_perform(Link *link, PyObject *request)
     return result;
 }
 
+/* What is awaited elsewhere keeps nobody here: `*later` says so, and the result is nothing to answer with. */
 static PyObject *
-perform_record(Link *link, const noodle_record *record, const unsigned char *payload)
+settled_later(host_lane *lane, const noodle_record *record, PyObject *request, PyObject *awaitable,
+              const host_chain_scope *scope, bool *later)
 {
+    *later = host_answer_later(lane, record, request, awaitable, scope->chain) == 0;
+    Py_DECREF(awaitable);
+    return *later ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *
+perform_record(host_lane *lane, const noodle_record *record, const unsigned char *payload,
+               const host_chain_scope *scope, bool *later)
+{
+    Link *const link = lane->link;
     PyObject *request = host_read(link, record->flags, payload, record->length);
-    PyObject *result = request != NULL ? settled(link, record, host_perform(link, request)) : NULL;
+    PyObject *result = request != NULL ? host_perform(link, request) : NULL;
+    if (result != NULL && host_is_awaitable(result))
+        result = lane->owner->serves == link
+                     ? settled_later(lane, record, request, result, scope, later)
+                     : settle(link, record, result);
     if (UNLIKELY(result == NULL) && request != NULL)
         host_note_unexpected(link, request, record->chain_id);
     Py_XDECREF(request);
@@ -220,6 +222,8 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     host_chain_scope scope;
     const bool took_calls = host_prefer_lane(lane);
     PyObject *result = NULL;
+    bool later = false;
+    int status = 0;
     host_serving_begin(&serving, link, record);
     thread->chain = record->chain_id;
     if (record->deadline_ns != 0)
@@ -228,14 +232,15 @@ serve_callback(host_thread *thread, host_lane *lane, const noodle_record *record
     lane->open++;
     if (thread->depth > HOST_DEPTH_MAX) {
         host_raise(POLICY_TOO_DEEP, "OOI", link, Py_None, thread->depth);
-    } else if (host_chain_enter(&scope, record->chain_id, true) == 0) {
-        result = perform_record(link, record, payload);
-        host_chain_leave(&scope, true);
+    } else if (host_chain_enter(&scope, record->chain_id, thread->serves != link) == 0) {
+        result = perform_record(lane, record, payload, &scope, &later);
+        host_chain_leave(&scope, !later);
     }
     /* The callback may have run an event loop of its own: the waiter is this wait's again. */
     if (UNLIKELY(thread->parked))
         host_loop_unpark(thread);
-    const int status = host_answer(thread, lane, record, result);
+    if (!later)
+        status = host_answer(thread, lane, record, result);
     Py_XDECREF(result);
     lane->open--;
     lane->takes_calls = took_calls;

@@ -69,6 +69,8 @@ host_reap_threads(void)
     thread = atomic_exchange(&ended, NULL);
     while (thread != NULL) {
         host_thread *const next = thread->next_ended;
+        if (thread->serves != NULL)
+            thread->serves->server = NULL;
         while (thread->lanes != NULL)
             host_lane_drop(thread->lanes);
         noodle_waiter_destroy(thread->waiter);
@@ -150,10 +152,10 @@ grant_turn(Link *link)
     PyThread_release_lock(turn->lock);
 }
 
-void
-host_lane_drop(host_lane *lane)
+/* Takes a lane from its thread and its link, which still counts it. */
+static void
+leave(host_lane *lane)
 {
-    Link *const link = lane->link;
     if (lane->loop_channel != NULL) {
         lane->owner->loop_lanes--;
         host_loop_forget(lane->loop_channel);
@@ -162,17 +164,39 @@ host_lane_drop(host_lane *lane)
     }
     leave_thread(lane);
     leave_link(lane);
-    if (lane->retired_count > 0 && !link_is_dead(link)) {
-        lane->next_of_link = link->orphans;
-        link->orphans = lane;
-        return;
-    }
+}
+
+static void
+close_lane(host_lane *lane)
+{
+    Link *const link = lane->link;
     noodle_link_close(lane->core);
     free(lane->retired);
     free(lane);
     grant_turn(link);
     host_link_settle_end(link);
     Py_DECREF(link);
+}
+
+void
+host_lane_give_back(host_lane *lane)
+{
+    leave(lane);
+    close_lane(lane);
+}
+
+void
+host_lane_drop(host_lane *lane)
+{
+    Link *const link = lane->link;
+    leave(lane);
+    const bool awaits_answer = lane->retired_count > 0 || (lane->unsettled > 0 && link->turns == NULL);
+    if (!awaits_answer || link_is_dead(link)) {
+        close_lane(lane);
+        return;
+    }
+    lane->next_of_link = link->orphans;
+    link->orphans = lane;
 }
 
 int

@@ -139,11 +139,16 @@ encode_notes(wire_python_encoder *to, PyObject *notes)
     wire_leave(to->writer);
 }
 
-/* Return the exceptions of a group as a tuple, a new reference; NULL for what has none. */
+/* Return the exceptions of a group, or what an error of another language has collected, as a tuple, a new
+ * reference; NULL for what has none. */
 static PyObject *
 inner_errors(wire_python_encoder *to, PyObject *exception)
 {
     PyObject *inner = PyObject_GetAttrString(exception, "exceptions");
+    if (inner == NULL) {
+        PyErr_Clear();
+        inner = PyObject_GetAttrString(exception, "errors");
+    }
     bool fits = inner != NULL && PyTuple_Check(inner) && TUPLE_SIZE(inner) > 0 &&
                 to->errors + TUPLE_SIZE(inner) <= ERRORS_MAX;
 

@@ -22,6 +22,7 @@
 #ifndef NOODLE_WORKER_H
 #define NOODLE_WORKER_H
 
+#include "exceptions.h"
 #include "wire_python.h"
 
 #include <pthread.h>
@@ -50,6 +51,7 @@
 enum worker_function {
     WORKER_SERVE,          /* (operation, object, *arguments) -> result: whatever is no plain call */
     WORKER_DESCRIBE,       /* (exception, is a cause further down) -> the six fields of an ERROR */
+    WORKER_NOTE_CALL,      /* (exception, what was called and raised it): for the frames of the former */
     WORKER_MAKE_ERROR,     /* (fields) -> an exception that says the same */
     WORKER_MAKE_ARRAY,     /* (address, bytes, lease, dtype, item size, unit, units, shape, strides,
                             * offset, read only) -> array; without a lease the memory is copied */
@@ -209,8 +211,6 @@ void worker_reading_end(void);
 bool worker_errands_before(uint64_t count);
 
 void worker_answer_value(const worker_call *call, PyObject *value);
-/* Takes the exception that is set, with its traceback. */
-PyObject *worker_take_exception(void);
 /* Answers with the exception that is set. */
 void worker_answer_error(const worker_call *call);
 /* Puts a call aside until its coroutine has ended.  Returns false with an exception. */
@@ -261,8 +261,8 @@ void worker_send(worker_lane *lane, noodle_record *record, const void *payload, 
 /* Sends what had no space.  Returns whether something is still left. */
 bool worker_flush(void);
 /* Tells the host what was let go: objects of its own and loans.  `caller` is the lane of a call that ends
- * now, or NULL.  Returns whether that has to wait. */
-bool worker_flush_releases(worker_lane *caller);
+ * now, or NULL; `waits` says that its answer comes next.  Returns whether that has to wait. */
+bool worker_flush_releases(worker_lane *caller, bool waits);
 bool worker_has_releases(void);
 void worker_release(uint64_t id, uint32_t sent);
 void worker_return_loans(uint64_t segment, uint64_t times);

@@ -74,19 +74,6 @@ write_plain_error(wire_writer *writer, const char *message)
     wire_leave_extension(writer, start);
 }
 
-PyObject *
-worker_take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (value != NULL && traceback != NULL)
-        PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 static void
 answer_exception(const worker_call *call, PyObject *exception)
 {
@@ -104,7 +91,7 @@ answer_exception(const worker_call *call, PyObject *exception)
 COLD void
 worker_answer_error(const worker_call *call)
 {
-    PyObject *const exception = worker_take_exception();
+    PyObject *const exception = take_exception();
     answer_exception(call, exception);
     Py_XDECREF(exception);
     PyErr_Clear();

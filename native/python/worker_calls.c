@@ -78,29 +78,63 @@ read_tuple(wire_reader *reader, uint32_t count)
 
 /* ----------------------------------------------------------------------------------- Calling */
 
-static PyObject *
-call_with_many(PyObject *callee, wire_reader *reader, uint32_t count)
+/* Notes what was called with the exception that is set: a C function has no frame that would tell. */
+static COLD void
+note_call(PyObject *callee)
 {
-    PyObject *const arguments = read_tuple(reader, count);
-    PyObject *const result = arguments != NULL ? PyObject_Call(callee, arguments, NULL) : NULL;
-    Py_XDECREF(arguments);
+    PyObject *type, *value, *traceback, *done;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    done = PyObject_CallFunctionObjArgs(worker.functions[WORKER_NOTE_CALL], value, callee, NULL);
+    if (done == NULL)
+        PyErr_Clear();
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* The result of a call that was made. */
+static inline PyObject *
+called(PyObject *callee, PyObject *result)
+{
+    if (UNLIKELY(result == NULL))
+        note_call(callee);
     return result;
 }
 
-/* Calls with values that it takes.  This function of the stable ABI builds no tuple where the callee
- * needs none. */
+static PyObject *
+call_with_tuple(PyObject *callee, PyObject *arguments, PyObject *named)
+{
+    if (arguments == NULL)
+        return NULL;
+    PyObject *const result = called(callee, PyObject_Call(callee, arguments, named));
+    Py_DECREF(arguments);
+    return result;
+}
+
+/* Of the stable ABI from 3.12 on, and in every CPython from 3.9 on; NULL in 3.8. */
+extern PyObject *PyObject_Vectorcall(PyObject *callee, PyObject *const *values, size_t count,
+                                     PyObject *names) __attribute__((weak));
+
+/* Where there is no vectorcall: this one builds no tuple where the callee needs none, either. */
+static COLD PyObject *
+call_in_old_python(PyObject *callee, PyObject **values, uint32_t count)
+{
+    if (count == 1)
+        return PyObject_CallFunctionObjArgs(callee, values[0], NULL);
+    if (count == 2)
+        return PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
+    return PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
+}
+
+/* Calls with values that it takes. */
 static inline PyObject *
 call_with_values(PyObject *callee, PyObject **values, uint32_t count)
 {
-    PyObject *result;
-    if (count == 1)
-        result = PyObject_CallFunctionObjArgs(callee, values[0], NULL);
-    else if (count == 2)
-        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], NULL);
-    else
-        result = PyObject_CallFunctionObjArgs(callee, values[0], values[1], values[2], NULL);
+    PyObject *const result = LIKELY(PyObject_Vectorcall != NULL)
+                                 ? PyObject_Vectorcall(callee, values, count, NULL)
+                                 : call_in_old_python(callee, values, count);
     drop_values(values, count);
-    return result;
+    return called(callee, result);
 }
 
 /* Reads the arguments of a call, and calls. */
@@ -111,9 +145,7 @@ call_with(PyObject *callee, payload *from, uint32_t count)
     if (UNLIKELY(count == 0 || count > FEW)) {
         PyObject *const arguments = read_tuple(&from->reader, count);
         end_reading(from);
-        PyObject *const result = arguments != NULL ? PyObject_Call(callee, arguments, NULL) : NULL;
-        Py_XDECREF(arguments);
-        return result;
+        return call_with_tuple(callee, arguments, NULL);
     }
     if (UNLIKELY(!read_values(&from->reader, count, values)))
         return NULL;
@@ -129,9 +161,10 @@ call_named(PyObject *callee, payload *from)
         return NULL;
     arguments = read_tuple(&from->reader, from->left - 1);
     end_reading(from);
-    if (arguments != NULL && PyDict_Check(named))
-        result = PyObject_Call(callee, arguments, named);
-    Py_XDECREF(arguments);
+    if (PyDict_Check(named))
+        result = call_with_tuple(callee, arguments, named);
+    else
+        Py_XDECREF(arguments);
     Py_DECREF(named);
     return result;
 }
@@ -194,7 +227,7 @@ call_row(PyObject *callee, wire_reader *reader, uint32_t arity)
     if (LIKELY(count - 1 < FEW))
         result = read_values(reader, count, values) ? call_with_values(callee, values, count) : NULL;
     else
-        result = call_with_many(callee, reader, count);
+        result = call_with_tuple(callee, read_tuple(reader, count), NULL);
     if (arity == 0)
         wire_ascend(reader);
     return result;
@@ -269,7 +302,7 @@ call_batch(PyObject *callee, payload *from)
     results = call_rows(callee, &from->reader, arity, items);
     end_reading(from);
     if (results != NULL && from->reader.status == WIRE_OK) {
-        failure = PyErr_Occurred() ? worker_take_exception() : NULL;
+        failure = PyErr_Occurred() ? take_exception() : NULL;
         answer = answer_of_batch(results, failure);
         Py_XDECREF(failure);
     }
@@ -427,7 +460,7 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     if (UNLIKELY(call.cancelled))
         forget_interrupt(thread);
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases(lane);
+        worker_flush_releases(lane, !call.cancelled);
     if (LIKELY(result != NULL))
         answer(&call, result);
     else
@@ -437,5 +470,5 @@ worker_serve(worker_thread *thread, worker_lane *lane, const noodle_record *reco
     thread->depth--;
     thread->innermost = call.next;
     if (UNLIKELY(worker_has_releases()))
-        worker_flush_releases(lane);
+        worker_flush_releases(lane, false);
 }

@@ -224,7 +224,7 @@ worker_keep(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
         if (!worker.greeted && worker.core.channels[0].peer_event.wake_fd >= 0)
             greet();
         take_turn();
-        has_to_send = worker_flush_releases(NULL);
+        has_to_send = worker_flush_releases(NULL, false);
         sleep_until_something(worker_obey_releases() || has_to_send);
         if (worker.stopping)
             worker_main_wake();

@@ -319,20 +319,21 @@ are_small(void)
     return bytes <= LEFT_WITH_CALLER;
 }
 
-/* Where releases go when the host has taken everything: a caller that calls without a pause gets them
- * with its next call, and finds its memory free. */
+/* Where releases go when the host has taken everything: a caller that waits reads them on the way to its
+ * answer, and one that calls without a pause gets them with its next call; both find their memory free. */
 static worker_lane *
-lane_for(worker_lane *caller)
+lane_for(worker_lane *caller, bool waits)
 {
     const uint32_t gap =
         caller == NULL ? 0
                        : atomic_load_explicit(&caller->core->peer->gap_ns, memory_order_relaxed);
-    return gap != 0 && gap < caller->pace.spin_ns && are_small() ? caller : &worker.lanes[0];
+    return waits || (gap != 0 && gap < caller->pace.spin_ns && are_small()) ? caller
+                                                                            : &worker.lanes[0];
 }
 
 /* The lane on which a release follows all that was said before it; NULL: there is none now. */
 static worker_lane *
-last_lane(worker_lane *caller)
+last_lane(worker_lane *caller, bool waits)
 {
     worker_lane *only = NULL;
     for (uint32_t i = 0; i < worker.core.channel_count; i++) {
@@ -345,7 +346,7 @@ last_lane(worker_lane *caller)
             return NULL;
         only = lane;
     }
-    return only != NULL ? only : lane_for(caller);
+    return only != NULL ? only : lane_for(caller, waits);
 }
 
 /* Sends the first items of a list as one record: of an object that was sent again after its release, the
@@ -374,11 +375,11 @@ send_releases(worker_lane *lane, release_list *list, bool are_loans)
 }
 
 COLD bool
-worker_flush_releases(worker_lane *caller)
+worker_flush_releases(worker_lane *caller, bool waits)
 {
     if (!worker_has_releases() || worker_is_forked())
         return false;
-    worker_lane *const lane = last_lane(caller);
+    worker_lane *const lane = last_lane(caller, waits);
     if (lane == NULL)
         return true;
     while (objects.count != 0)

@@ -34,9 +34,9 @@ const wire_python_hooks worker_read_hooks = {
 
 /* In the order of enum worker_function. */
 static const char *const function_names[WORKER_FUNCTIONS] = {
-    "serve",        "describe",   "make_error", "make_array", "proxy_types",
-    "start_lane",   "start_helper", "await_result", "cancel",  "settle",
-    "current",      "cancelled",  "overdue",   "end_fork",   "coroutine",  "function_types",
+    "serve",      "describe",     "note_call",    "make_error", "make_array",     "proxy_types",
+    "start_lane", "start_helper", "await_result", "cancel",     "settle",         "current",
+    "cancelled",  "overdue",      "end_fork",     "coroutine",  "function_types",
 };
 
 /* ------------------------------------------------------------------------------------ Failing */

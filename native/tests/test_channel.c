@@ -723,6 +723,47 @@ CASE(a_waiter_serves_all_its_channels_in_turn)
 }
 
 static void *
+wake_its_waiter(void *argument)
+{
+    noodle_waiter_wake(((pair *)argument)->waiter);
+    return NULL;
+}
+
+CASE(another_thread_ends_a_wait_though_nothing_is_ready)
+{
+    pair pair = pair_here(RING, true);
+    pthread_t thread;
+    EQUAL(NOODLE_OK, noodle_waiter_admit_wakes(pair.waiter));
+    EQUAL(NOODLE_OK, noodle_waiter_admit_wakes(pair.waiter));
+    CHECK(!noodle_waiter_woken(pair.waiter));
+    for (int i = 0; i < 100; i++) {
+        CHECK(pthread_create(&thread, NULL, wake_its_waiter, &pair) == 0);
+        EQUAL(NOODLE_READY, noodle_wait_block(pair.channel, noodle_now() + 20000 * MS, 0));
+        CHECK(noodle_waiter_next(pair.waiter) == NULL);
+        CHECK(noodle_waiter_woken(pair.waiter) && !noodle_waiter_woken(pair.waiter));
+        pthread_join(thread, NULL);
+    }
+    pair_end(&pair);
+}
+
+CASE(a_wake_before_a_wait_ends_waits_until_it_was_asked_for)
+{
+    pair pair = pair_here(RING, true);
+    EQUAL(NOODLE_OK, noodle_waiter_admit_wakes(pair.waiter));
+    noodle_waiter_wake(pair.waiter);
+    noodle_waiter_wake(pair.waiter);
+    for (int i = 0; i < 2; i++)
+        EQUAL(NOODLE_READY, noodle_channel_wait(pair.channel, 0, 5 * MS, MS / 100));
+    CHECK(noodle_waiter_woken(pair.waiter));
+    EQUAL(NOODLE_SLICE, noodle_channel_wait(pair.channel, 0, 5 * MS, MS / 100));
+    noodle_waiter_wake(pair.waiter);
+    noodle_waiter_end_wakes(pair.waiter);
+    CHECK(!noodle_waiter_woken(pair.waiter));
+    EQUAL(NOODLE_SLICE, noodle_wait_block(pair.channel, 0, 5 * MS));
+    pair_end(&pair);
+}
+
+static void *
 serve_dedicated(void *argument)
 {
     pair *const pair = argument;

@@ -1,4 +1,4 @@
-/* Unit tests of native/core/wire.c. Prints one line for each failed check and returns their number. */
+/* Unit tests of the wire codec. Prints one line for each failed check and returns their number. */
 
 #include "walk_wire.h"
 

@@ -1,6 +1,6 @@
 """The Python half of a handle: planning on a guard miss, and the handle's own five attributes.
 
-``native/python/handle.c`` says what the C half expects of it.
+``native/python/handle.h`` says what the C half expects of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from noodle.bridges.python import prototype_of as python_prototype
 from noodle.calls import CallOptions, Function, Plan, Signature, Translate, require_rows
 from noodle.deadlines import deadline, end_in_time, finish_in_time
 from noodle.errors import ArgumentTypeError, PlacementError, SettingsError, did_you_mean
+from noodle.maps import is_array, map_elements
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype
 
@@ -64,6 +65,7 @@ class Binding:
         "_chosen",
         "_elsewhere",
         "_function",
+        "_mapped",
         "_name",
         "_origin",
         "_planner",
@@ -92,6 +94,7 @@ class Binding:
         self._plans: dict[Signature, Plan] = {}
         self._awaited: Handle | None = None
         self._batched: Handle | None = None
+        self._mapped: Handle | None = None
         self._batched_calls = 0
         self.handle = Handle(function.raw, self, planner.epoch, sample_every)
 
@@ -192,12 +195,13 @@ class Binding:
 
     @property
     def others(self) -> list[Handle]:
-        """The handles that calls for asyncio and batches go through, where there have been any."""
-        return [handle for handle in (self._awaited, self._batched) if handle is not None]
+        """The handles for asyncio, batches and compiled loops, where there have been any calls."""
+        made = (self._awaited, self._batched, self._mapped)
+        return [handle for handle in made if handle is not None]
 
     @property
     def batched_calls(self) -> int:
-        """Calls of batches beyond those that their handle has counted."""
+        """Calls of batches and compiled loops beyond those that their handles have counted."""
         return self._batched_calls
 
     def aio(self, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
@@ -266,34 +270,51 @@ class Binding:
             elsewhere=self._elsewhere,
         )
 
-    def map(self, *arrays: Any) -> Any:
+    def map(self, /, *arrays: Any, **options: Any) -> Any:
         """Call for each element.
+
+        A native function of numbers is called in a compiled loop where there are NumPy arrays or
+        options (``docs/vectorized_loops.md``).
 
         Args:
             arrays: For each parameter an array or a sequence. NumPy arrays are broadcast against
                 each other; other sequences run side by side and must be equally long.
+            options: For a native function ``out``, the array for the results; ``parallel``,
+                whether several processors are used; and arrays by the parameters' names.
 
         Returns:
             An array of the broadcast shape if there is a NumPy array among them, else a list. The
             array has dtype ``object`` where no other holds the results as they are.
 
         Raises:
-            ArgumentTypeError: An argument is neither an array nor a sequence.
+            ArgumentTypeError: An argument is neither an array nor a sequence, or of a wrong type.
             ValueError: The shapes or lengths do not fit each other; nothing was called.
         """
-        if any(hasattr(array, "__array_interface__") for array in arrays):
-            rows, shape = _broadcast_rows(arrays)
-            return _array_of(self.batch(rows), shape)
-        for index, array in enumerate(arrays):
-            if not isinstance(array, Iterable):
-                raise ArgumentTypeError(
-                    f"a map of {self._name} needs a sequence for each parameter",
-                    expected="an array or a sequence",
-                    received=type(array).__name__,
-                    where=f"argument {index + 1}",
-                    remedy="map(values, [x] * len(values))",
-                )
-        return self.batch(zip(*arrays, strict=True))
+        mapped = self._function.mapped
+        if mapped is not None and (options or any(map(is_array, arrays))):
+            return self._map_in_loop(mapped, arrays, options)
+        if options:
+            raise self._no_map_options(options)
+        return map_elements(self.batch, self._name, arrays)
+
+    def _map_in_loop(
+        self, mapped: Function, arrays: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> Any:
+        if self._mapped is None:
+            self._mapped = self._handle_of(mapped)
+        result = self._mapped(*arrays, **options)
+        self._batched_calls += result.size - 1
+        return result
+
+    def _no_map_options(self, options: Mapping[str, Any]) -> ArgumentTypeError:
+        return ArgumentTypeError(
+            f"a map of {self._name} takes sequences by position, and nothing else",
+            expected="a NumPy array or a sequence for each parameter",
+            received=", ".join(options),
+            where=f"map of {self._origin.library}.{self._name}",
+            remedy=f"result[...] = {self._name}.map(values), or "
+            f'{self._name}.batch([{{"name": value}}, …]) for arguments by name',
+        )
 
 
 def _call_for_future(handle: Handle, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -302,37 +323,6 @@ def _call_for_future(handle: Handle, args: tuple[Any, ...], kwargs: Mapping[str,
     except StopIteration as error:
         # A future cannot carry it and would never be done; PEP 479 does the same in coroutines.
         raise RuntimeError("the function raised StopIteration") from error
-
-
-def _broadcast_rows(arrays: Sequence[Any]) -> tuple[Iterable[list[Any]], tuple[int, ...]]:
-    """Return the arguments of each call, NumPy numbers and texts as Python's own, and the shape."""
-    import numpy
-
-    def plain(value: Any) -> Any:
-        is_plain = isinstance(value, numpy.generic) and value.dtype.kind in "biufcSU"
-        return value.item() if is_plain else value
-
-    rows = numpy.broadcast(*arrays)
-    return ([plain(value) for value in row] for row in rows), rows.shape
-
-
-def _array_of(results: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Return the results as an array, of dtype ``object`` unless another holds them exactly."""
-    import numpy
-
-    kinds = {type(result) for result in results}
-    numbers = (numpy.number, numpy.bool_)
-    # An array of text drops NULs at the end; an array of integers beyond 64 bits becomes float.
-    if kinds == {str} and not any(result.endswith("\0") for result in results):
-        return numpy.array(results).reshape(shape)
-    if all(kind in (bool, int, float, complex) or issubclass(kind, numbers) for kind in kinds):
-        array = numpy.array(results)
-        if array.dtype.kind in ("biu" if kinds and kinds <= {bool, int} else "biufc"):
-            return array.reshape(shape)
-    array = numpy.empty(len(results), dtype=object)
-    for index, result in enumerate(results):  # assigning them at once would take lists apart
-        array[index] = result
-    return array.reshape(shape)
 
 
 def placement_refused(library: str, placement: str, possible: Sequence[str]) -> PlacementError:

@@ -268,6 +268,15 @@ class Function(ABC):
         """
         return None
 
+    @property
+    def mapped(self) -> Function | None:
+        """What calls it for the elements of arrays; None where a map is a batch.
+
+        It takes an array for each parameter, by position or name, and the keywords ``out`` and
+        ``parallel``, and returns the array of results.
+        """
+        return None
+
     @abstractmethod
     def bind(self, call: Call) -> BoundFunction:
         """Make the function ready for calls of this signature.

@@ -69,6 +69,8 @@ def _open_scopes() -> Iterator[_Scope]:
 
 
 def _current() -> _Scope | None:
+    if _innermost.get() is None:
+        return None
     return min(_open_scopes(), key=lambda scope: scope.end, default=None)
 
 

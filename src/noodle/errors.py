@@ -20,6 +20,7 @@
     │   │   ├── ArityError
     │   │   ├── ArgumentTypeError
     │   │   ├── ArgumentRangeError
+    │   │   ├── ShapeError
     │   │   └── NoMatchingSignatureError
     │   ├── PlacementError         a placement that this target cannot have
     │   ├── PermissionDeniedError  the principal may not do this
@@ -97,6 +98,7 @@ __all__ = [
     "ReferenceReleasedError",
     "RemoteCallError",
     "SettingsError",
+    "ShapeError",
     "SourceError",
     "TargetError",
     "UnknownBridgeError",
@@ -228,6 +230,10 @@ class ArgumentTypeError(ArgumentError):
 
 class ArgumentRangeError(ArgumentError, OverflowError):
     """A number does not fit the parameter's type without loss."""
+
+
+class ShapeError(ArgumentError, ValueError):
+    """The shapes of arrays do not fit each other."""
 
 
 class NoMatchingSignatureError(ArgumentError):

@@ -115,16 +115,21 @@ class FfiDispatcher:
         """Load a target like ``load``, in place of what the same request gave before.
 
         Handles of the old library keep calling what they called; what it offered for ``dispatch``
-        is offered by the new one.
+        is offered by the new one. A worker that ran for the old one alone ends once it is idle,
+        and starts anew if a handle that was kept is called.
         """
         request = self._request(text, Path(directory), options)
         library = self._load(request)
         with self._lock:
             old = self._libraries.get(request.key)
             self._libraries[request.key] = library
-            self._forget_elsewhere(request.key)
+            replaced = self._forget_elsewhere(request.key)
+            if old is not None and old not in self._libraries.values():
+                replaced.append(old)
             for offers in self._offers.values():
                 offers[:] = [replace(o, library=library) if o.library is old else o for o in offers]
+        for one in replaced:
+            one.retire()
         return library.module
 
     def unload(self, name: str | ModuleType) -> None:

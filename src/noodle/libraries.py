@@ -106,6 +106,12 @@ class Library:
         """Return whether calls may be sent to it now."""
         return self._loaded.available()
 
+    def retire(self) -> None:
+        """End what runs for it alone once that is idle; what a bridge loaded may have no such."""
+        retire = getattr(self._loaded, "retire", None)
+        if retire is not None:
+            retire()
+
     def close(self) -> None:
         """End what runs for it alone; what a bridge loaded may have no ``close``."""
         close = getattr(self._loaded, "close", None)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import noodle
-from noodle.errors import WorkerCrashedError
+from noodle.errors import ArgumentTypeError, WorkerCrashedError
 
 SOURCE = """
 from typing import Any
@@ -34,6 +34,12 @@ def typed(number: int, text: str = "t", *more: bytes, names: list, **rest: Any) 
 
 def is_point(kind):
     return kind is Point
+
+counted = []
+
+def count(*numbers, by=1):
+    counted.extend(numbers)
+    return len(numbers) * by
 
 def name_of(*kinds, key=None):
     return [kind.__name__ for kind in kinds] + ([key.__name__] if key else [])
@@ -64,6 +70,19 @@ def test_keywords_are_those_of_python(library: ModuleType):
     assert expected == library.typed(1, "u", b"x", names=[2], z=3)
     rows = [{"number": 1, "names": []}, {"number": 2, "names": [1]}]
     assert [1, 2] == [row["number"] for row in library.typed.batch(rows)]
+
+
+def test_rows_of_any_length_and_form_mix(library: ModuleType):
+    assert [0, 1, 4] == library.count.batch([(), [1], (1, 2, 3, 4)])
+    assert [2, 0, 3] == library.count.batch([(1, 2), {"by": 3}, [1, 2, 3]])
+
+
+@pytest.mark.parametrize("row", [1, "ab", None], ids=repr)
+def test_a_row_that_is_none_is_refused_before_anything_is_called(library: ModuleType, row: object):
+    before = list(library.counted)
+    with pytest.raises(ArgumentTypeError, match="a batch of count needs rows") as caught:
+        library.count.batch([(1,), {"by": 2}, row])
+    assert ("row 2", before) == (caught.value.where, list(library.counted))
 
 
 def test_a_class_constructs_and_has_its_own_attributes(library: ModuleType):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from noodle.bridges.javascript.packages import DOWNLOADS
 from noodle.installation.policy import InstallPolicy
 from noodle.installation.store import PackageStore, User
 from noodle.lock_file import LockFile, table_digest
@@ -122,6 +123,17 @@ def test_a_damaged_one_is_listed_and_pruned(invoke: Command, cache: Path) -> Non
     assert "damaged" in invoke("env", "show", "61").stdout
     assert "61000000  damaged  3.0 MB removed" in invoke("env", "prune").stdout
     assert {"62"} == keys(cache)
+
+
+def test_what_npm_has_downloaded_is_no_installation(invoke: Command, cache: Path) -> None:
+    downloads = cache / "noodle" / "node" / DOWNLOADS
+    (downloads / "_cacache").mkdir(parents=True)
+    rows = invoke("env", "list").stdout.splitlines()
+    assert 3 == len(rows)
+    assert not any("damaged" in row for row in rows)
+    invoke("env", "prune", "--all")
+    assert set() == keys(cache)
+    assert (downloads / "_cacache").is_dir()
 
 
 def test_prune_removes_what_a_killed_build_has_left(invoke: Command, cache: Path) -> None:

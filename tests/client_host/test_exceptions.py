@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from noodle import _wire
-from noodle.client_host.exceptions import CAUSES_MAX, encode_exception
+from noodle.client_host.exceptions import CAUSES_MAX, ERRORS_MAX, encode_exception
 from noodle.errors import ArityError, RemoteCallError
 
 
@@ -65,6 +65,51 @@ def test_an_error_of_another_language_stays_one():
 def test_odd_exceptions_are_told_all_the_same(error: BaseException, message: str):
     error.__notes__ = 5
     assert told(error)[2] == message
+
+
+def test_a_group_is_told_with_what_it_has_collected():
+    group = ExceptionGroup("two", [raised(ValueError("one")), KeyError("other")])
+    group.exceptions[0].__cause__ = OSError("why")
+    inner = told(group)[5]["errors"]
+    assert [(each[1], each[2]) for each in inner] == [
+        ("ValueError", "one"),
+        ("KeyError", "'other'"),
+    ]
+    assert [frame[3] for frame in inner[0][3]] == ["raised"]
+    assert inner[0][4][1] == "OSError"
+
+
+def test_so_is_what_an_error_of_another_language_has_collected():
+    error = RemoteCallError("AggregateError: both")
+    error.language, error.type_name, error.message = "javascript", "AggregateError", "both"
+    error.errors, error.extra = (TypeError("a"), ValueError("b")), {"code": "E"}
+    extra = told(error)[5]
+    assert [each[1] for each in extra["errors"]] == ["TypeError", "ValueError"]
+    assert extra["code"] == "E"
+
+
+@pytest.mark.parametrize(("count", "arrive"), [(ERRORS_MAX, ERRORS_MAX), (ERRORS_MAX + 1, 0)])
+def test_so_many_of_a_group_are_told_at_most(count: int, arrive: int):
+    group = ExceptionGroup("many", [ValueError("one")] * count)
+    assert len(told(group)[5].get("errors", ())) == arrive
+
+
+def test_groups_within_each_other_end_somewhere():
+    group = ExceptionGroup("inner", [ValueError("one")])
+    for _ in range(CAUSES_MAX + 10):
+        group = ExceptionGroup("outer", [group, ValueError("beside")])
+    depth, at = 0, told(group)
+    while "errors" in at[5]:
+        depth, at = depth + 1, at[5]["errors"][0]
+    assert depth == CAUSES_MAX
+
+
+def test_what_cannot_be_written_of_an_error_is_left_out_alone():
+    error = RemoteCallError("odd")
+    circle: list[object] = []
+    circle.append(circle)
+    error.extra = {"circle": circle, "code": "E"}
+    assert told(error)[5] == {"code": "E"}
 
 
 def test_causes_end_somewhere_also_in_a_circle():

@@ -16,6 +16,7 @@ from noodle.errors import InstallationError, MissingPackageError
 from noodle.installation.policy import InstallPolicy
 from noodle.installation.store import PackageStore, StoredPackages, User
 
+KEY = "0123456789abcdef" * 2
 USER = User("/project/noodle.lock", "pypi", "small", "0123")
 
 
@@ -30,7 +31,7 @@ def store(tmp_path: Path) -> PackageStore:
     return PackageStore(tmp_path / "store")
 
 
-def provide(store: PackageStore, key: str = "key", user: User = USER) -> StoredPackages:
+def provide(store: PackageStore, key: str = KEY, user: User = USER) -> StoredPackages:
     policy = InstallPolicy("always")
     return store.provide(key, "small", fill, policy=policy, user=user, count=1)
 
@@ -39,7 +40,7 @@ def test_it_says_what_it_is_and_who_uses_it(store: PackageStore) -> None:
     stored = provide(store)
     assert ("small", "python") == (stored.facts["target"], stored.facts["kind"])
     assert (USER,) == stored.users
-    assert stored == store.find("key")
+    assert stored == store.find(KEY)
     assert stored.size() >= 5000
     assert [stored] == store.installations()
 
@@ -53,7 +54,7 @@ def test_each_user_is_noted_once(store: PackageStore) -> None:
 
 def test_a_use_counts_as_the_last_one(store: PackageStore) -> None:
     provide(store)
-    os.utime(store.cache.path("key.uses"), (1000, 1000))
+    os.utime(store.cache.path(f"{KEY}.uses"), (1000, 1000))
     assert 1000 == store.installations()[0].last_use
     assert provide(store).last_use > 1000
 
@@ -64,21 +65,21 @@ def test_one_that_fails_leaves_nothing(store: PackageStore) -> None:
         raise InstallationError("no")
 
     with pytest.raises(InstallationError):
-        store.provide("key", "small", fail, policy=InstallPolicy("always"), user=USER, count=1)
-    assert store.find("key") is None
+        store.provide(KEY, "small", fail, policy=InstallPolicy("always"), user=USER, count=1)
+    assert store.find(KEY) is None
     assert [] == store.installations()
 
 
 def test_one_that_may_not_be_made_is_an_error(store: PackageStore) -> None:
     with pytest.raises(MissingPackageError):
-        store.provide("key", "small", fill, policy=InstallPolicy("never"), user=USER, count=1)
+        store.provide(KEY, "small", fill, policy=InstallPolicy("never"), user=USER, count=1)
 
 
 def test_what_this_process_uses_is_not_removed(store: PackageStore) -> None:
     provide(store)
-    assert store.in_use("key")
-    assert not store.remove("key")
-    assert store.find("key")
+    assert store.in_use(KEY)
+    assert not store.remove(KEY)
+    assert store.find(KEY)
 
 
 HOLDER = """
@@ -89,7 +90,7 @@ from noodle.installation.store import PackageStore, User
 
 store = PackageStore(Path(sys.argv[1]))
 user = User("a", "b", "c", "d")
-store.provide("key", "small", None, policy=InstallPolicy("never"), user=user, count=1)
+store.provide(sys.argv[2], "small", None, policy=InstallPolicy("never"), user=user, count=1)
 print("uses it", flush=True)
 sys.stdin.read()
 """
@@ -110,18 +111,18 @@ def test_what_another_process_uses_goes_only_after_it(store: PackageStore, tmp_p
     place = tmp_path / "store"
     make(place)
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(place)],
+        [sys.executable, "-c", HOLDER, str(place), KEY],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
         assert holder.stdout
         assert "uses it\n" == holder.stdout.readline()
-        assert not store.remove("key")
+        assert not store.remove(KEY)
         holder.kill()
         holder.wait(30)
-    assert not store.in_use("key")
-    assert store.remove("key")
+    assert not store.in_use(KEY)
+    assert store.remove(KEY)
     assert [] == list(place.iterdir())
 
 
@@ -141,13 +142,13 @@ def running(program: Path) -> subprocess.Popen[str]:
 def test_a_program_that_runs_from_it_counts_as_use(store: PackageStore, tmp_path: Path) -> None:
     """A worker goes on while its host is being ended, and nobody holds the lock any more."""
     make(tmp_path / "store")
-    program = store.cache.path("key") / "python"
+    program = store.cache.path(KEY) / "python"
     program.symlink_to(sys.executable)
     with running(program) as process:
-        assert store.in_use("key")
-        assert not store.remove("key")
+        assert store.in_use(KEY)
+        assert not store.remove(KEY)
         process.communicate("\n", timeout=30)
-    assert store.remove("key")
+    assert store.remove(KEY)
 
 
 def test_one_that_was_changed_by_hand_is_refused(store: PackageStore) -> None:
@@ -160,7 +161,7 @@ def test_one_that_was_changed_by_hand_is_refused(store: PackageStore) -> None:
 
 def test_a_damaged_list_of_users_is_passed_over(store: PackageStore) -> None:
     provide(store)
-    with store.cache.path("key.uses").open("a") as file:
+    with store.cache.path(f"{KEY}.uses").open("a") as file:
         file.write('half of a li\n{"a": 1}\n[1, 2, 3, 4]\n')
     assert (USER,) == provide(store).users
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from noodle.runtime.engine import default_engine, use
 from noodle.runtime.host import EngineHost
 from tests.workers.environments.conftest import index as index
 from tests.workers.environments.package_index import PackageIndex
+from tests.workers.pythons import SAMPLES
 
 
 class PrintingHost(EngineHost):
@@ -108,6 +111,30 @@ def test_a_crash_ends_the_program_with_a_typed_error(tmp_path: Path) -> None:
     )
     with pytest.raises(WorkerCrashedError, match="SIGABRT"):
         run(tmp_path, program)
+
+
+def test_one_traceback_has_the_calls_of_the_program_and_of_every_library(tmp_path: Path) -> None:
+    for name in ("relay.mjs", "relay.py"):
+        shutil.copy(SAMPLES / name, tmp_path)
+    (tmp_path / "kernel.c").write_text(KERNEL)
+    program = """
+import ffi "./relay.mjs" as js
+import ffi "./relay.py" as py with { placement: "isolated" }
+import ffi "./kernel.c" as kernel { fn end(): void } with { placement: "isolated" }
+
+fn middle() {
+  kernel.end()
+}
+js.relay(py.relay, js.relay, middle)
+"""
+    with pytest.raises(WorkerCrashedError, match="SIGABRT") as caught:
+        run(tmp_path, program)
+    calls = traceback.extract_tb(caught.value.__traceback__)
+    names = [Path(call.filename.strip("<>")).name for call in calls]
+    first = names.index("program.noodle")
+    expected = ["program.noodle", "relay.mjs", "relay.py", "relay.mjs", "program.noodle"]
+    assert [*expected, "kernel.c"] == names[first:]
+    assert ("middle", "./kernel.c.end") == (calls[-2].name, calls[-1].name)
 
 
 @pytest.mark.parametrize(

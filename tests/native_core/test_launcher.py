@@ -70,7 +70,9 @@ def facts(text: str) -> dict[str, list[str]]:
 
 def inheritable() -> int:
     """A descriptor that a careless child would inherit."""
-    return os.dup2(os.open("/dev/zero", os.O_RDONLY), 100, inheritable=True)
+    descriptor = os.open("/dev/zero", os.O_RDONLY)
+    os.set_inheritable(descriptor, True)
+    return descriptor
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from tests.native_core.wire_peers import (
     SANITIZED,
     STRICT,
+    codec_sources,
     compile_c,
     compiler,
     node_flags,
@@ -30,7 +31,7 @@ def run(program: Path, *arguments: str) -> str:
 
 
 def compile_core_test(repository: Path, output: Path, name: str, *flags: str) -> Path:
-    sources = [repository / "native" / "core" / "wire.c", repository / "native" / "tests" / name]
+    sources = [*codec_sources(repository), repository / "native" / "tests" / name]
     return compile_c(output, sources, f"-I{repository / 'native' / 'include'}", "-pthread", *flags)
 
 
@@ -75,7 +76,7 @@ def test_libfuzzer_finds_nothing_in_two_minutes(repository: Path, tmp_path: Path
     if clang is None:
         pytest.skip("clang is not installed")
     sources = [
-        repository / "native" / "core" / "wire.c",
+        *codec_sources(repository),
         repository / "native" / "tests" / "fuzz_wire.c",
     ]
     program = tmp_path / "fuzz_wire"
@@ -189,7 +190,7 @@ def interpreters_at_hand() -> list[Path]:
 def test_a_limited_api_build_works_where_it_was_not_built_for(repository: Path, tmp_path: Path):
     """The worker's build is one file for all versions: here it encodes and decodes in this one."""
     sources = [
-        repository / "native" / "core" / "wire.c",
+        *codec_sources(repository),
         *python_sources(repository),
         repository / "native" / "tests" / "limited_wire.c",
     ]

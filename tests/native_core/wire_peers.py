@@ -69,8 +69,13 @@ def compile_c(output: Path, sources: Sequence[Path], *flags: str) -> Path:
     return output
 
 
+def codec_sources(repository: Path) -> list[Path]:
+    """The sources of the codec, which both adapters use."""
+    return sorted((repository / "native" / "core").glob("wire_*.c"))
+
+
 def python_sources(repository: Path) -> list[Path]:
-    """The sources of the CPython adapter, without the core."""
+    """The sources of the CPython adapter, without the codec."""
     return sorted((repository / "native" / "python").glob("wire_python*.c"))
 
 
@@ -79,7 +84,7 @@ def python_flags(repository: Path) -> list[str]:
 
 
 def node_sources(repository: Path) -> list[Path]:
-    """The sources of the N-API adapter, without the core and the addon for tests."""
+    """The sources of the N-API adapter, without the codec and the addon for tests."""
     return sorted((repository / "native" / "node").glob("wire_node*.c"))
 
 
@@ -90,7 +95,7 @@ def node_flags(repository: Path) -> list[str]:
 def build_addon(repository: Path, directory: Path, *flags: str) -> Path:
     """Build the addon that holds only the codec."""
     native = repository / "native"
-    sources = [native / "core" / "wire.c", *node_sources(repository), native / "node/wire_addon.c"]
+    sources = [*codec_sources(repository), *node_sources(repository), native / "node/wire_addon.c"]
     options = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden", *node_flags(repository)]
     return compile_c(directory / "wire.node", sources, *options, *flags)
 

@@ -1,4 +1,4 @@
-"""Workers with the functions of ``native/tests/echo_worker.c``, and how tests reach these.
+"""Workers with the functions of ``native/tests/echo_*.c``, and how tests reach these.
 
 There are two, each named by a path: the C program, and ``samples/echo.py`` in a Python worker.
 """
@@ -33,7 +33,7 @@ IN_C = pytest.mark.parametrize("echo_worker", ["c"], indirect=True)
 
 def build_echo_worker(directory: Path) -> Path:
     """Compile the worker unless another of pytest's workers has."""
-    sources = [TESTS / "echo_worker.c", *sorted((NATIVE / "core").glob("*.c"))]
+    sources = [*sorted(TESTS.glob("echo_*.c")), *sorted((NATIVE / "core").glob("*.c"))]
     return build_once(directory, "echo-worker", sources, "-O1")
 
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 import noodle
 from noodle.bridges.javascript.node import find_node
 from noodle.bridges.javascript.options import JavaScriptOptions
@@ -25,9 +23,6 @@ from noodle.workers.pool import Pool
 SAMPLES = Path(__file__).parent / "samples"
 LIMIT = 30.0
 """Seconds that any call of these tests may take on a busy machine."""
-
-REPETITIONS = [1, *(pytest.param(count, marks=pytest.mark.slow) for count in range(2, 51))]
-"""For a fixture: every test once, and in the slow tests 50 times in a row."""
 
 _numbers = itertools.count(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import subprocess
 import sys
@@ -24,6 +25,21 @@ SAMPLES = Path(__file__).parent / "samples"
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 MISSING = "there is no CPython "
 """What the reason of a skip begins with; tests/conftest.py allows it."""
+
+
+def _fault_runs() -> list[Any]:
+    """The oldest and the newest; in the slow tests all in turn, until it has been 50 runs."""
+    first = (VERSIONS[0], VERSIONS[-1])
+    versions = [*first, *itertools.islice(itertools.cycle(VERSIONS), 48)]
+    runs = []
+    for run, version in enumerate(versions, 1):
+        marks = [pytest.mark.repeated, *([] if run <= len(first) else [pytest.mark.slow])]
+        runs.append(pytest.param(version, id=f"{version}-run{run}", marks=marks))
+    return runs
+
+
+FAULT_RUNS = _fault_runs()
+"""For a fixture of tests of faults: the version that a run has its worker of."""
 
 
 @functools.cache

@@ -264,6 +264,47 @@ def test_one_traceback_has_the_calls_of_all_languages_in_order(both: Both, echo_
     assert 1 == shown.count("echo_worker.c")
 
 
+def test_a_c_library_that_ends_its_worker_is_the_innermost_call(both: Both, tmp_path: Path):
+    (tmp_path / "fatal.c").write_text("#include <stdlib.h>\nvoid fatal(void) { abort(); }\n")
+    options = {"prototypes": "void fatal(void);", "placement": "isolated"}
+    library = noodle.load(str(tmp_path / "fatal.c"), **options)
+
+    def middle() -> None:
+        library.fatal()
+
+    with pytest.raises(WorkerCrashedError, match="signal SIGABRT") as caught:
+        both.js.relay(both.py.relay, both.js.relay, middle)
+    shown = "".join(traceback.format_exception(caught.value))
+    calls = ["test_across.py", "relay.mjs", "relay.py", "relay.mjs", "in middle"]
+    positions(shown, *calls, 'File "<fatal.c>", line 0, in', "fatal.c.fatal", "WorkerCrashedError")
+    assert 1 == shown.count('File "<fatal.c>"')
+    assert str(caught.value.where).startswith("process ")
+    noodle.unload(library)
+
+
+def test_a_c_function_of_a_python_worker_is_among_the_calls(both: Both):
+    """Python has no frame for it."""
+    functions = {
+        name: noodle.load(name, placement="isolated", interpreter=str(require_python("3.9")))
+        for name in ("math", "functools", "builtins")
+    }
+    with pytest.raises(ValueError, match="math domain error") as caught:
+        both.js.relay(functions["math"].sqrt, -1.0)
+    shown = "".join(traceback.format_exception(caught.value))
+    positions(shown, "test_across.py", "relay.mjs", 'File "<math>", line 0, in sqrt', "math domain")
+    assert (("<math>", None, None, "sqrt"),) == caught.value.frames[-1:]
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        functions["builtins"].int("x")
+    assert [("<builtins>", None, None, "int")] == list(caught.value.frames)
+    with pytest.raises(RemoteCallError) as caught:
+        functions["math"].sqrt.batch([(1.0,), (-1.0,)])
+    assert [("<math>", None, None, "sqrt")] == list(caught.value.frames)
+    with pytest.raises(ValueError, match="far") as caught:
+        functions["functools"].reduce(lambda a, b: both.py.fail("far"), [1, 2])
+    shown = "".join(traceback.format_exception(caught.value))
+    positions(shown, "test_across.py", "in reduce", "in <lambda>", "relay.py", "in fail")
+
+
 def test_each_language_sees_the_calls_below_it(both: Both):
     with pytest.raises(ValueError, match="far"):
         both.js.relay(both.py.relay, both.js.relay, both.js.fail, "far")
@@ -366,6 +407,7 @@ def let_them_go(own: Both) -> None:
     own.js.add(1, 2)
 
 
+@pytest.mark.usefixtures("repetition")
 @pytest.mark.parametrize("ending", ["js", "py"])
 def test_the_end_of_the_owner_is_a_clear_error_everywhere(own: Both, ending: str):
     owner, holder = (own.js, own.py) if ending == "js" else (own.py, own.js)
@@ -384,6 +426,7 @@ def test_the_end_of_the_owner_is_a_clear_error_everywhere(own: Both, ending: str
     assert 3 == owner.add(1, 2) == holder.add(1, 2)
 
 
+@pytest.mark.usefixtures("repetition")
 def test_a_worker_that_ends_in_the_middle_of_a_chain_is_named(own: Both):
     with pytest.raises(WorkerCrashedError, match="exit code 3"):
         own.js.relay(own.py.end)

@@ -93,6 +93,13 @@ def test_a_row_that_is_none_is_refused_before_anything_is_called(
     assert [] == seen
 
 
+def test_so_is_one_behind_the_most_rows_of_a_message(library: ModuleType) -> None:
+    seen: list[Any] = []
+    with pytest.raises(ArgumentTypeError, match="a batch of each needs rows"):
+        library.each.batch([*[(1, seen.append)] * MOST_ROWS, None])
+    assert [] == seen
+
+
 def test_an_unknown_keyword_is_refused(library: ModuleType) -> None:
     with pytest.raises(ArityError, match="add has no c"):
         library.add.batch([{"a": 1, "c": 2}])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import io
 import math
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -391,15 +393,16 @@ def test_a_worker_that_breaks_the_protocol_is_ended(pool: Pool, function: Functi
 
 
 def test_an_uncaught_error_of_a_worker_is_shown(
-    function: Functions, capsys: pytest.CaptureFixture[str]
+    function: Functions, monkeypatch: pytest.MonkeyPatch
 ):
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
     function("uncaught")()
-    told = ""
     end = time.monotonic() + 10
-    while "nobody waited\n" not in told and time.monotonic() < end:
-        told += capsys.readouterr().err
-    assert "Uncaught in the worker echo:\n" in told
-    assert "nobody waited\n" in told
+    while "nobody waited\n" not in told.getvalue() and time.monotonic() < end:
+        continue
+    assert "Uncaught in the worker echo:\n" in told.getvalue()
+    assert "nobody waited\n" in told.getvalue()
 
 
 def test_a_worker_killed_in_the_middle_of_a_call_is_reported(pool: Pool, function: Functions):

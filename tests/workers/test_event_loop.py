@@ -47,6 +47,15 @@ def test_thousands_of_calls_are_in_flight_and_answered_in_any_order(
     assert [float(number) for number in range(5000)] == results
 
 
+def test_a_call_needs_a_running_loop_after_others_have_ended(function: Functions):
+    async def main() -> float:
+        return await call(function("add"), 1.0, 2.0)
+
+    assert [3.0, 3.0] == [run(main()), run(main())]
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        call(function("add"), 1.0, 2.0)
+
+
 def test_more_calls_than_a_ring_holds_wait_for_space(function: Functions):
     async def main() -> list[int]:
         echo = function("echo")

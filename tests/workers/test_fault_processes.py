@@ -12,7 +12,6 @@ import pytest
 from tests.workers.echo import await_end
 from tests.workers.faults import (
     LIMIT,
-    REPETITIONS,
     Faults,
     in_thread,
     load_faults,
@@ -28,12 +27,9 @@ from noodle.errors import (
     WorkerCrashedError,
 )
 
+pytestmark = pytest.mark.usefixtures("repetition")
+
 THREAD = "threading.Thread"
-
-
-@pytest.fixture(params=REPETITIONS, autouse=True)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
 
 
 @pytest.fixture

@@ -102,6 +102,16 @@ def test_a_lease_lives_as_long_as_the_last_view_in_the_worker(worker: PythonWork
     assert settles(0, lambda: link.statistics()["lent_segments"])
 
 
+def test_memory_of_any_size_is_given_back_before_the_answer(worker: PythonWorker, functions: Any):
+    link = worker.pool.worker().link
+    values = zeros(8_000_000)
+    functions["fill"](values[:10], 1.0)
+    assert settles(0, lambda: link.statistics()["lent_segments"])
+    for _ in range(20):
+        functions["fill"](values[:10], 2.0)
+        assert 0 == link.statistics()["lent_segments"]
+
+
 def test_a_worker_with_leases_ends_in_good_order(worker: PythonWorker):
     with python_worker(worker.version) as own:
         functions = own.run(SOURCE)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,28 +16,33 @@ from pathlib import Path
 
 import pytest
 from tests.workers.echo import await_end
-from tests.workers.faults import REPETITIONS
-from tests.workers.pythons import VERSIONS, PythonWorker, python_worker
+from tests.workers.pythons import (
+    FAULT_RUNS,
+    VERSIONS,
+    PythonWorker,
+    python_worker,
+    require_python,
+)
 
 import noodle
 from noodle import _host
-from noodle.errors import DeadlineExceededError, RemoteCallError, WorkerCrashedError
+from noodle.errors import (
+    DeadlineExceededError,
+    MemoryLimitError,
+    RemoteCallError,
+    WorkerCrashedError,
+)
 from noodle.workers import registry
 from noodle.workers.worker import worker_of
 
 LIMIT = 30.0
-FAULT_VERSIONS = [
-    VERSIONS[0],
-    *(pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS[1:-1]),
-    VERSIONS[-1],
-]
-"""The oldest and the newest; in the slow tests all."""
 SAMPLE = "python_sample.py."
 
 
-@pytest.fixture(params=REPETITIONS, autouse=True)
-def repetition(request: pytest.FixtureRequest) -> int:
-    return request.param  # type: ignore[no-any-return]
+@pytest.fixture(params=FAULT_RUNS)
+def version(request: pytest.FixtureRequest) -> str:
+    """The version of Python that has the fault."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,10 +84,10 @@ def held() -> tuple[set[int], int, int]:
     return children, len(list((own / "fd").iterdir())), noodle.stats().leased_segments
 
 
-@pytest.fixture(params=FAULT_VERSIONS)
-def worker(request: pytest.FixtureRequest, leaves_nothing: None) -> Iterator[PythonWorker]:
+@pytest.fixture
+def worker(version: str, leaves_nothing: None) -> Iterator[PythonWorker]:
     """A worker that no other test uses, and that leaves nothing behind."""
-    with noodle.deadline(LIMIT), python_worker(request.param, grace_seconds=0.3) as worker:
+    with noodle.deadline(LIMIT), python_worker(version, grace_seconds=0.3) as worker:
         assert 5.0 == worker.function("math.hypot")(3, 4)
         yield worker
 
@@ -208,24 +214,26 @@ def test_a_crash_in_a_thread_of_the_library_ends_what_runs_beside_it(worker: Pyt
     assert_recovers(worker)
 
 
-def test_library_and_function_are_named(tmp_path: Path):
+def test_library_and_function_are_named(version: str, tmp_path: Path):
     (tmp_path / "fragile.py").write_text("import os\ndef fall(): os.abort()\n", encoding="utf-8")
-    fragile = noodle.load(f"{tmp_path}/fragile.py", placement="isolated")
+    python = str(require_python(version))
+    fragile = noodle.load(f"{tmp_path}/fragile.py", placement="isolated", interpreter=python)
     with pytest.raises(WorkerCrashedError) as caught:
         fragile.fall()
     shown = str(caught.value)
     assert "ended during fall" in shown
     assert "signal SIGABRT" in shown
     assert "fragile.py.fall, process " in shown
+    assert "fall" == traceback.extract_tb(caught.value.__traceback__)[-1].name
     noodle.unload(fragile)
 
 
-def test_a_host_that_ends_while_its_worker_misbehaves_leaves_no_process(tmp_path: Path):
+def test_a_host_that_ends_while_its_worker_misbehaves_leaves_no_process(version: str):
     """The worker ignores every signal, and has a child that does so as well."""
     program = """
 import sys
-from tests.workers.pythons import VERSIONS, python_worker
-with python_worker(VERSIONS[-1]) as worker:
+from tests.workers.pythons import python_worker
+with python_worker(sys.argv[1]) as worker:
     child = worker.run(
         "import os, signal, time\\n"
         "for n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:\\n"
@@ -237,9 +245,10 @@ with python_worker(VERSIONS[-1]) as worker:
     print(worker.pool.worker().pid, child, flush=True)
     sys.stdin.read()
 """
+    require_python(version)
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, version],
         cwd=root,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -424,11 +433,35 @@ def test_there_is_nothing_to_read(worker: PythonWorker, read: str):
     assert_recovers(worker)
 
 
-def test_a_limit_on_memory_is_an_error_and_not_the_end():
-    with noodle.deadline(LIMIT), python_worker("3.11", memory_bytes=400 << 20) as worker:
-        with pytest.raises(MemoryError):
+def test_a_limit_on_memory_is_an_error_and_not_the_end(version: str):
+    with noodle.deadline(LIMIT), python_worker(version, memory_bytes=400 * 10**6) as worker:
+        with pytest.raises(MemoryError) as caught:
             worker.run("bytearray(1 << 30)")
+        assert "may have at most 400 MB of memory" in "".join(caught.value.__notes__)
         assert_recovers(worker)
+
+
+def test_an_end_for_want_of_memory_names_limit_library_and_function(version: str, tmp_path: Path):
+    source = """
+import os, traceback
+def hungry():
+    try:
+        kept = [bytearray(b"x" * 10**7) for _ in range(100)]
+    except MemoryError:
+        traceback.print_exc()
+        os._exit(1)
+def well(): return "well"
+"""
+    (tmp_path / "fragile.py").write_text(source, encoding="utf-8")
+    options = {"interpreter": str(require_python(version)), "memory": "200 MB"}
+    fragile = noodle.load(f"{tmp_path}/fragile.py", placement="isolated", **options)
+    with pytest.raises(MemoryLimitError) as caught, noodle.deadline(LIMIT):
+        fragile.hungry()
+    assert "ran out of memory during hungry" in caught.value.summary
+    assert "at most 200 MB" == caught.value.expected
+    assert "fragile.py.hungry, process " in str(caught.value.where)
+    assert "well" == fragile.well()
+    noodle.unload(fragile)
 
 
 def test_results_that_cannot_be_sent_are_errors(worker: PythonWorker):

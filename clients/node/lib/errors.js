@@ -51,6 +51,7 @@ const TREE = {
       ArityError: {},
       ArgumentTypeError: {},
       ArgumentRangeError: {},
+      ShapeError: {},
       NoMatchingSignatureError: {},
     },
     PlacementError: {},
@@ -61,6 +62,8 @@ const TREE = {
     WorkerBlockedError: {},
     CallDepthError: {},
     ReferenceReleasedError: {},
+    CallbackResultError: {},
+    CallbackReleasedError: {},
     LanguageError: {
       NoodleSyntaxError: {},
       NoodleNameError: {},

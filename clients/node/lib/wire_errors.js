@@ -9,6 +9,8 @@ const { EXT, wireError } = require("./wire.js");
 // Chosen, as in native/node: longer chains are loops of retries, deeper stacks recursions.
 const CAUSES_MAX = 32;
 const FRAMES_MAX = 256;
+// Chosen, as there: of a message, those that others have collected.
+const ERRORS_MAX = 256;
 
 // ------------------------------------------------------------------------------- V8's stack text
 
@@ -92,6 +94,43 @@ function extraOf(error) {
   return extra;
 }
 
+// The errors that an AggregateError has collected; undefined where there are none, or not only errors.
+function innerOf(writer, error) {
+  const list = propertyOf(error, "errors", "object");
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  if (writer.errors + list.length > ERRORS_MAX) return undefined;
+  try {
+    const errors = Array.from(list);
+    if (!errors.every(types.isNativeError)) return undefined;
+    writer.errors += errors.length;
+    return errors;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeInner(writer, errors, causes) {
+  writer.string("errors");
+  writer.counted(0x90, 0xdc, errors.length);
+  writer.enter(errors, errors.length);
+  for (const error of errors) writeError(writer, error, causes + 1);
+  writer.leave();
+}
+
+function writeExtra(writer, error, causes) {
+  const inner = causes < CAUSES_MAX ? innerOf(writer, error) : undefined;
+  const extra = extraOf(error);
+  const count = extra.length + (inner === undefined ? 0 : 1);
+  writer.counted(0x80, 0xde, count);
+  writer.enter(extra, 2 * count);
+  if (inner !== undefined) writeInner(writer, inner, causes);
+  for (const [key, value] of extra) {
+    writer.string(key);
+    writer.value(value);
+  }
+  writer.leave();
+}
+
 function writeError(writer, error, causes = 0) {
   const cause = propertyOf(error, "cause", "object");
   writer.nested(EXT.ERROR, () => {
@@ -104,7 +143,7 @@ function writeError(writer, error, causes = 0) {
     writer.list(frames.filter(writer.hooks.keepFrame ?? (() => true)));
     if (types.isNativeError(cause) && causes < CAUSES_MAX) writeError(writer, cause, causes + 1);
     else writer.byte(0xc0);
-    writer.map(new Map(extraOf(error)));
+    writeExtra(writer, error, causes);
     writer.leave();
   });
 }
@@ -151,7 +190,8 @@ function makeError({ language, type, message, frames, cause, extra }) {
   const shown = frames.slice(-FRAMES_MAX).reverse().map(showFrame);
   define(error, "stack", [`${error.name}: ${message}`, ...shown].join("\n"), false);
   if (cause !== null) define(error, "cause", cause, false);
-  for (const [name, value] of extra) define(error, name, value, true);
+  // As in JavaScript's own errors, collected ones are none that a loop over the properties shows.
+  for (const [name, value] of extra) define(error, name, value, name !== "errors");
   return error;
 }
 

@@ -25,6 +25,8 @@ class Writer {
     spare = undefined;
     this.at = headroom;
     this.elements = ELEMENTS_MAX;
+    // How many errors of this message others have collected.
+    this.errors = 0;
     this.path = [];
   }
 

@@ -542,6 +542,17 @@ noodle_status noodle_wait_block(noodle_channel *channel, uint64_t deadline_ns, u
 /* The thread goes on now: what passed since its wake-up is not its own time.  See "Spinning". */
 void noodle_waiter_resumed(noodle_waiter *waiter);
 
+/* For what other threads of this process have to tell the waiter's.  A wake ends the wait that goes on,
+ * or the next one, which returns READY with or without a ready channel; so does every further one until
+ * noodle_waiter_woken() was asked, which says whether there was a wake since it was last asked.
+ *
+ * The waiter's own thread admits wakes, which costs a descriptor and returns OK or SYSTEM, asks for them
+ * and ends them; in between any thread may wake it. */
+noodle_status noodle_waiter_admit_wakes(noodle_waiter *waiter);
+void noodle_waiter_wake(noodle_waiter *waiter);
+bool noodle_waiter_woken(noodle_waiter *waiter);
+void noodle_waiter_end_wakes(noodle_waiter *waiter);
+
 /* Spins for at most `spin_ns`, then parks: both of the above. */
 noodle_status noodle_channel_wait(noodle_channel *channel, uint64_t deadline_ns, uint64_t slice_ns,
                                   uint64_t spin_ns);

@@ -1,6 +1,6 @@
 /* The wire format: how values, references and errors are written as bytes between host and workers.
  *
- * Purpose.  One codec for both ends of a channel.  This header is the contract; native/core/wire.c
+ * Purpose.  One codec for both ends of a channel.  This header is the contract; native/core/wire_*.c
  * implements it in plain C11.  The adapters native/python/wire_python*.c and native/node/wire_node*.c
  * turn objects of their runtime into calls of the writer, and tokens of the reader into objects.
  *

@@ -17,6 +17,7 @@ from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 from noodle.workers.references import no_subclass
 from noodle.workers.remote_errors import python_error_class
+from noodle.workers.told_errors import told_frames
 
 __all__ = ["RemoteClass", "RemotePythonFunction", "RemotePythonLibrary"]
 
@@ -104,13 +105,20 @@ class RemotePythonFunction(WorkerFunction):
 
     def bind(self, call: Call) -> BoundFunction:
         """Return what calls the function in a worker, whatever the signature."""
-        return BoundFunction(self._call, self._placed, generic=not call.signature.keywords)
+        return BoundFunction(self._call, self.placed, generic=not call.signature.keywords)
 
-    def _placed(
+    def placed(
         self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> BaseException:
-        """Add library and function to the error of a worker that has ended during the call."""
-        if isinstance(error, WorkerCrashedError) and str(error.where).startswith("process "):
+        """Add library and function to the error of a worker that has ended during the call.
+
+        One that came through a callback is about another call: there are more frames than its own.
+        """
+        if (
+            isinstance(error, WorkerCrashedError)
+            and (error.where or "").startswith("process ")
+            and len(told_frames(error)) <= 1
+        ):
             error.where = f"{self._place}, {error.where}"
         return error
 
@@ -119,24 +127,18 @@ class _Batched(BatchedFunction[RemotePythonFunction]):
     __slots__ = ()
 
     def bind(self, call: Call) -> BoundFunction:
-        return BoundFunction(self._call, generic=True)
+        return BoundFunction(self._call, self._function.placed, generic=True)
 
     def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
         from noodle.workers.batches import call_rows
 
-        name = self._function.prototype.name
-        require_rows(name, rows)
+        return call_rows(self._function._remote, rows, self._lists, ())
+
+    def _lists(self, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]] | None:
+        require_rows(self._function.prototype.name, rows)
         if any(isinstance(row, Mapping) for row in rows):
-            return [self._call_row(row) for row in rows]
-        return call_rows(self._function._remote, rows, _lists, ())
-
-    def _call_row(self, row: Sequence[Any] | Mapping[str, Any]) -> Any:
-        call = self._function._remote
-        return call(**row) if isinstance(row, Mapping) else call(*row)
-
-
-def _lists(rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> list[list[Any]]:
-    return [list(row) for row in rows]
+            return None
+        return [list(row) for row in rows]
 
 
 class RemoteClass(_host.RemoteFunction):

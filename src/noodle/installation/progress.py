@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-__all__ = ["announced", "say"]
+__all__ = ["announced", "say", "unlocked"]
 
 
 @contextmanager
@@ -37,3 +38,16 @@ def say(text: str) -> None:
     if sys.stderr is not None:
         sys.stderr.write(f"noodle: {text}\n")
         sys.stderr.flush()
+
+
+def unlocked(target: str, lock_file: Path, error: OSError) -> str:
+    """Say that a target is installed and not locked, and return the note of it for ``explain``.
+
+    Args:
+        target: The target.
+        lock_file: What cannot be written.
+        error: Why.
+    """
+    note = f"not locked: {lock_file.name} cannot be written: {error.strerror}"
+    say(f"{target} is {note}")
+    return note

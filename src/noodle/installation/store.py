@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,6 +28,9 @@ FACTS_FILE = "noodle.json"
 """The file of a folder that says what it is; its last one to be written."""
 
 _USES_SUFFIX = ".uses"
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+"""What ``digest`` returns. A folder of another name is no installation: npm's downloads are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,8 @@ class PackageStore:
 
     def installations(self) -> list[StoredPackages]:
         """Return all installations, those first that were used last; damaged ones without facts."""
-        found = [self._stored_or_damaged(folder.name) for folder in self._cache.folders()]
+        names = [folder.name for folder in self._cache.folders()]
+        found = [self._stored_or_damaged(name) for name in names if _KEY.fullmatch(name)]
         return sorted(found, key=lambda stored: -stored.last_use)
 
     def _stored_or_damaged(self, key: str) -> StoredPackages:

@@ -69,7 +69,12 @@ class SettingsConfiguration:
         return options
 
     def _native_options(self, bridge: BridgeSettings | None) -> dict[str, Any]:
-        options: dict[str, Any] = {"cache_directory": str(self._settings.cache_directory)}
+        optimization = self._settings.ffi.optimization
+        options: dict[str, Any] = {
+            "cache_directory": str(self._settings.cache_directory),
+            "auto_vectorize": optimization.auto_vectorize,
+            "parallel_execution": optimization.parallel_execution,
+        }
         if self._settings.library_paths:
             options["library_paths"] = [str(path) for path in self._settings.library_paths]
         if bridge is not None:

@@ -15,8 +15,8 @@ MOST_ROWS = 1 << 16
 """Chosen: of one request, so that the worker's loop turns between two of them."""
 
 Row = Sequence[Any] | Mapping[str, Any]
-Prepare = Callable[[Sequence[Row]], list[list[Any]]]
-"""Turns rows into lists of what the function is called with, by position."""
+Prepare = Callable[[Sequence[Row]], list[list[Any]] | None]
+"""Turns rows into lists of positional arguments; None where each has to be called by itself."""
 
 
 def call_rows(
@@ -41,13 +41,14 @@ def call_rows(
     Raises:
         Exception: What the first row that failed raised, with a note that names the row.
     """
+    parts = [rows[begin : begin + MOST_ROWS] for begin in range(0, len(rows), MOST_ROWS)]
+    # All rows are looked at before the first call.
+    requests = [_host.flatten_rows(part, prepared_types) or (None, prepare(part)) for part in parts]
     results: list[Any] = []
-    for begin in range(0, len(rows), MOST_ROWS):
-        part = rows if len(rows) <= MOST_ROWS else rows[begin : begin + MOST_ROWS]
-        arity, arguments = _host.flatten_rows(part, prepared_types) or (
-            None,
-            prepare(part),
-        )
+    for part, (arity, arguments) in zip(parts, requests, strict=True):
+        if arguments is None:
+            results += [_call_row(function, row) for row in part]
+            continue
         answer = _host.request(function.reference(), Operation.BATCH, arity, arguments)
         done, failure = read_results(answer, len(part))
         results += done
@@ -55,6 +56,10 @@ def call_rows(
             failure.add_note(f"in row {len(results)} of a batch of {len(rows)}")
             raise failure
     return results
+
+
+def _call_row(function: _host.RemoteFunction, row: Row) -> Any:
+    return function(**row) if isinstance(row, Mapping) else function(*row)
 
 
 def read_results(answer: Any, count: int) -> tuple[list[Any], BaseException | None]:

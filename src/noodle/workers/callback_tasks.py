@@ -7,6 +7,7 @@ is remembered, and ends before its first step. Used from any thread.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -86,6 +87,15 @@ def cancellable(link: _host.Link, call_id: int, awaitable: Any) -> Iterator[None
         end(link, call_id)
 
 
+def _renew_lock() -> None:
+    """In the child of a fork: another thread may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
 def cancelled() -> CancelledError:
     """Return the error with which a cancelled callback is answered."""
     return CancelledError("the callback was cancelled: nobody waits for it any more")
+
+
+os.register_at_fork(after_in_child=_renew_lock)

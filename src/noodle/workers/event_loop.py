@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from noodle import _host
@@ -19,8 +20,9 @@ __all__ = ["CallFuture", "call", "channel_for", "fail_channels", "request"]
 class CallFuture(asyncio.Future[Any]):
     """The result of a call; cancelling it tells the worker."""
 
-    __slots__ = ("_channel", "call_id", "chain", "function", "since")
+    __slots__ = ("call_id", "chain", "channel", "function", "since")
 
+    channel: LoopChannel
     call_id: int
     function: str
     chain: int
@@ -28,18 +30,14 @@ class CallFuture(asyncio.Future[Any]):
     since: float
     """When it was first seen to wait, on the clock of ``time.monotonic``; set by then."""
 
-    def __init__(self, channel: LoopChannel) -> None:
-        super().__init__(loop=channel.loop)
-        self._channel = channel
-
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel it here, and tell the worker that nobody waits any more."""
-        self._channel.cancel(self.call_id)
+        self.channel.cancel(self.call_id)
         return super().cancel(msg)
 
     def give_up(self, error: BaseException) -> None:
         """Fail with this error, and tell the worker that nobody waits any more."""
-        self._channel.cancel(self.call_id)
+        self.channel.cancel(self.call_id)
         self.set_exception(error)
 
 
@@ -163,17 +161,7 @@ def request(
     return future
 
 
-def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs: Any) -> Any:
-    """Call a worker's function without blocking the running event loop.
-
-    Args:
-        function: The function.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-
-    Returns:
-        A future of the running loop.
-    """
+def _call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs: Any) -> Any:
     reference = _found_at_once(function) if isinstance(function, _host.RemoteFunction) else function
     if reference is None:
         return _DelayedCall(asyncio.get_running_loop(), function, args, kwargs)
@@ -182,6 +170,10 @@ def call(function: _host.RemoteFunction | _host.Reference, *args: Any, **kwargs:
         raise ReferenceReleasedError("an object of a worker was released before it was called")
     operation = Operation.NEW if kind == 4 else Operation.CALL
     return channel_for(link).call(reference, operation, *args, **kwargs)
+
+
+call = partial(_host.call_awaited, _call)
+"""Call a worker's function for the running event loop, without blocking it; return a future."""
 
 
 def _found_at_once(function: _host.RemoteFunction) -> _host.Reference | None:

@@ -6,11 +6,11 @@ a sequence's those of an array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from functools import cache
 from typing import Any
 
-from noodle.errors import ArgumentTypeError
+from noodle.errors import ArgumentRangeError, ArgumentTypeError
 from noodle.values import qualified_name
 from noodle.workers import attributes
 from noodle.workers.operations import Operation
@@ -27,6 +27,8 @@ def _get(target: Any, name: str) -> Any:
 def _set(target: Any, name: str, value: Any) -> None:
     if isinstance(target, Mapping):
         target[name] = value  # type: ignore[index]
+    elif name == "length" and isinstance(target, MutableSequence):
+        _shorten(target, value)
     else:
         attributes.set_value(target, name, value)
 
@@ -66,8 +68,49 @@ def _item(target: Any, key: Any) -> Any:
     return target[_key(target, key)]
 
 
-def _set_item(target: Any, key: Any, value: Any) -> None:
+def _set_item(target: Any, key: Any, value: Any) -> Any:
+    """Set an item; behind the last one of a sequence it is added, as JavaScript's arrays do.
+
+    A list as key, of an index and a count, means so many items of a sequence: ``value`` lists what
+    takes their place, and the old ones are returned.
+    """
+    if isinstance(target, MutableSequence):
+        if isinstance(key, list):
+            return _splice(target, key[0], key[1], value)
+        if key == len(target):
+            return target.append(value)
     target[_key(target, key)] = value
+    return None
+
+
+def _splice(
+    target: MutableSequence[Any], start: int, count: int, items: Sequence[Any]
+) -> list[Any]:
+    removed = [target[index] for index in range(start, min(start + count, len(target)))]
+    for _ in removed:
+        del target[start]
+    for offset, item in enumerate(items):
+        target.insert(start + offset, item)
+    return removed
+
+
+def _shorten(target: MutableSequence[Any], length: int) -> None:
+    if isinstance(length, bool) or length not in range(len(target) + 1):
+        raise ArgumentRangeError(
+            "the length of a sequence of Python cannot be set to that",
+            expected=f"a whole number from 0 to {len(target)}",
+            received=repr(length)[:40],
+            remedy="add items with push()",
+        )
+    while len(target) > length:
+        del target[-1]
+
+
+def _describe(target: Any) -> list[Any]:
+    """Return what of JavaScript's an object is like: the methods of arrays go by it."""
+    if isinstance(target, MutableSequence):
+        return ["array", True]
+    return ["array" if isinstance(target, Sequence) else "object", False]
 
 
 @cache
@@ -126,5 +169,6 @@ ACTIONS: dict[int, Callable[..., Any]] = {
     Operation.ITEM: _item,
     Operation.SET_ITEM: _set_item,
     Operation.VALUE: _json_value,
+    Operation.DESCRIBE: _describe,
 }
 """By operation; whatever is not here is as for Python."""

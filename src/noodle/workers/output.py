@@ -52,9 +52,15 @@ class StandardStream:
 def _write(name: str, chunk: bytes) -> None:
     """Write to a stream of ``sys``; no method, which would keep itself alive through the pump."""
     stream: TextIO | None = getattr(sys, name)
-    if stream is not None:
+    if stream is None:
+        return
+    try:
         stream.write(chunk.decode("utf-8", "replace"))
         stream.flush()
+    except ValueError:
+        # Whoever has replaced it may close it at any time; what comes then is for nobody.
+        if not stream.closed:
+            raise
 
 
 def _is_replaced(name: str, number: int) -> bool:

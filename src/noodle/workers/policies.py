@@ -23,8 +23,10 @@ from noodle.errors import (
     UsageError,
     WorkerCrashedError,
 )
+from noodle.foreign_frames import with_frames
 from noodle.sizes import format_size
 from noodle.workers import (
+    callback_loop,
     callback_tasks,
     callbacks,
     deadlocks,
@@ -61,9 +63,31 @@ def crashed(link: _host.Link, function: str | None) -> WorkerCrashedError | Syst
     if registry.is_exiting() and threading.current_thread().daemon:
         return SystemExit()
     worker = find_worker(link)
-    if worker is not None:
-        return worker.crash_report(function)
-    return WorkerCrashedError(f"the worker {link.name} has ended", received=link.broken)
+    if worker is None:
+        return WorkerCrashedError(f"the worker {link.name} has ended", received=link.broken)
+    error = worker.crash_report(function)
+    if function is not None:
+        call = (link.name, None, None, function)
+        error.__traceback__ = with_frames([call], None, shows_lines=False)
+    return error
+
+
+def arrived(link: _host.Link, fields: tuple[Any, ...]) -> BaseException:
+    """Return the exception for an error that came from a worker; see ``remote_errors.arrived``.
+
+    One of missing memory says how much the worker may have.
+    """
+    error = remote_errors.arrived(link, fields)
+    worker = find_worker(link) if isinstance(error, MemoryError) else None
+    if worker is not None and worker.program.memory_bytes is not None:
+        error.add_note(memory_note(worker))
+    return error
+
+
+def memory_note(worker: Worker) -> str:
+    """Return what to say of a worker's memory limit where that may be the reason for an error."""
+    limit = format_size(worker.program.memory_bytes or 0)
+    return f"the worker {worker.name} may have at most {limit} of memory"
 
 
 def overdue(link: _host.Link, function: str | None, seconds: float) -> DeadlineExceededError:
@@ -221,7 +245,7 @@ _loops = _Loops()
 
 
 def settle(link: _host.Link, call_id: int, awaitable: Any) -> Any:
-    """Run what an asynchronous callback gave to its end, on a thread that runs no event loop.
+    """Run what an asynchronous callback gave to its end, on the thread that waits for its call.
 
     Args:
         link: The worker that asked for it.
@@ -267,13 +291,14 @@ _host.install(
     too_deep=too_deep,
     released=released,
     stuck=deadlocks.stuck,
-    remote_error=remote_errors.arrived,
+    remote_error=arrived,
     array=array_over,
     perform=requests.perform,
     returned=remote_errors.returned,
     describe=told_errors.describe,
     unreadable=unreadable,
     settle=settle,
+    settle_later=callback_loop.settle_later,
     cancel=callback_tasks.cancel,
     uncaught=uncaught,
     reference_types=references.TYPES,

@@ -27,6 +27,9 @@ from noodle.workers.worker import Worker
 
 __all__ = ["Pool", "RestartPolicy", "shut_down"]
 
+RETIRED_SECONDS = 1.0
+"""Chosen: ``idle_seconds`` of workers for which nothing is loaded any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
@@ -112,6 +115,12 @@ class Pool:
         """Return the workers that run."""
         found = [worker for place in self._places for worker in place.workers()]
         return [worker for worker in found if worker.alive]
+
+    def retire(self) -> None:
+        """End all workers once they are idle; a call starts one anew, and for a while."""
+        self.idle_seconds = min(self.idle_seconds or RETIRED_SECONDS, RETIRED_SECONDS)
+        for worker in self.workers():
+            worker.idle_seconds = self.idle_seconds
 
     def close(self) -> None:
         """End all workers, for good."""

@@ -16,7 +16,7 @@ from noodle.foreign_frames import ForeignFrame, frames_of
 from noodle.values import qualified_name
 from noodle.workers.error_fields import is_plain, plain_values
 
-__all__ = ["cause_of", "describe", "identity_of", "told_frames"]
+__all__ = ["cause_of", "collected_errors", "describe", "identity_of", "told_frames"]
 
 ERRORS_MAX = 32
 """Chosen: of a larger group only its text is told."""
@@ -68,7 +68,7 @@ def describe(link: _host.Link, error: BaseException, with_cause: bool) -> list[A
     shown = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
     if shown:
         extra["notes"] = shown
-    inner = _inner(error) if with_cause else []
+    inner = collected_errors(error, ERRORS_MAX) if with_cause else []
     if inner:
         extra["errors"] = inner
     if not link.is_python:
@@ -77,10 +77,15 @@ def describe(link: _host.Link, error: BaseException, with_cause: bool) -> list[A
     return [language, type_name, message, frames, cause_of(error) if with_cause else None, extra]
 
 
-def _inner(error: BaseException) -> list[BaseException]:
-    """Return what an error has collected, as a group of exceptions does."""
+def collected_errors(error: BaseException, most: int) -> list[BaseException]:
+    """Return what an error has collected, as a group of exceptions does.
+
+    Args:
+        error: The error.
+        most: None of them are returned if they are more.
+    """
     inner = getattr(error, "exceptions", ()) or getattr(error, "errors", ())
-    fits = isinstance(inner, tuple) and 0 < len(inner) <= ERRORS_MAX
+    fits = isinstance(inner, tuple) and 0 < len(inner) <= most
     return list(inner) if fits and all(isinstance(e, BaseException) for e in inner) else []
 
 

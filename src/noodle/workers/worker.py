@@ -27,6 +27,8 @@ TICK_SECONDS = 1.0
 OVER_LIMIT = "it exceeded its memory limit"
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
+LAST_WORDS_SECONDS = 0.7
+"""Chosen: a crash is told within a second, and on a busy machine its last words may come late."""
 
 _workers: weakref.WeakValueDictionary[int, Worker] = weakref.WeakValueDictionary()
 """By the identity of the link, which lives as long as its worker."""
@@ -96,6 +98,12 @@ class Health:
         return "ready" if self.scheduled else "not scheduled"
 
 
+class _Hold:
+    """What keeps a worker from being ended for idleness."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Worker:
     """One worker, from its start on, which ``wait_ready`` awaits; it is never restarted itself.
 
@@ -125,6 +133,7 @@ class Worker:
         self.pid = 0
         self.started_at = time.monotonic()
         self.idle_seconds: float | None = None
+        self._holds: weakref.WeakSet[_Hold] = weakref.WeakSet()
         self.is_stopping = False
         self._pid_descriptor = -1
         self._signs = (0, 0)
@@ -210,7 +219,7 @@ class Worker:
 
     def _retire_if_idle(self, seconds: float) -> None:
         """End in two steps, so that a call that is on its way here is still served."""
-        if self.link.idle_seconds < seconds or self.link.held():
+        if self.link.idle_seconds < seconds or self.link.held() or self._holds:
             return
         if not self.link.retires:
             self.link.retires = True
@@ -221,7 +230,10 @@ class Worker:
     def _finish(self) -> None:
         self.link.kill()
         self.exit = self._reap()
-        whole = [stream for stream in self._streams if stream.finish(0.2)]
+        end = time.monotonic() + LAST_WORDS_SECONDS
+        whole = [
+            stream for stream in self._streams if stream.finish(max(0.0, end - time.monotonic()))
+        ]
         self._last_lines = self._streams[1].last_lines(REPORT_LINES)
         self._was_out_of_memory = self._has_run_out()
         for stream in whole:  # into another one somebody still writes, who has left the session
@@ -253,6 +265,12 @@ class Worker:
         return Exit(None, status.si_status)
 
     # ----------------------------------------------------------------------------- From outside
+
+    def hold(self) -> object:
+        """Return what keeps it from being ended for idleness while it is referred to."""
+        hold = _Hold()
+        self._holds.add(hold)
+        return hold
 
     @property
     def is_ready(self) -> bool:
@@ -345,6 +363,8 @@ class Worker:
                 where=where,
                 remedy="call again: the worker is started anew",
             )
+        if self.program.memory_bytes and not (self._was_out_of_memory or self.link.broken):
+            error.add_note(policies.memory_note(self))
         if self.program.map_read_only and self.exit and self.exit.signal == signal.SIGSEGV:
             error.add_note(
                 "Read-only arrays are mapped in this worker (readonly='map'), where writing to one "

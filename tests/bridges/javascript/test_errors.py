@@ -151,6 +151,7 @@ class TestErrorsOfPython:
             gc.enable()
 
 
+@pytest.mark.usefixtures("passing")  # bridges are there, with what they tell of errors
 @pytest.mark.parametrize(
     "extra",
     [

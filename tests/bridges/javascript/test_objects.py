@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import UserDict
+from collections import UserDict, UserList, deque
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 
 import noodle
+from noodle.errors import ArgumentRangeError
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -80,18 +81,70 @@ class TestLists:
             ("Object.keys(list)", ["0", "1", "2"]),
             ("Array.prototype.map.call(list, (n) => 2 * n)", [8, 10, 12]),
             ("list.index(5)", 1),
+            ("list.map((n) => 2 * n)", [8, 10, 12]),
+            ("list.map((n, at, all) => n + at + all.length)", [7, 9, 11]),
+            ("list.filter((n) => n > 4).concat(list.slice(1))", [5, 6, 5, 6]),
+            ("[list.at(-1), list.includes(5), list.indexOf(9)]", [6, True, -1]),
+            ("list.reduce((sum, n) => sum + n, 0)", 15),
+            ("list.join('-')", "4-5-6"),
+            ("[...list.entries()]", [[0, 4], [1, 5], [2, 6]]),
+            ("{ const seen = []; list.forEach((n) => seen.push(n)); return seen }", [4, 5, 6]),
         ],
     )
-    @pytest.mark.parametrize("kind", [list, tuple])
+    @pytest.mark.parametrize("kind", [list, tuple, UserList])
     def test_are_read_as_arrays(
         self, passing: ModuleType, kind: type, expression: str, expected: Any
     ) -> None:
-        assert expected == passing.evaluate(f"(list) => {expression}", noodle.ref(kind([4, 5, 6])))
+        body = expression if expression.startswith("{") else f"({expression})"
+        assert expected == passing.evaluate(f"(list) => {body}", noodle.ref(kind([4, 5, 6])))
 
     def test_are_written_to(self, passing: ModuleType) -> None:
         numbers = [1, 2]
         passing.evaluate("(list) => { list[0] = 5; list.append(3) }", noodle.ref(numbers))
         assert [5, 2, 3] == numbers
+
+    @pytest.mark.parametrize(
+        ("expression", "result", "left"),
+        [
+            ("list.push(7, 8)", 5, [4, 5, 6, 7, 8]),
+            ("list.push()", 3, [4, 5, 6]),
+            ("list.pop()", 6, [4, 5]),
+            ("list.unshift(2, 3)", 5, [2, 3, 4, 5, 6]),
+            ("list.shift()", 4, [5, 6]),
+            ("list.splice(1, 1, 'a', 'b')", [5], [4, "a", "b", 6]),
+            ("list.splice(-2)", [5, 6], [4]),
+            ("list.splice(1, undefined, 9)", [], [4, 9, 5, 6]),
+            ("list.splice()", [], [4, 5, 6]),
+            ("list[3] = 7", 7, [4, 5, 6, 7]),
+            ("list.length = 1", 1, [4]),
+            ("Array.prototype.push.call(list, 7)", 4, [4, 5, 6, 7]),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [list, UserList, deque])
+    def test_are_changed_as_arrays(
+        self, passing: ModuleType, kind: Any, expression: str, result: Any, left: list[Any]
+    ) -> None:
+        numbers = kind([4, 5, 6])
+        assert result == passing.evaluate(f"(list) => ({expression})", noodle.ref(numbers))
+        assert left == list(numbers)
+
+    def test_cannot_be_made_longer_with_nothing(self, passing: ModuleType) -> None:
+        numbers = [1, 2]
+        for length in ("3", "-1", "1.5", "'x'"):
+            with pytest.raises(ArgumentRangeError, match="from 0 to 2"):
+                passing.evaluate(f"(list) => {{ list.length = {length} }}", noodle.ref(numbers))
+        assert [1, 2] == numbers
+
+    def test_what_cannot_be_changed_has_no_methods_that_do(self, passing: ModuleType) -> None:
+        source = "(o) => [o.push, o.splice].map((method) => method === undefined)"
+        assert [True, True] == passing.evaluate(source, noodle.ref((1, 2)))
+
+    @pytest.mark.parametrize("value", [{"a": 1}, {1, 2}, UserDict(), object()])
+    def test_what_is_no_sequence_has_no_methods_of_arrays(
+        self, passing: ModuleType, value: Any
+    ) -> None:
+        source = "(o) => [o.map, o.push].map((method) => method === undefined)"
+        assert [True, True] == passing.evaluate(source, noodle.ref(value))
 
 
 class Colour(Enum):

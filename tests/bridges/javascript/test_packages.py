@@ -319,11 +319,17 @@ def test_an_installation_that_is_killed_does_not_count(
     assert "whole" == main_file(project.install("small", "1"))
 
 
-def test_a_lock_file_that_cannot_be_written_is_noted(small: Registry, project: Project) -> None:
+def test_a_lock_file_that_cannot_be_written_is_told_and_noted(
+    small: Registry, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     project.lock_path = Path("/proc/noodle.lock")
     package = project.install("small", "1")
     assert "1.2.0" == package.version
     assert any("noodle.lock cannot be written" in note for note in package.notes)
+    told = "noodle: npm:small@1 is not locked: noodle.lock cannot be written: "
+    assert 1 == capsys.readouterr().err.count(told)
+    project.install("small", "1")  # is resolved again, as nothing says which versions it has
+    assert 1 == capsys.readouterr().err.count(told)
 
 
 def test_the_projects_npm_settings_hold_and_do_not_stay(

@@ -90,4 +90,11 @@ void *allocate(size_t bytes)
         memset(block, 1, bytes);
     return block;
 }
+void grow(void)
+{
+    while (allocate(10000000) != NULL)
+        continue;
+    perror("grow");
+    exit(1);
+}
 int say(const char *text) { return (int)write(2, text, strlen(text)); }

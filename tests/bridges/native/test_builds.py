@@ -20,7 +20,6 @@ from noodle.errors import (
     CompilationError,
     MissingLibraryError,
     MissingToolError,
-    PrototypeError,
 )
 from tests.bridges.native.conftest import system_compiler
 
@@ -134,11 +133,6 @@ class TestSources:
     def test_a_missing_source(self, workshop: Workshop) -> None:
         with pytest.raises(MissingLibraryError, match=r"nowhere\.c"):
             workshop.load("./nowhere.c")
-
-    def test_prototypes_are_needed(self, workshop: Workshop) -> None:
-        request = LoadRequest("k", "./kernel.c", directory=str(workshop.folder))
-        with pytest.raises(PrototypeError, match="without prototypes"):
-            workshop.bridge.load(request)
 
     @pytest.mark.parametrize(
         "name", ["./with space.c", './quote"s.c', "./ünï☃.c", "-o.c", "@list.c", "./a$b.c"]

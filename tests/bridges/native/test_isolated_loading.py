@@ -156,7 +156,7 @@ class TestOpening:
         path.unlink()
         compile_to(path, SOURCE + "int more(void) { return 1; }\n")
         assert process == library.process()
-        library_of(library)._loaded._pool.stop()
+        library_of(library)._loaded._module.pool.stop()
         with pytest.raises(LibraryLoadError, match="was replaced") as caught:
             library.process()
         assert "load it again" == caught.value.remedy
@@ -175,6 +175,20 @@ class TestOpening:
             )
             results.append(libraries[-1].value())
         assert ([1, 2], 1) == (results, libraries[0].value())
+
+    def test_the_worker_of_a_source_that_was_loaded_anew_ends(self, tmp_path: Path) -> None:
+        source = tmp_path / "place.c"
+        reload = noodle.runtime.engine.default_engine().dispatcher.reload
+        libraries, processes = [], []
+        for edit in ("", "/* edited */"):
+            source.write_text(edit + SOURCE)
+            libraries.append(reload(str(source), prototypes=PROCESS, placement="isolated"))
+            processes.append(libraries[-1].process())
+        assert await_end(processes[0])
+        again = libraries[0].process()
+        assert again not in processes
+        assert await_end(again)
+        assert processes[1] == libraries[1].process()
 
 
 class TestWorkers:
@@ -232,7 +246,7 @@ class TestCalls:
     def test_a_wrong_argument_does_not_reach_the_library(self, library: ModuleType) -> None:
         library.count_call(0)
         before = library.calls_made()
-        link = library_of(library)._loaded._pool.worker().link
+        link = library_of(library)._loaded._module.pool.worker().link
         calls = link.calls
         for arguments, error in (
             ((), ArityError),

@@ -133,7 +133,7 @@ class TestArrays:
             call(isolated, "sum", values, LARGE)
 
     def test_nothing_stays_lent(self, isolated: NativeLibrary) -> None:
-        link = isolated._pool.worker().link  # type: ignore[attr-defined]
+        link = isolated._module.pool.worker().link  # type: ignore[attr-defined]
         for _ in range(20):
             values = np.zeros(LARGE)
             call(isolated, "scale", values, LARGE, 2.0)
@@ -221,7 +221,7 @@ class TestPointers:
 
     def test_one_ends_with_its_worker(self, isolated: NativeLibrary) -> None:
         pointer = call(isolated, "counter_new", 5)
-        isolated._pool.stop()  # type: ignore[attr-defined]
+        isolated._module.pool.stop()  # type: ignore[attr-defined]
         with pytest.raises(ReferenceReleasedError, match="struct counter") as caught:
             call(isolated, "counter_next", pointer)
         assert "a worker that has ended" in str(caught.value.received)

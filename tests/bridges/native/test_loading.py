@@ -165,7 +165,7 @@ class TestFilesThatAreNoLibraries:
             load(library, "int outer(void);")
 
     def test_sources_of_other_languages_are_refused(self, load: Load, tmp_path: Path) -> None:
-        for name, language in (("a.cpp", "C[+][+]"), ("a.rs", "Rust")):
+        for name, language in (("a.f90", "Fortran"), ("a.go", "Go")):
             (tmp_path / name).touch()
             with pytest.raises(TargetError, match=language):
                 load(f"./{name}", ADD, directory=str(tmp_path))
@@ -391,8 +391,18 @@ class TestOptions:
             load("libm.so.6", options=options)
 
     def test_every_option_is_listed(self) -> None:
-        of_libraries = {"mode", "optimization", "library_paths", "dependencies", "cache_directory"}
-        of_workers = {"worker", "environment", "memory", "shared_memory"}
+        of_libraries = {
+            "mode",
+            "optimization",
+            "library_paths",
+            "dependencies",
+            "auto_vectorize",
+            "parallel_execution",
+            "thread_safe",
+            "cache_directory",
+        }
+        of_workers = {"worker", "prewarm", "idle_seconds", "environment"}
+        of_workers |= {"memory", "shared_memory"}
         of_headers = {"header", "include_paths", "defines", "variadic"}
         assert of_libraries | of_headers | of_workers == NativeBridge().option_names
         assert NativeBridge().missing() is None

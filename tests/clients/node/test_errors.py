@@ -102,6 +102,46 @@ def test_notes_and_the_parts_of_an_error_of_noodle_are_properties(program: Progr
     ]
 
 
+def test_the_exceptions_of_a_group_are_its_errors(program: Program):
+    assert program.run(f"""
+      {SAMPLE}
+      const group = await sample.fail_together().catch((error) => error);
+      const [first, second] = group.errors;
+      return [group.name, first.name, first.message, first.cause.message, second.name,
+        second.errors.map((error) => error.name), Object.keys(group).includes("errors"),
+        /^ +at fail /.test(first.stack.split("\\n")[1])];
+    """) == [
+        "ExceptionGroup", "RuntimeError", "outer", "it failed", "ExceptionGroup", ["KeyError"],
+        False, True,
+    ]  # fmt: skip
+
+
+def test_what_an_aggregate_error_has_collected_reaches_python_and_comes_back(program: Program):
+    assert program.run(f"""
+      {SAMPLE}
+      const both = new AggregateError(
+        [new TypeError("first"), new AggregateError([new RangeError("low")], "second")], "both");
+      const texts = await sample.collected(() => {{ throw both; }});
+      const back = await sample.echo(both);
+      const thrown = await sample.call(() => {{ throw both; }}).catch((error) => error);
+      return [texts, thrown === both, back.errors.map((error) => error.message),
+        back.errors[1].errors[0].message];
+    """) == [
+        ["TypeError: first", "AggregateError: second", "RangeError: low"],
+        True,
+        ["TypeError: first", "AggregateError: second"],
+        "RangeError: low",
+    ]
+
+
+def test_what_an_error_of_a_worker_has_collected_arrives(program: Program):
+    assert program.run("""
+      const { any } = await load("./collecting.mjs");
+      const error = await any().catch((error) => error);
+      return [error.name, error.language, error.errors.map((inner) => inner.message)];
+    """) == ["AggregateError", "javascript", ["no 1", "no 2"]]
+
+
 def test_a_library_that_wants_to_leave_does_not_end_the_host(program: Program):
     with pytest.raises(JavaScriptError) as caught:
         program.run(f"{SAMPLE} await sample.leave();")

@@ -83,6 +83,13 @@ MORE = [
     "    at new C (node:internal/x:3)\\n    at g (eval at h (z.js:4:5), <anonymous>:6:7)\\n"
     "    at /x (y)/z.js:8:9\\n    at <anonymous>\\n  at none'})",
     "(() => { const e = new Error('again'); e.cause = e; return e; })()",
+    "new AggregateError([new TypeError('a', {cause: new Error('why')}), new Error('b')], 'both')",
+    "Object.assign(new AggregateError([new AggregateError([new Error('low')])]), {code: 'E'})",
+    "new AggregateError(Array(256).fill(new Error('x')))",
+    "[200, 57, 56].map((count) => new AggregateError(Array(count).fill(new Error('x'))))",
+    "new AggregateError([new Error('x'), 'no error'], 'mixed')",
+    "Object.assign(new Error('odd'), {errors: null})",
+    "(() => { const e = new AggregateError([], 'knot'); e.errors = [e, e]; return e; })()",
     "Array(600).fill().reduce((inner) => ({inner}), 0)",
     "[Infinity, -Infinity, 5e-324, 1.7976931348623157e308]",
 ]  # fmt: skip

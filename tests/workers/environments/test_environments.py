@@ -171,10 +171,14 @@ def test_a_lock_that_was_edited_wrongly_is_refused(
         project.provide("small", "1.0")
 
 
-def test_a_lock_file_that_cannot_be_written_is_noted(small: PackageIndex, project: Project) -> None:
+def test_a_lock_file_that_cannot_be_written_is_told_and_noted(
+    small: PackageIndex, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     project.lock_path = Path("/proc/noodle.lock")
     environment = project.provide("small", "1.0")
     assert any("noodle.lock cannot be written" in note for note in environment.notes)
+    told = f"noodle: {environment.title} is not locked: noodle.lock cannot be written: "
+    assert 1 == capsys.readouterr().err.count(told)
 
 
 # ------------------------------------------------------------ when it is installed

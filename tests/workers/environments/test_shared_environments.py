@@ -55,6 +55,7 @@ def test_threads_that_need_an_environment_at_once_build_it_once(
     assert 1 == len([path for path in small.requests[asked:] if path.endswith(".whl")])
 
 
+@pytest.mark.usefixtures("repetition")
 def test_processes_that_need_an_environment_at_once_build_it_once(
     small: PackageIndex, project: Project
 ) -> None:
@@ -103,6 +104,7 @@ def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("repetition")
 def test_a_builder_that_is_killed_half_way_leaves_nothing_that_is_used(
     small: PackageIndex, project: Project
 ) -> None:

@@ -1,4 +1,4 @@
-"""The functions of ``native/tests/echo_worker.c``, in the words of Python 3.8."""
+"""The functions of ``native/tests/echo_*.c``, in the words of Python 3.8."""
 
 import asyncio
 import builtins

@@ -20,7 +20,8 @@ export const kill = (signal) => {
   for (;;);
 };
 export const abort = () => process.abort();
-export const spin = () => {
+export const spin = (begun) => {
+  if (begun) begun[0] = 1;
   for (;;);
 };
 export const busy = (ms) => {

@@ -24,7 +24,7 @@ from noodle.bridges.javascript.npm import Npm
 from noodle.build_cache import digest
 from noodle.errors import InstallationError, SettingsError, VersionError, did_you_mean
 from noodle.installation.policy import InstallPolicy
-from noodle.installation.progress import announced
+from noodle.installation.progress import announced, unlocked
 from noodle.installation.store import PackageStore, User
 from noodle.installation.tool import disk_errors
 from noodle.lock_file import LockFile, Packages, table_digest
@@ -150,7 +150,7 @@ class NpmPackages:
         try:
             return lock_file.add(SECTION, target, packages)
         except OSError as error:
-            notes.append(f"not locked: {lock_file.path.name} cannot be written: {error.strerror}")
+            notes.append(unlocked(f"npm:{target}", lock_file.path, error))
             return packages
 
     def _resolve(self, name: str, wanted: str, lock_file: LockFile) -> Packages:

@@ -87,21 +87,23 @@ class _Layout:
         if declared.bitsize:
             self._add_bits(declared)
             return
+        node = (
+            declared.type if not isinstance(declared.type, c_ast.TypeDecl) else declared.type.type
+        )
+        is_structure = isinstance(node, (c_ast.Struct, c_ast.Union))
+        if not declared.name and (node.name or not is_structure):
+            return  # a type that is declared there, and no member
         size, alignment = self._measure(declared.type)
         self._align(alignment)
         start = self._place(8 * size, 8 * alignment)
         if declared.name:
             self.members.append(_Member(self._types.field(declared), start))
         else:
-            self.members += self._unnamed(declared, start)
+            self.members += self._unnamed(node, start)
 
-    def _unnamed(self, declared: Any, start: int) -> Iterator[_Member]:
-        node = (
-            declared.type if not isinstance(declared.type, c_ast.TypeDecl) else declared.type.type
-        )
-        if isinstance(node, (c_ast.Struct, c_ast.Union)):
-            for member in _Layout(self._types, node).members:
-                yield _Member(member.field, start + member.bit)
+    def _unnamed(self, node: Any, start: int) -> Iterator[_Member]:
+        for member in _Layout(self._types, node).members:
+            yield _Member(member.field, start + member.bit)
 
     def _add_bits(self, declared: Any) -> None:
         size, alignment = self._measure(declared.type)

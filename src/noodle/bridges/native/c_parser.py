@@ -13,7 +13,8 @@ from pycparser import c_ast  # type: ignore[import-untyped]
 from pycparser.c_parser import CParser  # type: ignore[import-untyped]
 
 from noodle.bridges.native.c_layouts import laid_out
-from noodle.bridges.native.c_types import OPAQUE_TYPEDEFS, STANDARD_TYPEDEFS, CTypes, Unfit
+from noodle.bridges.native.c_names import OPAQUE_TYPEDEFS, STANDARD_TYPEDEFS
+from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.declarations import (
     Declaration,
     Declarations,

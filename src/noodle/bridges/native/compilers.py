@@ -1,4 +1,4 @@
-"""The C compiler: which one there is, what tells it from others, and how it is run."""
+"""Compilers of C and C++: which there are, what tells one from others, how they are run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from noodle.errors import CompilationError
 
-__all__ = ["COMPILER_REMEDY", "Compiler", "Part", "find_compiler"]
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+__all__ = [
+    "COMPILER_REMEDY",
+    "Compiler",
+    "Part",
+    "find_compiler",
+    "find_cplusplus_compiler",
+    "find_program",
+    "find_ziglang",
+    "report_of",
+    "run_compiler",
+]
 
 COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
-"""What to type where there is no compiler."""
+"""What to type where there is no compiler of C."""
 
 _TIMEOUT = 300  # seconds; chosen: a first run of ziglang builds its own parts of libc
 _LONGEST_REPORT = 8000  # characters of a compiler's diagnostics that a message keeps
@@ -34,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """A C compiler that links shared libraries.
+    """A compiler of C or C++ that links shared libraries.
 
     Args:
         command: The program and its fixed arguments.
@@ -120,29 +134,55 @@ class Compiler:
         Raises:
             CompilationError: It did not run, or reported errors; they are in the message.
         """
-        import subprocess
-
-        try:
-            result = subprocess.run(
-                [*self.command, *arguments],
-                cwd=directory,
-                env=_environment(private),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"no end after {_TIMEOUT} s"
-            raise CompilationError(f"the compiler {self.name} did not run: {reason}") from error
+        command = [*self.command, *arguments]
+        result = run_compiler(
+            f"the compiler {self.name}", command, directory, _environment(private)
+        )
         if result.returncode:
             raise CompilationError(
                 f"{self.name} did not compile {source}",
                 expected="a source without errors",
-                received=_report(result.stderr, private),
+                received=report_of(result.stderr, private),
                 where=source,
             )
         return result.stdout
+
+
+def run_compiler(
+    name: str,
+    command: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    seconds: float = _TIMEOUT,
+) -> CompletedProcess[bytes]:
+    """Run a compiler of any language in a child process, to its end.
+
+    Args:
+        name: Its name in messages.
+        command: The program and its arguments.
+        directory: The child's working directory.
+        environment: All of the child's environment variables.
+        seconds: How long it may take.
+
+    Raises:
+        CompilationError: It did not run, or not to its end in time.
+    """
+    import subprocess
+
+    try:
+        return subprocess.run(
+            command,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"no end after {seconds:g} s"
+        raise CompilationError(f"{name} did not run: {reason}") from error
 
 
 def _environment(private: Path) -> dict[str, str]:
@@ -157,7 +197,13 @@ def _environment(private: Path) -> dict[str, str]:
     }
 
 
-def _report(stderr: bytes, private: Path) -> str:
+def report_of(stderr: bytes, private: Path) -> str:
+    """Return a compiler's diagnostics as a message has them.
+
+    Args:
+        stderr: What it printed.
+        private: The folder of its scratch files, which is not shown.
+    """
     text = stderr.decode("utf-8", "replace").strip().replace(f"{private}{os.sep}", "")
     return "\n" + (text if len(text) <= _LONGEST_REPORT else text[:_LONGEST_REPORT] + "\n…")
 
@@ -168,11 +214,24 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | Non
     Args:
         environment: Where ``CC`` and ``PATH`` are looked up.
     """
-    for words in filter(None, [_words(environment.get("CC", "")), ["cc"], ["gcc"], ["clang"]]):
-        program = _program(words[0], environment.get("PATH", os.defpath))
+    return _first(environment, "CC", ("cc", "gcc", "clang")) or find_ziglang()
+
+
+def find_cplusplus_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | None:
+    """Return the first of ``$CXX``, ``c++``, ``g++``, ``clang++``, ziglang that there is, or None.
+
+    Args:
+        environment: Where ``CXX`` and ``PATH`` are looked up.
+    """
+    return _first(environment, "CXX", ("c++", "g++", "clang++")) or find_ziglang("c++")
+
+
+def _first(environment: Mapping[str, str], variable: str, names: Sequence[str]) -> Compiler | None:
+    for words in filter(None, [_words(environment.get(variable, "")), *([n] for n in names)]):
+        program = find_program(words[0], environment.get("PATH", os.defpath))
         if program:
             return _compiler((str(program), *words[1:]), program.name, program)
-    return find_ziglang()
+    return None
 
 
 def _words(command: str) -> list[str]:
@@ -183,7 +242,13 @@ def _words(command: str) -> list[str]:
     return shlex.split(command)
 
 
-def _program(name: str, search_path: str) -> Path | None:
+def find_program(name: str, search_path: str) -> Path | None:
+    """Return the program of that name on a search path, or None.
+
+    Args:
+        name: Its name or path.
+        search_path: Folders, as in ``$PATH``.
+    """
     # What shutil.which does; importing shutil would cost a third of a warm load.
     folders = [""] if "/" in name else search_path.split(os.pathsep)
     for candidate in (Path(folder, name).absolute() for folder in folders):
@@ -193,8 +258,12 @@ def _program(name: str, search_path: str) -> Path | None:
 
 
 @cache
-def find_ziglang() -> Compiler | None:
-    """Return the compiler of the package ``ziglang``, or None when it is not installed."""
+def find_ziglang(language: str = "cc") -> Compiler | None:
+    """Return the compiler of the package ``ziglang``, or None when it is not installed.
+
+    Args:
+        language: ``cc`` or ``c++``.
+    """
     import importlib.util
 
     found = importlib.util.find_spec("ziglang")
@@ -202,7 +271,8 @@ def find_ziglang() -> Compiler | None:
         return None
     program = Path(found.origin).parent / "zig"
     # Run directly: `python -m ziglang` would import modules from the folder of the user's source.
-    return _compiler((str(program), "cc"), "ziglang", program) if os.path.isfile(program) else None
+    found_one = os.path.isfile(program)
+    return _compiler((str(program), language), "ziglang", program) if found_one else None
 
 
 def _compiler(command: tuple[str, ...], name: str, program: Path) -> Compiler:

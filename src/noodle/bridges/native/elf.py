@@ -32,6 +32,10 @@ _NEEDED, _SONAME = 1, 14
 _BUILD_ID_NOTE = 3
 _FUNCTIONS = {2, 10}  # STT_FUNC and STT_GNU_IFUNC, which libm uses for most of its functions
 _EXPORTED = {0, 1, 5, 6} | _FUNCTIONS  # untyped, object, common, thread-local
+_WRITABLE = 1  # SHF_WRITE
+_LINKERS_OWN = (".got", ".dynamic", ".data.rel.ro", ".relro_padding")
+"""Sections that are written once, when the library is opened: addresses of what it refers to."""
+
 _MACHINES = {3: "x86", 21: "PowerPC", 22: "s390x", 40: "ARM", 62: "x86-64", 183: "AArch64"}
 
 
@@ -65,6 +69,8 @@ class _Section:
     offset: int
     size: int
     link: int
+    name: int
+    writable: bool
 
 
 class ElfFile:
@@ -86,6 +92,7 @@ class ElfFile:
         try:
             self.shared = self._unpack("H", header, 16)[0] == _SHARED_OBJECT
             self._sections = tuple(self._read_sections(header))
+            self._names = self._unpack("H", header, 62 if self.machine.bits == 64 else 50)[0]
         except struct.error as error:
             raise NotElfError("its section headers point outside the file") from error
 
@@ -105,6 +112,18 @@ class ElfFile:
     def needed(self) -> list[str]:
         """Return the SONAMEs of the libraries that this one is linked to."""
         return list(self._dynamic_names(_NEEDED))
+
+    def has_variables(self) -> bool:
+        """Return whether it has variables of its own, or code that runs when it is opened."""
+        if self._names >= len(self._sections):
+            return True
+        table = self._sections[self._names]
+        names = self._read(table.offset, table.size)
+        return any(
+            section.size > 0 and not _text(names, section.name).startswith(_LINKERS_OWN)
+            for section in self._sections
+            if section.writable
+        )
 
     def exports(self) -> Mapping[str, bool]:
         """Return the exported names; the value says whether the name is a function."""
@@ -128,8 +147,8 @@ class ElfFile:
         table = self._read(start, size * count) if start else b""
         for index in range(count if start else 0):
             layout = "IIQQQQI" if wide else "IIIIIII"
-            _, kind, _, _, offset, length, link = self._unpack(layout, table, index * size)
-            yield _Section(kind, offset, length, link)
+            name, kind, flags, _, offset, length, link = self._unpack(layout, table, index * size)
+            yield _Section(kind, offset, length, link, name, bool(flags & _WRITABLE))
 
     def _records(self, section: _Section, layout: str) -> Iterator[tuple[int, ...]]:
         record = struct.Struct(self._order + layout)

@@ -33,6 +33,7 @@ static void noodle_probe(void) {}
 
 #if NOODLE_HALVES > 1
 extern PyMethodDef noodle_shapes_1[];
+void noodle_report_1(const unsigned int *count, void *taker);
 void noodle_adopt_1(void **exports, void **types);
 #define noodle_shape(i) \
     ((i) < NOODLE_FIRST ? &noodle_shapes_0[i] : &noodle_shapes_1[(i) - NOODLE_FIRST])
@@ -42,6 +43,21 @@ void noodle_adopt_1(void **exports, void **types);
 
 static void *noodle_library;
 
+/* Lets what calls functions look for the failures that the library reports. */
+static void noodle_watch(void)
+{
+#if NOODLE_REPORTS
+    const unsigned int *count = dlsym(noodle_library, "noodle_failures");
+    void *taker = dlsym(noodle_library, "noodle_take_failure");
+    if (count == NULL || taker == NULL)
+        return;
+    noodle_report_0(count, taker);
+#if NOODLE_HALVES > 1
+    noodle_report_1(count, taker);
+#endif
+#endif
+}
+
 static PyObject *noodle_open(PyObject *self, PyObject *path)
 {
     (void)self;
@@ -49,6 +65,7 @@ static PyObject *noodle_open(PyObject *self, PyObject *path)
         noodle_library = dlopen(PyBytes_AsString(path), RTLD_NOW | RTLD_LOCAL);
         if (noodle_library == NULL)
             return PyUnicode_DecodeLocale(dlerror(), "surrogateescape");
+        noodle_watch();
     }
     Py_RETURN_NONE;
 }

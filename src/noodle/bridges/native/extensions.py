@@ -34,7 +34,7 @@ __all__ = [
     "read_contents",
 ]
 
-_FORMAT = "4"
+_FORMAT = "5"
 
 _CALLS_LEVEL = "-O1"
 """Measured: wrappers compiled with more take twice as long to compile, and as long to run."""
@@ -87,11 +87,13 @@ class ExtensionParts:
         items: What it knows.
         shapes: The shapes of its functions.
         sources: Further files to compile into it.
+        reports_failures: Whether the library reports failures; see ``failures.py``.
     """
 
     items: Sequence[Item]
     shapes: Sequence[Shape]
     sources: Sequence[Part] = ()
+    reports_failures: bool = False
 
 
 def extension_key(text: str, path: Path, identity: str, compiler: str) -> str:
@@ -133,7 +135,13 @@ def compile_extension(
 
     def build(output: Path) -> None:
         parts = describe(output.parent)
-        texts = extension_texts(name, parts.items, parts.shapes, facts=bool(parts.sources))
+        texts = extension_texts(
+            name,
+            parts.items,
+            parts.shapes,
+            facts=bool(parts.sources),
+            reports_failures=parts.reports_failures,
+        )
         sources = [output.with_name(f"{name}_{index}.c") for index in range(len(texts))]
         for source, text in zip(sources, texts, strict=True):
             source.write_text(text, encoding="ascii")

@@ -58,7 +58,7 @@ class FunctionPointer(Pointer):
         declaration = Declaration("function", parameters, callback.result)
         entry = self._types.entry(declaration, self.address)
         function = NativeFunction(
-            self.origin, declaration, entry, compiled=False, types=self._types
+            self.origin, declaration, entry, compiled=False, loop=None, types=self._types
         )
         return function.raw
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,10 @@ from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.failures import NativeFailure
 from noodle.bridges.native.results import converter_of
+from noodle.bridges.native.vectorized import MappedFunction
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Call, Function, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
 from noodle.prototypes import Prototype
@@ -34,6 +38,7 @@ class DeclaredFunction(Function):
         rules: Gives the rules of a parameter, by its declaration and its name in messages.
         compiled: Whether a compiled extension calls it, which checks numbers itself.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays; None where nothing does.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class DeclaredFunction(Function):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop | None,
     ) -> None:
         self._name = f"{library}.{declaration.name}"
         self._prototype = declaration.prototype()
@@ -54,6 +60,11 @@ class DeclaredFunction(Function):
             rules(p, label) for p, label in zip(declaration.parameters, self._labels, strict=True)
         ]
         self._raw = _python_function(self, library, declaration)
+        self._mapped: MappedFunction | None = None
+        if loop is not None:
+            self._mapped = MappedFunction(
+                self._name, declaration, self._arguments, self._raw, self.matched, loop
+            )
 
     @property
     def prototype(self) -> Prototype:
@@ -65,6 +76,11 @@ class DeclaredFunction(Function):
         """The function as plain Python sees it: callable, with a docstring and a signature."""
         return self._raw
 
+    @property
+    def mapped(self) -> MappedFunction | None:
+        """What calls it for the elements of arrays, in a compiled loop; None for none."""
+        return self._mapped
+
     def bind(self, call: Call) -> BoundFunction:
         """Make the function ready for calls of this signature; nothing is called.
 
@@ -74,6 +90,8 @@ class DeclaredFunction(Function):
         Raises:
             ArgumentError: The arguments do not fit; the message names the parameter.
         """
+        if self._mapped and self._mapped.replaces(call):
+            return replace(self._mapped.bind(call), generic=False)
         self.check(call.args, call.kwargs)
         return self._bound(call.args, call.kwargs)
 
@@ -87,6 +105,8 @@ class DeclaredFunction(Function):
             args: The positional arguments of the call.
             kwargs: Its keyword arguments.
         """
+        if isinstance(error, NativeFailure):
+            return error.error(self._name)
         if isinstance(error, NoodleError) or not isinstance(error, _REFUSALS):
             return error
         return self.refusal_of(args, kwargs) or error
@@ -105,13 +125,24 @@ class DeclaredFunction(Function):
         Raises:
             ArgumentError: They do not fit; the message names the parameter.
         """
+        values = self.matched(args, kwargs)
+        for label, argument, value in zip(self._labels, self._arguments, values, strict=True):
+            refused = argument.refuse(value)
+            if refused:
+                raise self._argument_error(label, refused, value)
+
+    def matched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Return arguments in the order of the parameters.
+
+        Raises:
+            ArityError: There are too few or too many, or a keyword is no parameter.
+        """
+        if not kwargs and len(args) == len(self._labels):
+            return list(args)
         matched = self._prototype.bind(args, kwargs)
         if isinstance(matched, str):
             raise self._arity_error(matched)
-        for label, argument in zip(self._labels, self._arguments, strict=True):
-            refused = argument.refuse(matched[label])
-            if refused:
-                raise self._argument_error(label, refused)
+        return [matched[label] for label in self._labels]
 
     def _arity_error(self, reason: str) -> ArityError:
         expected, _, received = reason.removeprefix("expected ").partition(", got ")
@@ -123,13 +154,13 @@ class DeclaredFunction(Function):
             remedy=str(self._prototype),
         )
 
-    def _argument_error(self, label: str, refused: Refusal) -> ArgumentError:
+    def _argument_error(self, label: str, refused: Refusal, value: Any) -> ArgumentError:
         return refused.error(
             f"{self._name} does not accept {label}",
             expected=refused.expected,
             received=refused.received,
             where=f"{label} of {self._prototype}",
-            remedy=refused.remedy,
+            remedy=refused.remedy or (self._mapped.remedy(value) if self._mapped else None),
         )
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
@@ -168,6 +199,7 @@ class NativeFunction(DeclaredFunction):
         entry: cffi's callable for it.
         compiled: Whether the entry is of a compiled extension.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays; None where nothing does.
         types: The types of the library, for structures and callbacks.
     """
 
@@ -179,10 +211,11 @@ class NativeFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop | None,
         types: LibraryTypes | None = None,
     ) -> None:
         rules = partial(types.rule, function=declaration.name) if types else argument_of
-        super().__init__(library, declaration, rules, compiled=compiled, notes=notes)
+        super().__init__(library, declaration, rules, compiled=compiled, notes=notes, loop=loop)
         self._entry = entry
         result = types.result if types else converter_of
         self._result = result(declaration.result, self._name)

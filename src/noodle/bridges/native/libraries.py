@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from noodle.bridges.native.declarations import Variable
@@ -68,6 +69,7 @@ class NativeLibrary:
         notes: What ``explain`` should tell.
         variables: Reads and writes its global variables.
         types: Gives its types.
+        left_out: Why functions that it has cannot be called, by their names.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class NativeLibrary:
         notes: tuple[str, ...],
         variables: Variables,
         types: Callable[[], LibraryTypes],
+        left_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._name = name
         self._variables = variables
@@ -89,6 +92,7 @@ class NativeLibrary:
         self._exports = exports
         self._find_version = version
         self._notes = notes
+        self._left_out = left_out
 
     @property
     def name(self) -> str:
@@ -116,8 +120,8 @@ class NativeLibrary:
 
     @property
     def unbound(self) -> Mapping[str, str]:
-        """What it exports and its headers declare that cannot be used, with the reasons."""
-        return self.contents.unbound
+        """What it exports and its headers or sources declare that cannot be used, and why."""
+        return {**self.contents.unbound, **self._left_out}
 
     def available(self) -> bool:
         """Return True: a library in this process stays until the process ends."""
@@ -177,6 +181,14 @@ class NativeLibrary:
         self._variables.write(variable, value, f"{self._name}.{name}")
 
     def _not_found(self, name: str) -> NameNotFoundError:
+        if name in self._left_out:
+            return NameNotFoundError(
+                f"{self._name} has {name!r}, but it cannot be called",
+                expected="a function whose types C has",
+                received=self._left_out[name],
+                where=self._name,
+                remedy="change it, or give prototypes for it",
+            )
         reason = self.contents.unbound.get(name)
         if reason:
             return NameNotFoundError(

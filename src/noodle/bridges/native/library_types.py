@@ -34,11 +34,18 @@ class LibraryTypes:
     Args:
         library: The library's name in messages.
         contents: What it is known to have.
+        checked: Puts a look at what the library reports behind a callable of cffi's.
     """
 
-    def __init__(self, library: str, contents: Contents) -> None:
+    def __init__(
+        self,
+        library: str,
+        contents: Contents,
+        checked: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    ) -> None:
         self.library = library
         self._contents = contents
+        self._checked = checked
         self._structures: dict[str, StructureType | None] = {}
 
     def structure(self, name: str) -> StructureType | None:
@@ -220,7 +227,7 @@ class LibraryTypes:
         types = [parameter.type for parameter in declaration.parameters]
         kind = self.function_type(types, declaration.result, declaration.name)
         called: Callable[..., Any] = _FFI.cast(kind, address)
-        return called
+        return self._checked(called) if self._checked else called
 
 
 @cache

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from noodle._callbacks import PendingCall
 from noodle.bridges.native.compilers import COMPILER_REMEDY, Compiler
 from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import (
@@ -15,13 +17,26 @@ from noodle.bridges.native.declarations import (
     from_prototypes,
 )
 from noodle.bridges.native.elf import ElfFile, read_library
+from noodle.bridges.native.failures import checked, reports_failures
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
 from noodle.bridges.native.linker import find_with_dependencies
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
-from noodle.bridges.native.sources import compile_source, is_source, refuse_other_language
+from noodle.bridges.native.sources import (
+    Choices,
+    CompiledSource,
+    Interface,
+    Source,
+    compile_source,
+    is_source,
+    language_of,
+    refuse_other_language,
+    unescaped,
+)
+from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource, loop_options
+from noodle.bridges.native.vectorized_running import LocalLoop
 from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
 from noodle.errors import (
@@ -29,7 +44,6 @@ from noodle.errors import (
     MissingSymbolError,
     MissingToolError,
     NoodleError,
-    PrototypeError,
     SettingsError,
     UsageError,
     VersionError,
@@ -85,6 +99,8 @@ class Load:
         chosen = self._options.cache_directory
         self._cache = BuildCache.at(Path(chosen) / "native" if chosen else cache_directory)
         self._notes: list[str] = [self._cache.note] if self._cache.note else []
+        self._prototypes = request.prototypes
+        self._interface: Interface | None = None
         self._path = self._find()
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
@@ -102,6 +118,7 @@ class Load:
             exports=lambda: self._open().exports,
             version=self._version,
             notes=tuple(self._notes),
+            left_out=self._left_out,
             variables=self._variables(),
             types=lambda: self._types(functions.contents),
         )
@@ -111,16 +128,27 @@ class Load:
         if self._known_types is None:
             from noodle.bridges.native.library_types import LibraryTypes
 
-            self._known_types = LibraryTypes(self._request.library, contents)
+            self._known_types = LibraryTypes(self._request.library, contents, self._checked)
         return self._known_types
+
+    def _checked(self, entry: Callable[..., Any]) -> Callable[..., Any]:
+        """Return cffi's callable with a look at what the library reports behind it."""
+        opened = self._opened_here()
+        return checked(entry, opened.address_of, opened.exports)
+
+    @property
+    def _left_out(self) -> Mapping[str, str]:
+        """Why functions of a source cannot be called, by their names."""
+        left_out = self._interface.left_out if self._interface else ()
+        return {one.name: f"{one.reason} ({one.where})" for one in left_out}
 
     def _variables(self) -> Variables:
         return VariablesHere(lambda name: self._opened_here().address_of(name))
 
     def _find(self) -> Path:
         location = self._request.location.removeprefix("c:")
-        refuse_other_language(location, self._directory)
-        if is_source(location):
+        refuse_other_language(location)
+        if is_source(location, self._directory):
             return self._compile(location)
         path = find_with_dependencies(
             location, self._directory, self._library_paths, self._options.dependencies
@@ -129,28 +157,39 @@ class Load:
         return path
 
     def _compile(self, location: str) -> Path:
-        if self._request.prototypes is None and not self._options.header:
-            raise PrototypeError(
-                f"{location!r} was given without prototypes",
-                expected="a prototype for each function that is called",
-                received="none",
-                where=location,
-                remedy='prototypes="double kernel(double x);" or { fn kernel(x: f64): f64 }',
-            )
-        compiler = self._compiler
-        if compiler is None:
-            raise MissingToolError(
-                f"a C compiler is needed for {location!r}", where=location, remedy=COMPILER_REMEDY
-            )
-        level = self._options.optimization
+        reads = self._prototypes is None and not self._options.header
+        compiled, example = self._compiled_source(location, reads_interface=reads)
+        self._notes += compiled.notes
+        if reads:
+            self._use(compiled.interface, location, example)
+        return compiled.path
+
+    def _compiled_source(
+        self, location: str, *, reads_interface: bool
+    ) -> tuple[CompiledSource, str]:
+        """Return what a source compiles to, and an example of a function in its language."""
+        options = self._options
+        stated = "optimization" in self._request.options
+        kept = self._cache.path("crates")
+        choices = Choices(self._compiler, options.optimization, stated, kept)
+        kind, language = language_of(location, self._directory, choices)
         try:
-            path = compile_source(location, self._directory, self._cache, compiler, level)
+            source = Source(location, self._directory)
+            compiled = compile_source(
+                language, source, self._cache, reads_interface=reads_interface
+            )
         except OSError as error:
             if isinstance(error, NoodleError):
                 raise
             raise CompilationError(_not_written(error), where=location) from error
-        self._notes.append(f"compiled from {location} with {compiler.name} -{level}")
-        return path
+        return compiled, kind.example
+
+    def _use(self, interface: Interface, location: str, example: str) -> None:
+        """Take the prototypes from what a source says of its functions."""
+        interface.refuse_empty(location, example)
+        self._interface = interface
+        self._prototypes = interface.prototypes
+        self._notes += [f"cannot be called: {one}" for one in interface.left_out]
 
     def _open(self) -> Exports:
         """Return what the library exports, once it is known that it can be loaded."""
@@ -162,7 +201,8 @@ class Load:
         return self._opened
 
     def _version(self) -> str | None:
-        return None if is_source(self._shown) else self._own_version()
+        is_own = is_source(self._shown, self._directory)
+        return None if is_own else self._own_version()
 
     def _own_version(self) -> str | None:
         from noodle.bridges.native.versions import version_of
@@ -192,7 +232,7 @@ class Load:
     def _functions(self) -> NativeFunctions:
         if self._options.header:
             return self._header_functions()
-        if not self._request.prototypes:
+        if not self._prototypes:
             return self._no_functions()
         if self._options.mode == "abi":
             return self._libffi_functions()
@@ -234,13 +274,16 @@ class Load:
 
     def _declarations(self) -> Declarations:
         """Return the declarations, after checking that the library has every function."""
-        prototypes = self._request.prototypes or ()
+        prototypes = self._prototypes or ()
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
             declarations = parse_c(prototypes)
         else:
             declarations = from_prototypes(prototypes)
+        if self._interface:
+            functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
+            return replace(declarations, functions=tuple(functions))
         opened = self._open()
         lacking = [d.name for d in declarations.functions if not opened.is_function(d.name)]
         if lacking:
@@ -274,11 +317,13 @@ class Load:
         compiler = self._compiler
         if compiler is None:
             raise MissingToolError(_NO_COMPILER, remedy=COMPILER_REMEDY)
-        text = _text_of(self._request.prototypes)
+        text = _text_of(self._prototypes)
         key = extension_key(text, self._path, self._identity, compiler.identity)
 
         def describe(_: Path) -> ExtensionParts:
-            return ExtensionParts(*items_of(self._declarations(), checked=False))
+            items, shapes = items_of(self._declarations(), checked=False)
+            reports = reports_failures(self._open().exports)
+            return ExtensionParts(items, shapes, reports_failures=reports)
 
         return self._compiled_with(
             lambda: (key, compile_extension(key, describe, self._cache, compiler))
@@ -309,11 +354,11 @@ class Load:
         from noodle.bridges.native.libffi import entry
 
         opened = self._opened_here()
-        return self._bind(
-            DeclaredContents(self._declarations()),
-            lambda declaration: entry(declaration, opened.address_of(declaration.name)),
-            compiled=False,
-        )
+
+        def called(declaration: Declaration) -> Callable[..., Any]:
+            return self._checked(entry(declaration, opened.address_of(declaration.exported)))
+
+        return self._bind(DeclaredContents(self._declarations()), called, compiled=False)
 
     def _bind(
         self,
@@ -324,27 +369,44 @@ class Load:
     ) -> NativeFunctions:
         way = COMPILED if compiled else THROUGH_LIBFFI
         library = self._request.library
-        pending = _pending_call() if contents.calls_back else None
+        options = self._loop_options(contents)
+        calls_back = contents.calls_back
 
         def make(declaration: Declaration) -> NativeFunction:
             types = self._types(contents) if concerns_types(declaration) else None
-            if types and declaration.by_value:
-                address = self._opened_here().address_of(declaration.exported)
-                called = types.entry(declaration, address)
-            else:
-                called = entry(declaration)
-            called = pending(called) if pending else called
+            called = (
+                types.entry(declaration, self._address(declaration))
+                if types and declaration.by_value
+                else entry(declaration)
+            )
             return NativeFunction(
-                library, declaration, called, compiled=compiled, notes=(way,), types=types
+                library,
+                declaration,
+                PendingCall(called) if calls_back else called,
+                compiled=compiled,
+                notes=(way,),
+                loop=LocalLoop(declaration, lambda: self._address(declaration), options),
+                types=types,
             )
 
         return NativeFunctions(contents, make)
 
+    def _address(self, declaration: Declaration) -> int:
+        return self._opened_here().address_of(declaration.exported)
 
-def _pending_call() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    from noodle._callbacks import PendingCall
+    def _loop_options(self, contents: Contents) -> LoopOptions:
+        compiler, cache, source = self._compiler, self._cache, self._loop_source()
+        return loop_options(self._options, contents, self._shown, compiler, cache, source)
 
-    return PendingCall
+    def _loop_source(self) -> LoopSource | None:
+        location = self._request.location
+        if not location.endswith(".c"):
+            return None
+
+        def unchanged() -> bool:
+            return self._compiled_source(location, reads_interface=False)[0].path == self._path
+
+        return LoopSource(self._directory / location, self._path.name, unchanged)
 
 
 def _not_written(error: OSError) -> str:

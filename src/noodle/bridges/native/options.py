@@ -14,7 +14,9 @@ from noodle.errors import SettingsError
 
 __all__ = ["WORKER_OPTIONS", "NativeOptions"]
 
-WORKER_OPTIONS = frozenset({"worker", "environment", "memory", "shared_memory"})
+WORKER_OPTIONS = frozenset(
+    {"worker", "prewarm", "idle_seconds", "environment", "memory", "shared_memory"}
+)
 """Those that only a library in a worker has."""
 
 _LEVELS = ("O0", "O1", "O2", "O3", "Os")
@@ -37,8 +39,15 @@ class NativeOptions:
         defines: Macros that are defined before the headers are read, as sorted pairs.
         variadic: The C types of further arguments (``...``), as sorted pairs of the function's
             name, or ``NAME as ALIAS``, and types separated by commas.
+        thread_safe: The functions that may run on several threads at once; True for all.
+        auto_vectorize: Whether a function of numbers is called for the elements of arrays that it
+            is given.
+        parallel_execution: Whether such a loop over a thread-safe function uses all processors.
         worker: The name of the worker that it runs in, with the others that name it; None for a
             worker of its own.
+        prewarm: Whether its worker is started, and opens the library, before the load returns; it
+            always is, for what the library says of itself is checked then.
+        idle_seconds: A worker without calls for so long is ended; None keeps it.
         environment: Variables of the worker beside the usual ones, as sorted pairs.
         memory: The most bytes that the worker may have; None for no limit.
         shared_memory: The most bytes of shared arrays that it may be given at once; None for
@@ -54,7 +63,12 @@ class NativeOptions:
     include_paths: tuple[str, ...] = ()
     defines: tuple[tuple[str, str], ...] = ()
     variadic: tuple[tuple[str, str], ...] = ()
+    thread_safe: bool | frozenset[str] = False
+    auto_vectorize: bool = False
+    parallel_execution: bool = False
     worker: str | None = None
+    prewarm: bool = False
+    idle_seconds: float | None = None
     environment: tuple[tuple[str, str], ...] = ()
     memory: int | None = None
     shared_memory: int | None = None
@@ -99,6 +113,14 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(listed, (list, tuple)) and all(isinstance(t, (str, os.PathLike)) for t in listed):
         return tuple(map(os.fspath, listed))
     raise shared.wrong(name, value, "a list of texts")
+
+
+def _thread_safe(name: str, value: Any) -> bool | frozenset[str]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return frozenset(value)
+    raise shared.wrong(name, value, "true, or a list of functions' names")
 
 
 def _worker(name: str, value: Any) -> str | None:
@@ -154,7 +176,12 @@ _CHECKS: Mapping[str, Any] = {
     "include_paths": _texts,
     "defines": _defines,
     "variadic": _variadic,
+    "thread_safe": _thread_safe,
+    "auto_vectorize": shared.flag,
+    "parallel_execution": shared.flag,
     "worker": _worker,
+    "prewarm": shared.flag,
+    "idle_seconds": shared.seconds,
     "environment": shared.variables,
     "memory": _memory,
     "shared_memory": shared.size,

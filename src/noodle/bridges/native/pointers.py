@@ -7,7 +7,7 @@ from typing import Any
 
 from noodle._callbacks import PointerBase
 
-__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer"]
+__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer", "shown_pointer"]
 
 
 class AnyPointer(PointerBase, ABC):
@@ -114,13 +114,17 @@ class WorkerPointer(AnyPointer):
         place: The address, and the number of the process that it is in.
         pointee: See ``AnyPointer``.
         origin: The function that returned it.
+        hold: What keeps the worker from being ended for idleness, or None.
     """
 
-    __slots__ = ("place",)
+    __slots__ = ("_hold", "place")
 
-    def __init__(self, place: tuple[int, int], pointee: str, origin: str) -> None:
+    def __init__(
+        self, place: tuple[int, int], pointee: str, origin: str, hold: object = None
+    ) -> None:
         super().__init__(pointee, origin)
         self.place = place
+        self._hold = hold
 
     @property
     def address(self) -> int:
@@ -137,3 +141,9 @@ class WorkerPointer(AnyPointer):
 def place_of_pointer(pointer: WorkerPointer) -> list[int]:
     """Return what is sent for a pointer: its place, whatever fields a structure there has."""
     return list(object.__getattribute__(pointer, "place"))
+
+
+def shown_pointer(pointer: WorkerPointer) -> str:
+    """Return a pointer in messages, without reading a structure that lies there."""
+    pointee, origin = (object.__getattribute__(pointer, name) for name in ("pointee", "origin"))
+    return f"<pointer to {pointee} at {place_of_pointer(pointer)[0]:#x} from {origin}>"

@@ -9,6 +9,7 @@ from _cffi_backend import FFI
 from noodle.bridges.native.argument_rules import Converter, Kind, Refusal
 from noodle.bridges.native.memory_arguments import MemoryArgument
 from noodle.bridges.native.native_types import NativeType
+from noodle.bridges.native.pointers import AnyPointer
 from noodle.bridges.native.structure_arrays import is_array
 from noodle.bridges.native.structures import StructureObject, StructureType
 from noodle.errors import ArgumentTypeError
@@ -53,8 +54,9 @@ class StructureArgument(MemoryArgument):
             return None
         if is_array(value):
             return self._array_refusal(value)
-        if super().refuse(value) is None:
-            return None
+        refused = super().refuse(value)
+        if refused is None or isinstance(value, AnyPointer):
+            return refused
         expected = f"{self._type}, an array of its dtype, a pointer to it, or None"
         return Refusal(ArgumentTypeError, expected, _described(value), self._new)
 

@@ -14,7 +14,14 @@ from noodle.bridges.native.results import content_of, text_of
 from noodle.errors import ArgumentTypeError, UsageError
 from noodle.values import describe
 
-__all__ = ["check_assignment", "is_place", "read_variable", "value_from", "write_variable"]
+__all__ = [
+    "check_assignment",
+    "is_number",
+    "is_text",
+    "read_variable",
+    "value_from",
+    "write_variable",
+]
 
 _FFI = FFI()
 
@@ -32,8 +39,7 @@ def read_variable(variable: Variable, address: int) -> Any:
     """
     name = variable.type.type.name
     if variable.dimensions:
-        is_text = variable.type.c.split()[-1] == "char" and len(variable.dimensions) == 1
-        return content_of(_FFI.cast("char *", address)) if is_text else address
+        return content_of(_FFI.cast("char *", address)) if is_text(variable) else address
     if variable.type.by_value:
         return address
     if name in C_NUMBERS:
@@ -52,7 +58,7 @@ def value_from(variable: Variable, read: Any, shown: str) -> Any:
         read: What was read.
         shown: Its name in messages.
     """
-    if variable.type.type.name in C_NUMBERS and not variable.dimensions:
+    if is_number(variable):
         return read
     if read is None or isinstance(read, bytes):
         return text_of(read, shown)
@@ -61,11 +67,16 @@ def value_from(variable: Variable, read: Any, shown: str) -> Any:
     return Pointer(_FFI.cast("void *", read), variable.pointee, shown)
 
 
-def is_place(variable: Variable, read: Any) -> bool:
-    """Return whether what was read is an address."""
-    return type(read) is int and (
-        bool(variable.dimensions) or variable.type.type.name not in C_NUMBERS
-    )
+def is_number(variable: Variable) -> bool:
+    """Return whether a variable is a number or a truth value."""
+    return variable.type.type.name in C_NUMBERS and not variable.dimensions
+
+
+def is_text(variable: Variable) -> bool:
+    """Return whether a variable is given as text: ``char *``, and an array of ``char``."""
+    if variable.dimensions:
+        return variable.type.c.split()[-1] == "char" and len(variable.dimensions) == 1
+    return variable.type.type.name == "str"
 
 
 def check_assignment(

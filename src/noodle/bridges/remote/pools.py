@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
 
-__all__ = ["SharedPools", "enter", "leave"]
+__all__ = ["SharedPools", "enter", "leave", "retire"]
 
 
 class SharedPools:
@@ -46,7 +46,7 @@ class SharedPools:
             return self._pools[whole]
 
     def drop(self, pool: Pool) -> None:
-        """Forget a pool, which is then closed."""
+        """Forget a pool: no library that is loaded from now on runs in it."""
         with self._lock:
             for key in [key for key, known in self._pools.items() if known is pool]:
                 del self._pools[key]
@@ -64,12 +64,24 @@ def enter(library: object, pool: Pool) -> None:
 
 def leave(library: object, pool: Pool) -> None:
     """Note that a library was unloaded; the pool is closed with the last one that runs in it."""
+    if _is_left(library, pool):
+        pool.close()
+
+
+def retire(library: object, pool: Pool) -> None:
+    """Note that another library took the place of one; see ``Pool.retire`` for the last one's."""
+    if _is_left(library, pool):
+        pool.retire()
+
+
+def _is_left(library: object, pool: Pool) -> bool:
+    """Forget that a library runs in a pool, and return whether none does any more."""
     _users.pop(library, None)
     if pool in list(_users.values()):
-        return
+        return False
     for pools in list(_all):
         pools.drop(pool)
-    pool.close()
+    return True
 
 
 _users: weakref.WeakKeyDictionary[object, Pool] = weakref.WeakKeyDictionary()

@@ -18,7 +18,7 @@ from typing import Any
 from noodle.build_cache import digest
 from noodle.errors import VersionError
 from noodle.installation.policy import InstallPolicy
-from noodle.installation.progress import announced
+from noodle.installation.progress import announced, unlocked
 from noodle.installation.store import PackageStore
 from noodle.installation.tool import disk_errors
 from noodle.lock_file import LockFile, Packages
@@ -108,7 +108,7 @@ class Environments:
         try:
             table = lock_file.add(SECTION, requirements.title, resolved.table)
         except OSError as error:
-            note = f"not locked: {lock_file.path.name} cannot be written: {error.strerror}"
+            note = unlocked(requirements.title, lock_file.path, error)
             return replace(resolved, note=note)
         return LockedPackages(requirements, table, lock_file)
 

@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { addon } from "./addon.mjs";
 import { addCallers } from "./errors.mjs";
 import { KIND, OP } from "./protocol.mjs";
+import { methodOf } from "./sequences.mjs";
 
 // Items that an iteration asks for at once.
 const BATCH = 64;
@@ -182,7 +183,8 @@ function read(target, key, self) {
   if (key === "toString") return () => ask(OP.TEXT, id);
   if (key === "toJSON") return () => ask(OP.VALUE, id);
   if (key === "length" && !ask(OP.HAS, id, key)) return orUndefined(() => ask(OP.LENGTH, id));
-  return orUndefined(() => member(target, key));
+  const found = orUndefined(() => member(target, key));
+  return found === undefined && kind === KIND.OBJECT ? methodOf(target, key, ask, iterate) : found;
 }
 
 function write({ id }, key, value) {

@@ -47,15 +47,40 @@ def make_array(
         read_only: Whether it must not be written to.
     """
     memory = _copied(address, size) if lease is None else _exported(address, size, lease)
-    try:
-        import numpy
-    except ImportError:
+    numpy = _numpy or _load_numpy()
+    if numpy is None:
         return _view(memory, dtype, item_size, shape, strides, offset, read_only)
     text = _dtype_text(dtype, item_size, unit, unit_count)
     result = numpy.ndarray(shape, text, memory, offset, strides)
     if read_only:
         result.flags.writeable = False
     return result
+
+
+_numpy: Any = None
+
+
+def _load_numpy() -> Any:
+    """Return NumPy, or None where it is not installed.
+
+    Another thread imports it: a call that is cancelled is interrupted, and an import that is
+    interrupted would leave a NumPy behind that cannot be used and cannot be imported again.
+    """
+    from threading import Thread
+
+    thread = Thread(target=_import_numpy, name="noodle numpy", daemon=True)
+    thread.start()
+    thread.join()
+    return _numpy
+
+
+def _import_numpy() -> None:
+    global _numpy
+    try:
+        import numpy
+    except ImportError:
+        return
+    _numpy = numpy
 
 
 def _dtype_text(dtype: int, item_size: int, unit: int, unit_count: int) -> str:

@@ -6,13 +6,19 @@ import builtins
 import sys
 from collections.abc import Mapping
 from os.path import dirname
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType, MethodType, TracebackType, WrapperDescriptorType
 from typing import Any
 
-__all__ = ["Cancelled", "Overdue", "RemoteError", "describe", "make_error"]
+__all__ = ["Cancelled", "Overdue", "RemoteError", "describe", "make_error", "note_call"]
 
 FRAMES_MAX = 200
 """Chosen: of a longer chain of calls the middle is left out, as it is a recursion."""
+
+_CALL = "_noodle_call"
+"""The attribute of an exception that has the frame of the C function which raised it."""
+
+_MADE_IN_PYTHON = 1 << 9
+"""``Py_TPFLAGS_HEAPTYPE``: also of classes of C that are made when their module is imported."""
 
 OWN = dirname(dirname(__file__))
 """Frames of files in here are the worker's own and say nothing about the program."""
@@ -47,7 +53,7 @@ class RemoteError(Exception):
 def describe(error: BaseException, with_cause: bool) -> list[Any]:
     """Return the fields of an ERROR: language, type, message, frames, cause, extra."""
     extra: dict[str, Any] = {}
-    frames = own_frames(error.__traceback__)
+    frames = noted_call(error) + own_frames(error.__traceback__)
     if isinstance(error, RemoteError):
         language, name, message = error.language, error.type_name, error.message
         frames += [list(frame) for frame in error.frames]
@@ -112,6 +118,37 @@ def own_frames(traceback: TracebackType | None) -> list[list[Any]]:
             frames.append([code.co_filename, traceback.tb_lineno, None, code.co_name])
         traceback = traceback.tb_next
     return frames if len(frames) <= FRAMES_MAX else frames[:half] + frames[-half:]
+
+
+def note_call(error: BaseException, callee: Any) -> None:
+    """Note the call of a C function with what it raised: it has no frame of its own.
+
+    Args:
+        error: The exception.
+        callee: What the host has called.
+    """
+    name = getattr(callee, "__qualname__", None) or getattr(callee, "__name__", None)
+    if isinstance(name, str) and is_in_c(callee):
+        owner = type(getattr(callee, "__self__", callee))
+        module = getattr(callee, "__module__", None) or owner.__module__
+        object.__setattr__(error, _CALL, [f"<{module}>", None, None, name])
+
+
+def is_in_c(callee: Any) -> bool:
+    """Return whether a function or class is of C, where no frame of Python's tells of its calls."""
+    if isinstance(callee, type):
+        return not callee.__flags__ & _MADE_IN_PYTHON
+    if not callable(callee) or isinstance(callee, MethodType):
+        return False
+    call = type(callee).__call__
+    stands_for_another = hasattr(callee, "__code__") or hasattr(callee, "__wrapped__")
+    return isinstance(call, WrapperDescriptorType) and not stands_for_another
+
+
+def noted_call(error: BaseException) -> list[list[Any]]:
+    """Take what ``note_call`` has noted."""
+    call = getattr(error, "__dict__", {}).pop(_CALL, None)
+    return [] if call is None else [call]
 
 
 def cause_of(error: BaseException) -> BaseException | None:

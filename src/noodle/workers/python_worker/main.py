@@ -10,7 +10,7 @@ from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 
 from . import core, tasks
 from .arrays import make_array
-from .errors import Cancelled, Overdue, describe, make_error
+from .errors import Cancelled, Overdue, describe, make_error, note_call
 from .members import serve
 from .references import TYPES
 
@@ -26,6 +26,7 @@ def run() -> None:
         {
             "serve": serve,
             "describe": describe,
+            "note_call": note_call,
             "make_error": make_error,
             "make_array": make_array,
             "proxy_types": TYPES,

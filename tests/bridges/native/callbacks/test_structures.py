@@ -23,7 +23,9 @@ from noodle.errors import (
     ArgumentTypeError,
     NameNotFoundError,
     PrototypeError,
+    ReferenceReleasedError,
     UsageError,
+    WorkerCrashedError,
 )
 from tests.bridges.native.conftest import system_compiler
 
@@ -139,6 +141,16 @@ def test_a_structure_that_the_library_has_is_seen_and_changed(library: ModuleTyp
     with pytest.raises(NameNotFoundError):
         _ = shared.z
     shared.y = 2
+
+
+def test_a_structure_of_a_worker_that_has_ended_is_refused(isolated: ModuleType):
+    point = isolated.shared_point()
+    with pytest.raises(WorkerCrashedError):
+        isolated.crash_back(lambda value: value)
+    with pytest.raises(ReferenceReleasedError, match="pointer to struct point at 0x"):
+        isolated.move(point, 1.0)
+    with pytest.raises(ReferenceReleasedError, match="has ended"):
+        _ = point.x
 
 
 def test_a_callback_changes_the_structure_that_it_is_given(library: ModuleType):

@@ -53,6 +53,27 @@ def fail(message: str = "it failed") -> None:
         raise RuntimeError("outer") from error
 
 
+def fail_together() -> None:
+    try:
+        fail()
+    except RuntimeError as error:
+        raise ExceptionGroup("two", [error, ExceptionGroup("one", [KeyError("x")])]) from None
+
+
+def collected(function: Callable[[], Any]) -> list[str]:
+    """What the error of a callback has collected, with what that has."""
+    try:
+        function()
+    except Exception as error:
+        return _texts(error)
+    return []
+
+
+def _texts(error: BaseException) -> list[str]:
+    inner = getattr(error, "errors", ())
+    return [text for each in inner for text in (str(each), *_texts(each))]
+
+
 class Custom(Exception):
     pass
 

@@ -13,6 +13,7 @@ from noodle.bridges.native.compiled_contents import items_of
 from noodle.bridges.native.compilers import Compiler, Part
 from noodle.bridges.native.extension_source import Item
 from noodle.bridges.native.extensions import ExtensionParts, compile_extension, extension_key
+from noodle.bridges.native.failures import reports_failures
 from noodle.bridges.native.headers.preprocessing import HeaderRequest
 from noodle.build_cache import BuildCache, digest
 from noodle.errors import CompilationError
@@ -104,9 +105,10 @@ class HeaderExtensions:
             compiled = self._compiled(build, files)
             from noodle.bridges.native.headers.contents import HeaderContents
 
-            contents = HeaderContents(self.request, preprocessed, exports(), self.variadic)
+            exported = exports()
+            contents = HeaderContents(self.request, preprocessed, exported, self.variadic)
             contents.read(self.compiler, private)
-        describe = partial(self._describe, contents)
+        describe = partial(self._describe, contents, reports_failures(exported))
         try:
             file = compile_extension(compiled.key, describe, self.cache, self.compiler)
         except CompilationError as error:
@@ -121,7 +123,7 @@ class HeaderExtensions:
             )
         return HeaderExtension(compiled.key, file)
 
-    def _describe(self, contents: object, private: Path) -> ExtensionParts:
+    def _describe(self, contents: object, reports: bool, private: Path) -> ExtensionParts:
         from noodle.bridges.native.headers.contents import HeaderContents
 
         assert isinstance(contents, HeaderContents)
@@ -133,7 +135,7 @@ class HeaderExtensions:
         items += contents.constant_items()
         items += [Item(f"u {name}", reason) for name, reason in contents.unbound.items()]
         facts = Part(source.name, ("-O0", "-w", "-fvisibility=hidden", *self.request.flags))
-        return ExtensionParts(items, shapes, (facts,))
+        return ExtensionParts(items, shapes, (facts,), reports_failures=reports)
 
 
 def _read_manifest(path: Path) -> dict[str, str]:

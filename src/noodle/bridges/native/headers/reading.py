@@ -11,14 +11,9 @@ from typing import Any
 from pycparser import c_ast  # type: ignore[import-untyped]
 from pycparser.c_parser import CParser  # type: ignore[import-untyped]
 
+from noodle.bridges.native.c_names import OPAQUE_TYPEDEFS, OTHER_TYPEDEFS, STANDARD_TYPEDEFS
 from noodle.bridges.native.c_parser import uncallable
-from noodle.bridges.native.c_types import (
-    OPAQUE_TYPEDEFS,
-    OTHER_TYPEDEFS,
-    STANDARD_TYPEDEFS,
-    CTypes,
-    Unfit,
-)
+from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.headers.scanning import Chunk
 from noodle.bridges.native.headers.variadic import FurtherArguments

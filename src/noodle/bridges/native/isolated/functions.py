@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.failures import failure_in_worker
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
+from noodle.bridges.native.isolated.places import sent_place
 from noodle.bridges.native.native_types import NativeType
-from noodle.bridges.native.pointers import WorkerPointer
+from noodle.bridges.native.pointers import WorkerPointer, shown_pointer
 from noodle.bridges.native.results import text_of
+from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
@@ -23,7 +26,7 @@ from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
 if TYPE_CHECKING:
     from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
-__all__ = ["IsolatedFunction"]
+__all__ = ["IsolatedFunction", "pointer_of"]
 
 
 class IsolatedFunction(DeclaredFunction):
@@ -36,8 +39,10 @@ class IsolatedFunction(DeclaredFunction):
         library: The library's name in messages.
         declaration: What the function takes and gives.
         remote: What calls it.
+        hold: Gives what keeps the worker of a process alive for a pointer into it.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
+        loop: What calls it for the elements of arrays.
         types: The types of the library, for structures and callbacks.
     """
 
@@ -46,19 +51,26 @@ class IsolatedFunction(DeclaredFunction):
         library: str,
         declaration: Declaration,
         remote: _host.RemoteFunction,
+        hold: Callable[[int], object],
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
+        loop: ArrayLoop,
         types: WorkerTypes | None = None,
     ) -> None:
         self._rules: list[SentArgument] = []
         self._known = types
-        super().__init__(library, declaration, self._rule, compiled=compiled, notes=notes)
+        super().__init__(
+            library, declaration, self._rule, compiled=compiled, notes=notes, loop=loop
+        )
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False
-        converter_of = types.sent if types else _converter_of
-        self._result = converter_of(declaration.result, self._name)
+        self._result = (
+            types.sent(declaration.result, self._name)
+            if types
+            else _converter_of(declaration.result, self._name, hold)
+        )
         self._types = [parameter.type for parameter in declaration.parameters]
 
     def _rule(self, parameter: DeclaredParameter, shown: str) -> SentArgument:
@@ -76,11 +88,13 @@ class IsolatedFunction(DeclaredFunction):
         """The same function with futures, where nothing is left to do when it has returned."""
         if self._result is not None or any(native.writes for native in self._types):
             return None
+        from noodle.bridges.native.isolated.awaited_maps import AwaitedMap
         from noodle.workers import event_loop
 
         function = copy(self)
         function._call = partial(event_loop.call, self._remote)
         function._checks_values = True
+        function._mapped = self._mapped and AwaitedMap.of(self._mapped)
         return function
 
     @property
@@ -101,6 +115,9 @@ class IsolatedFunction(DeclaredFunction):
         """
         if not isinstance(error, RemoteCallError):
             return super().translate(error, args, kwargs)
+        failure = failure_in_worker(error)
+        if failure is not None:
+            return failure.error(self._name)
         if isinstance(error, ReferenceError):
             return self._stale((*args, *kwargs.values()), error)
         if isinstance(error, (TypeError, OverflowError)):
@@ -112,7 +129,7 @@ class IsolatedFunction(DeclaredFunction):
         if not pointers:
             return error
         return ReferenceReleasedError(
-            f"{' or '.join(map(repr, pointers))} cannot be used here",
+            f"{' or '.join(map(shown_pointer, pointers))} cannot be used here",
             expected=f"a pointer of the worker that has {self._name} now",
             received="one of a worker that has ended, or of another one",
             where=f"call of {self._name}",
@@ -193,14 +210,16 @@ class _Batched(BatchedFunction[IsolatedFunction]):
         known: dict[tuple[type, ...], list[Converter | None]] = {}
         sent = []
         for row in rows:
-            values = self._function.row_values(row)
+            # To ask whether something is a mapping takes longer than all the rest of a row.
+            values = row if type(row) in (tuple, list) else self._function.row_values(row)
             types = tuple(map(type, values))
-            if types not in known:
-                known[types] = self._function.row_converters(row)
-            converters = known[types]
+            converters = known.get(types)
+            if converters is None:
+                found = self._function.row_converters(row)
+                converters = known[types] = found if any(found) else []
             sent.append(
                 [c(v) if c else v for c, v in zip(converters, values, strict=True)]
-                if any(converters)
+                if converters
                 else values
             )
         return sent
@@ -208,6 +227,9 @@ class _Batched(BatchedFunction[IsolatedFunction]):
     def _translate(
         self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> BaseException:
+        failure = failure_in_worker(error) if isinstance(error, RemoteCallError) else None
+        if failure is not None:
+            return self._function.translate(error, args, kwargs)
         if not isinstance(error, (TypeError, OverflowError)) or isinstance(error, ArgumentError):
             return error
         for index, row in enumerate(args[0]):
@@ -219,14 +241,30 @@ class _Batched(BatchedFunction[IsolatedFunction]):
         return error
 
 
-def _converter_of(native: NativeType, function: str) -> Callable[[Any], Any] | None:
+def _converter_of(
+    native: NativeType, function: str, hold: Callable[[int], object]
+) -> Callable[[Any], Any] | None:
     """Return what turns what a worker sends into the caller's, or None when it is that already."""
     if native.type.name == "str":
         return partial(text_of, function=function)
     if native.type.name == "ptr":
-        return partial(_pointer, native.pointee, function)
+        return partial(pointer_of, native.pointee, function, hold)
     return None
 
 
-def _pointer(pointee: str, function: str, place: list[int] | None) -> WorkerPointer | None:
-    return None if place is None else WorkerPointer((place[0], place[1]), pointee, function)
+def pointer_of(
+    pointee: str, function: str, hold: Callable[[int], object], place: Any
+) -> WorkerPointer | None:
+    """Return the pointer that a worker has sent, or None for null.
+
+    Args:
+        pointee: What it points to.
+        function: What gave it, in messages.
+        hold: Keeps its worker from being ended while it is referred to.
+        place: What was sent.
+
+    Raises:
+        ForeignError: It is no pointer.
+    """
+    found = sent_place(place, function)
+    return found and WorkerPointer(found, pointee, function, hold(found[1]))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
 from noodle import _host
 from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
-from noodle.bridges.native.pointers import WorkerPointer
+from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
 from noodle.bridges.remote import pools
-from noodle.errors import LibraryLoadError, RemoteCallError, WorkerCrashedError
+from noodle.errors import (
+    ForeignError,
+    LibraryLoadError,
+    ReferenceReleasedError,
+    RemoteCallError,
+    WorkerCrashedError,
+)
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
@@ -34,8 +41,7 @@ class LibraryInWorker(RemoteModule):
     def __init__(self, pool: Pool, shown: str, opening: Sequence[Any]) -> None:
         super().__init__(pool, shown)
         self._opening = opening
-        self._process = 0
-        self._process_of: object = None
+        self._processes: dict[int, weakref.ref[Worker]] = {}
         self._kept: dict[tuple[int, int], Any] = {}
 
     def function(self, name: str) -> _host.RemoteFunction:
@@ -46,6 +52,15 @@ class LibraryInWorker(RemoteModule):
         """
         shown = f"{self.specifier}.{name}"
         return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+
+    def loop(self, name: str) -> _host.RemoteFunction:
+        """Return what calls a function for the elements of arrays; see ``serving.map_arrays``.
+
+        Args:
+            name: Its symbol.
+        """
+        shown = f"{self.specifier}.{name}.map"
+        return _host.RemoteFunction(self.resolver("map_arrays"), shown, self.pool.size)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -66,16 +81,27 @@ class LibraryInWorker(RemoteModule):
         _host.request(self.reference(), Operation.METHOD, "assign", name, value)
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Return what a method of the worker's half gives; see ``ServedMemory``."""
-        return _host.request(self.reference(), Operation.METHOD, method, *arguments)
+        """Return what a method of the worker's half gives; see ``ServedMemory``.
+
+        Raises:
+            ReferenceReleasedError: An argument lies in a worker that has ended.
+        """
+        try:
+            return _host.request(self.reference(), Operation.METHOD, method, *arguments)
+        except RemoteCallError as error:
+            if not isinstance(error, ReferenceError):
+                raise
+            raise ReferenceReleasedError(
+                f"what is asked for lay in a worker of {self.specifier} that has ended",
+                expected="a pointer of the worker that there is now",
+                received=error.message,
+                where=self.specifier,
+            ) from error
 
     def process(self) -> int:
-        """Return what tells the worker's process from any other."""
-        reference = self.reference()
-        if self._process_of is not reference:
-            self._process = self.ask("process")
-            self._process_of = reference
-        return self._process
+        """Return what tells the worker's process from any other; 0 where it said nothing."""
+        self.reference()
+        return next(iter(self._processes), 0)
 
     def keep(self, address: int, kept: Any) -> None:
         """Keep what a pointer in the worker's memory leads to, until another one is written."""
@@ -84,7 +110,23 @@ class LibraryInWorker(RemoteModule):
         else:
             self._kept[address, self.process()] = kept
 
+    def hold(self, process: int) -> object:
+        """Return what keeps a worker from being ended for idleness while it is referred to.
+
+        Args:
+            process: What the worker calls its process; see ``ServedMemory.process``.
+        """
+        found = self._processes.get(process)
+        worker = found() if found is not None else None
+        return worker.hold() if worker is not None else None
+
     def _load(self, worker: Worker) -> _host.Reference:
+        opened = self._opened(worker)
+        process = _host.request(opened, Operation.GET, "process")
+        self._processes = {process: weakref.ref(worker)} if type(process) is int else {}
+        return opened
+
+    def _opened(self, worker: Worker) -> _host.Reference:
         try:
             serving = _host.request(worker.root(), Operation.IMPORT, _SERVING, "/")
             opened: _host.Reference = _host.request(
@@ -120,13 +162,23 @@ class WorkerVariables:
 
     def read(self, variable: Variable, shown: str) -> Any:
         """Return the value of a variable; ``shown`` is its name in messages."""
-        from noodle.bridges.native.variables import value_from
+        from noodle.bridges.native.isolated.functions import pointer_of
+        from noodle.bridges.native.variables import is_number, is_text, value_from
 
         found = self._module.variable(variable.name)
-        if not isinstance(found, list):
+        if is_number(variable):
+            if type(found) in (int, float, bool):
+                return found
+        elif found is None or (isinstance(found, bytes) and is_text(variable)):
             return value_from(variable, found, shown)
-        address, process = found
-        return WorkerPointer((address, process), variable.pointee, shown)
+        elif not is_text(variable):
+            return pointer_of(variable.pointee, shown, self._module.hold, found)
+        raise ForeignError(
+            f"the worker sent no value of {shown}",
+            expected=variable.type.c,
+            received=type(found).__name__,
+            where=shown,
+        )
 
     def write(self, variable: Variable, value: Any, shown: str) -> None:
         """Change a variable; see ``Variables``."""
@@ -134,7 +186,7 @@ class WorkerVariables:
 
         check_assignment(variable, value, shown, WorkerPointer)
         pointer = isinstance(value, WorkerPointer)
-        self._module.assign(variable.name, list(value.place) if pointer else value)
+        self._module.assign(variable.name, place_of_pointer(value) if pointer else value)
 
 
 class IsolatedLibrary(NativeLibrary):
@@ -146,9 +198,13 @@ class IsolatedLibrary(NativeLibrary):
 
     def __init__(self, *args: Any, module: LibraryInWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pool = module.pool
-        pools.enter(self, self._pool)
+        self._module = module
+        pools.enter(self, module.pool)
+
+    def retire(self) -> None:
+        """End its worker once that is idle, unless another library runs in it."""
+        pools.retire(self, self._module.pool)
 
     def close(self) -> None:
         """End its worker, unless another library runs in that."""
-        pools.leave(self, self._pool)
+        pools.leave(self, self._module.pool)

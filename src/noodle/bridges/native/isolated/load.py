@@ -14,6 +14,7 @@ from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker, WorkerVariables
+from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
 from noodle.bridges.remote.pools import SharedPools
@@ -64,6 +65,7 @@ class IsolatedLoad(Load):
             exports=lambda: self._open().exports,
             version=self._version,
             notes=(*self._notes, f"in a worker of {sys.executable}"),
+            left_out=self._left_out,
             module=self._module,
             variables=WorkerVariables(self._module),
             types=lambda: self._types(functions.contents),
@@ -96,6 +98,7 @@ class IsolatedLoad(Load):
         module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
         compiled = extension is not None
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
+        options = self._loop_options(contents)
 
         def make(declaration: Declaration) -> IsolatedFunction:
             remote = module.function(declaration.name)
@@ -104,8 +107,10 @@ class IsolatedLoad(Load):
                 self._request.library,
                 declaration,
                 remote,
+                module.hold,
                 compiled=compiled,
                 notes=notes,
+                loop=WorkerLoop(declaration, module.loop(declaration.name), options),
                 types=types,
             )
 
@@ -123,7 +128,8 @@ class IsolatedLoad(Load):
         options = self._options
         own = options.worker or (str(self._path), self._identity)
         key = (own, options.environment, options.memory, options.shared_memory)
-        return _pools.pool_for(key, partial(_program, self._name_of_worker(), options), 1)
+        program = partial(_program, self._name_of_worker(), options)
+        return _pools.pool_for(key, program, 1, options.idle_seconds)
 
     def _name_of_worker(self) -> str:
         return self._options.worker or Path(self._shown).name

@@ -34,9 +34,7 @@ class KeptText:
 class ServedMemory:
     """What the host asks of a library's memory. Places are addresses of this process."""
 
-    def process(self) -> int:
-        """Return what tells this process from any other."""
-        return PROCESS
+    process = PROCESS
 
     def content(self, place: list[int], size: int) -> bytes:
         """Return the bytes at a place."""

@@ -18,6 +18,7 @@ from noodle._callbacks import PendingCall
 from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
+from noodle.bridges.native.failures import checked
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.isolated.places import PROCESS, address_at
 from noodle.bridges.native.isolated.served_callbacks import (
@@ -28,6 +29,8 @@ from noodle.bridges.native.isolated.served_callbacks import (
 from noodle.bridges.native.isolated.served_memory import ServedMemory
 from noodle.bridges.native.native_types import NativeType, Structure
 from noodle.bridges.native.opened_library import OpenedLibrary
+from noodle.bridges.native.vectorized_loops import open_loop
+from noodle.bridges.native.vectorized_running import run_loop
 from noodle.errors import LibraryLoadError
 
 __all__ = ["ServedLibrary", "open_library"]
@@ -102,7 +105,8 @@ class ServedLibrary(ServedMemory):
         self._opened = opened
         self._path = path
         self._contents = contents
-        self.types = ServedTypes(shown, contents)
+        check = partial(checked, address_of=opened.address_of, exports=opened.exports)
+        self.types = ServedTypes(shown, contents, check)
         self.functions = type(shown, (_Functions,), {})(contents, self._entry_of(entry), self.types)
 
     def _entry_of(
@@ -124,11 +128,11 @@ class ServedLibrary(ServedMemory):
 
     def variable(self, name: str) -> Any:
         """Return what lies in a variable; the place of a pointer, or of what is no number."""
-        from noodle.bridges.native.variables import is_place, read_variable
+        from noodle.bridges.native.variables import is_number, is_text, read_variable
 
         variable = self._variable(name)
         found = read_variable(variable, self._opened.address_of(name))
-        if not is_place(variable, found):
+        if is_number(variable) or is_text(variable):
             return found
         return [found, PROCESS] if found else None
 
@@ -144,6 +148,30 @@ class ServedLibrary(ServedMemory):
         if variable is None:
             raise AttributeError(name)
         return variable
+
+    def map_arrays(
+        self, name: str, file: str, dtypes: Sequence[str], threads: int, out: Any, *arrays: Any
+    ) -> Any:
+        """Call a function for each element of arrays.
+
+        Args:
+            name: Its symbol.
+            file: The compiled loop for its types.
+            dtypes: NumPy's codes of the parameters' types and the result's.
+            threads: The most threads that may be used.
+            out: Where the results go, in memory of the host's; None to send them back.
+            arrays: One for each parameter.
+
+        Returns:
+            The array of results, unless they went into ``out``.
+        """
+        import numpy
+
+        run = open_loop(Path(file))
+        address = self._opened.address_of(name)
+        given = [numpy.asarray(array) for array in arrays]
+        result = run_loop(run, address, given, out, dtypes, threads, name)
+        return result if out is None else None
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -183,7 +211,8 @@ class _Functions:
 def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Callable[..., Any]:
     from noodle.bridges.native.libffi import entry
 
-    return entry(declaration, opened.address_of(declaration.exported))
+    plain = entry(declaration, opened.address_of(declaration.exported))
+    return checked(plain, opened.address_of, opened.exports)
 
 
 def _served(

@@ -39,7 +39,7 @@ class ReadablePointer(WorkerPointer):
         *,
         texts: bool = False,
     ) -> None:
-        super().__init__(place, pointee, origin)
+        super().__init__(place, pointee, origin, module.hold(place[1]))
         self._module = module
         self._texts = texts
 
@@ -99,6 +99,7 @@ class StructureInWorker(WorkerPointer):
             ("place", place),
             ("pointee", str(type)),
             ("origin", origin),
+            ("_hold", module.hold(place[1])),
             ("__noodle_type__", type),
             ("__noodle_module__", module),
         ):

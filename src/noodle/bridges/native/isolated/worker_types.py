@@ -16,6 +16,7 @@ from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.declared_callbacks import DeclaredCallback
 from noodle.bridges.native.isolated.library import LibraryInWorker
+from noodle.bridges.native.isolated.places import sent_place
 from noodle.bridges.native.isolated.worker_memory import ReadablePointer, StructureInWorker
 from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.memory_arguments import pointer_refusal
@@ -24,7 +25,7 @@ from noodle.bridges.native.pointers import AnyPointer, WorkerPointer, place_of_p
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arguments import StructureByValue
 from noodle.bridges.native.structures import StructureObject, StructureType
-from noodle.errors import ArgumentTypeError, CallbackResultError
+from noodle.errors import ArgumentTypeError, CallbackResultError, ForeignError
 from noodle.values import VOID, describe
 
 __all__ = ["WorkerTypes"]
@@ -76,10 +77,12 @@ class WorkerTypes(LibraryTypes):
         if native.type.name in ("str", "bytes"):
             return partial(text_of, function=function)
         if native.by_value and structure:
-            return structure.of_content
-        if native.type.name != "ptr":
-            return None
-        return lambda place: place and self._led(native, function, (place[0], place[1]))
+            return partial(_structure_of, structure, function)
+        return partial(self._sent_pointer, native, function) if native.type.name == "ptr" else None
+
+    def _sent_pointer(self, native: NativeType, function: str, sent: Any) -> Any:
+        place = sent_place(sent, function)
+        return place and self._led(native, function, place)
 
     def structure_at(self, type: StructureType, pointer: AnyPointer) -> Any:
         """Return the structure that a pointer leads to; see ``LibraryTypes``."""
@@ -117,6 +120,17 @@ class WorkerTypes(LibraryTypes):
             return StructureInWorker(place, function, structure, self.module)
         texts = native.target is not None and native.target.type.name == "str"
         return ReadablePointer(place, native.pointee, function, self.module, texts=texts)
+
+
+def _structure_of(structure: StructureType, function: str, content: Any) -> StructureObject:
+    if type(content) is not bytes or len(content) != structure.size:
+        raise ForeignError(
+            f"{function} gave no {structure}",
+            expected=f"{structure.size} bytes",
+            received=describe(content),
+            where=function,
+        )
+    return structure.of_content(content)
 
 
 def _let_go(_: Any, __: Any) -> None:

@@ -1,20 +1,5 @@
-/* Callbacks from C: the callable behind each trampoline, the calls that raise their errors, and the
- * pointers that callbacks are given.
- *
- * cffi makes the trampolines; it takes the GIL, on any thread, and calls a Trampoline. What goes
- * wrong in one is kept for the thread until the native call that is pending there returns: a
- * PendingCall raises it then. Meanwhile further trampolines on the thread return their fallback.
- * Where no call is pending, as on a thread of the library's own, the error is reported at once.
- *
- * Everything here runs with the GIL held. A trampoline is never freed: C code may keep its address.
- */
-
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
-#include <stddef.h>
-
-enum { MOST_ARGUMENTS = 64 };
+/* Trampolines, and the calls that raise what has gone wrong in one. */
+#include "callbacks.h"
 
 /* In the static block of thread-local memory an access is one instruction, not a call. */
 #define NOODLE_THREAD __attribute__((tls_model("initial-exec"))) _Thread_local
@@ -25,164 +10,6 @@ static NOODLE_THREAD PyObject *pending_error;
 
 /* Whether the last trampoline of this thread has given cffi a result, which C may not take. */
 static NOODLE_THREAD int gave_result;
-
-/* ---- PointerBase --------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *cdata;   /* cffi's address; NULL where the memory is another process's */
-    PyObject *pointee; /* what lies there */
-    PyObject *origin;  /* what gave it */
-    PyObject *weak_references;
-} PointerBase;
-
-/* Numbers are read by cffi's typed pointer; for anything else the method read_at is asked. */
-static PyObject *
-pointer_subscript(PyObject *object, PyObject *index)
-{
-    PointerBase *self = (PointerBase *)object;
-    if (self->cdata != NULL && PyLong_CheckExact(index)) {
-        PyObject *item = PyObject_GetItem(self->cdata, index);
-        if (item != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))
-            return item;
-        PyErr_Clear();
-    }
-    return PyObject_CallMethod(object, "read_at", "O", index);
-}
-
-static void
-pointer_dealloc(PyObject *object)
-{
-    PointerBase *self = (PointerBase *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    if (self->weak_references != NULL)
-        PyObject_ClearWeakRefs(object);
-    Py_XDECREF(self->cdata);
-    Py_XDECREF(self->pointee);
-    Py_XDECREF(self->origin);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyMemberDef pointer_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(PointerBase, weak_references), READONLY, NULL},
-    {"cdata", T_OBJECT_EX, offsetof(PointerBase, cdata), 0, "The address, as cffi has it."},
-    {"pointee", T_OBJECT_EX, offsetof(PointerBase, pointee), 0, "What lies there."},
-    {"origin", T_OBJECT_EX, offsetof(PointerBase, origin), 0, "What gave it."},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot pointer_slots[] = {
-    {Py_tp_dealloc, pointer_dealloc},
-    {Py_tp_members, pointer_members},
-    {Py_mp_subscript, pointer_subscript},
-    {Py_tp_doc, "The fields of a pointer, and how numbers are read at it."},
-    {0, NULL},
-};
-
-static PyType_Spec pointer_spec = {
-    .name = "noodle._callbacks.PointerBase",
-    .basicsize = sizeof(PointerBase),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .slots = pointer_slots,
-};
-
-static PyTypeObject *pointer_base;
-
-/* ---- PointerMaker -------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyTypeObject *made;
-    PyObject *pointee, *origin;
-} PointerMaker;
-
-static PyTypeObject *maker_type;
-
-static PyObject *
-make_pointer(PointerMaker *self, PyObject *address)
-{
-    int known = PyObject_IsTrue(address); /* cffi's null is false */
-    if (known < 0)
-        return NULL;
-    if (!known)
-        Py_RETURN_NONE;
-    PointerBase *made = (PointerBase *)self->made->tp_alloc(self->made, 0);
-    if (made == NULL)
-        return NULL;
-    made->cdata = Py_NewRef(address);
-    made->pointee = Py_NewRef(self->pointee);
-    made->origin = Py_NewRef(self->origin);
-    return (PyObject *)made;
-}
-
-static PyObject *
-maker_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
-{
-    if (names != NULL || PyVectorcall_NARGS(nargsf) != 1) {
-        PyErr_SetString(PyExc_TypeError, "expected one address");
-        return NULL;
-    }
-    return make_pointer((PointerMaker *)object, args[0]);
-}
-
-static PyObject *
-maker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    PyObject *made, *pointee, *origin;
-    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
-        PyErr_SetString(PyExc_TypeError, "PointerMaker takes no keywords");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(args, "O!OO", &PyType_Type, &made, &pointee, &origin))
-        return NULL;
-    if (!PyType_IsSubtype((PyTypeObject *)made, pointer_base)) {
-        PyErr_SetString(PyExc_TypeError, "expected a class of pointers");
-        return NULL;
-    }
-    PointerMaker *self = (PointerMaker *)type->tp_alloc(type, 0);
-    if (self == NULL)
-        return NULL;
-    self->vectorcall = maker_vectorcall;
-    self->made = (PyTypeObject *)Py_NewRef(made);
-    self->pointee = Py_NewRef(pointee);
-    self->origin = Py_NewRef(origin);
-    return (PyObject *)self;
-}
-
-static void
-maker_dealloc(PyObject *object)
-{
-    PointerMaker *self = (PointerMaker *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    Py_XDECREF(self->made);
-    Py_XDECREF(self->pointee);
-    Py_XDECREF(self->origin);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyMemberDef maker_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PointerMaker, vectorcall), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot maker_slots[] = {
-    {Py_tp_new, maker_new},
-    {Py_tp_dealloc, maker_dealloc},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, maker_members},
-    {Py_tp_doc, "Makes pointers of one kind from addresses, and None from null."},
-    {0, NULL},
-};
-
-static PyType_Spec maker_spec = {
-    .name = "noodle._callbacks.PointerMaker",
-    .basicsize = sizeof(PointerMaker),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
-    .slots = maker_slots,
-};
 
 /* ---- Trampoline ---------------------------------------------------------------------------- */
 
@@ -201,8 +28,8 @@ convert(PyObject *converter, PyObject *value)
 {
     if (converter == Py_None)
         return Py_NewRef(value);
-    if (Py_TYPE(converter) == maker_type)
-        return make_pointer((PointerMaker *)converter, value);
+    if (Py_TYPE(converter) == callbacks_pointer_maker)
+        return make_pointer(converter, value);
     return PyObject_CallOneArg(converter, value);
 }
 
@@ -391,7 +218,7 @@ static PyType_Slot trampoline_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec trampoline_spec = {
+PyType_Spec callbacks_trampoline_spec = {
     .name = "noodle._callbacks.Trampoline",
     .basicsize = sizeof(Trampoline),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
@@ -469,62 +296,9 @@ static PyType_Slot pending_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec pending_spec = {
+PyType_Spec callbacks_pending_call_spec = {
     .name = "noodle._callbacks.PendingCall",
     .basicsize = sizeof(PendingCall),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
     .slots = pending_slots,
 };
-
-/* ---- module -------------------------------------------------------------------------------- */
-
-static int
-add_type(PyObject *module, PyType_Spec *spec, const char *name)
-{
-    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
-    int failed = type == NULL ? -1 : PyModule_AddObjectRef(module, name, type);
-    Py_XDECREF(type);
-    return failed;
-}
-
-static int
-module_exec(PyObject *module)
-{
-    if (pointer_base != NULL) {
-        PyErr_SetString(PyExc_ImportError, "noodle._callbacks can be loaded once in a process");
-        return -1;
-    }
-    if (PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0
-        || add_type(module, &trampoline_spec, "Trampoline") < 0
-        || add_type(module, &pending_spec, "PendingCall") < 0)
-        return -1;
-    maker_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &maker_spec, NULL);
-    if (maker_type == NULL
-        || PyModule_AddObjectRef(module, "PointerMaker", (PyObject *)maker_type) < 0)
-        return -1;
-    pointer_base = (PyTypeObject *)PyType_FromModuleAndSpec(module, &pointer_spec, NULL);
-    if (pointer_base == NULL)
-        return -1;
-    return PyModule_AddObjectRef(module, "PointerBase", (PyObject *)pointer_base);
-}
-
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, module_exec},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef module_definition = {
-    .m_base = PyModuleDef_HEAD_INIT,
-    .m_name = "_callbacks",
-    .m_doc = "What C calls back, and the calls that raise the errors of callbacks.",
-    .m_slots = module_slots,
-};
-
-PyMODINIT_FUNC
-PyInit__callbacks(void)
-{
-    return PyModuleDef_Init(&module_definition);
-}
