@@ -48,6 +48,8 @@ export const {
   WorkerCrashedError,
   MemoryLimitError,
   RemoteCallError,
+  FunctionFailedError,
+  FunctionErrnoError,
   DeadlineExceededError,
   HostCrashedError,
   InternalError,

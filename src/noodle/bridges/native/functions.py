@@ -77,7 +77,7 @@ class DeclaredFunction(Function):
         return self._raw
 
     @property
-    def mapped(self) -> MappedFunction | None:
+    def mapped(self) -> Function | None:
         """What calls it for the elements of arrays, in a compiled loop; None for none."""
         return self._mapped
 

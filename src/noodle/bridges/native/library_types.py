@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,7 @@ class LibraryTypes:
                 received="one of a worker",
                 where=str(type),
             )
-        return type.view(pointer.cdata)
+        return type.view(pointer.cdata, pointer)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""
@@ -180,6 +180,10 @@ class LibraryTypes:
             return _simple(f"{C_NUMBERS[str(native.type.item)]} *")
         return _simple("void" if native.type == VOID else native.binary)
 
+    def _passed_type(self, native: NativeType) -> Any:
+        """Return a type of cffi's that takes what the rules of a parameter make of values."""
+        return self.c_type(native) if native.by_value else _simple(native.binary)
+
     def field_type(self, field: Field) -> Any:
         """Return the type of a field as cffi has it."""
         made = self.c_type(field.type)
@@ -190,7 +194,7 @@ class LibraryTypes:
     def function_type(
         self, parameters: Iterable[NativeType], result: NativeType, origin: str
     ) -> Any:
-        """Return the type of a function as cffi has it.
+        """Return the type of a function as cffi has it; its pointers know what they point to.
 
         Args:
             parameters: The types of its parameters.
@@ -200,7 +204,11 @@ class LibraryTypes:
         Raises:
             PrototypeError: A structure cannot be passed by value.
         """
-        listed = (*parameters, result)
+        return self._function_type((*parameters, result), origin, self.c_type)
+
+    def _function_type(
+        self, listed: Sequence[NativeType], origin: str, c_type: Callable[[NativeType], Any]
+    ) -> Any:
         for native in listed:
             structure = self.structure(native.structure) if native.by_value else None
             if structure and structure.known and not structure.passable:
@@ -210,7 +218,7 @@ class LibraryTypes:
                     received="a union, or bit-fields or unions in it",
                     where=origin,
                 )
-        types = tuple(self.c_type(native) for native in listed)
+        types = tuple(map(c_type, listed))
         made: Any = _cffi_backend.new_function_type
         return made(types[:-1], types[-1], False)
 
@@ -224,8 +232,8 @@ class LibraryTypes:
         Raises:
             PrototypeError: A structure cannot be passed by value.
         """
-        types = [parameter.type for parameter in declaration.parameters]
-        kind = self.function_type(types, declaration.result, declaration.name)
+        types = [*(parameter.type for parameter in declaration.parameters), declaration.result]
+        kind = self._function_type(types, declaration.name, self._passed_type)
         called: Callable[..., Any] = _FFI.cast(kind, address)
         return self._checked(called) if self._checked else called
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from noodle._callbacks import PointerBase
 
-__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer", "shown_pointer"]
+__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer"]
 
 
 class AnyPointer(PointerBase, ABC):
@@ -131,6 +131,10 @@ class WorkerPointer(AnyPointer):
         """The address as a number."""
         return self.place[0]
 
+    def __noodle_shown__(self) -> str:
+        """Return the pointer in messages, whatever lies there."""
+        return repr(self)
+
     def __eq__(self, other: object) -> bool:
         return self.place == other.place if isinstance(other, WorkerPointer) else NotImplemented
 
@@ -141,9 +145,3 @@ class WorkerPointer(AnyPointer):
 def place_of_pointer(pointer: WorkerPointer) -> list[int]:
     """Return what is sent for a pointer: its place, whatever fields a structure there has."""
     return list(object.__getattribute__(pointer, "place"))
-
-
-def shown_pointer(pointer: WorkerPointer) -> str:
-    """Return a pointer in messages, without reading a structure that lies there."""
-    pointee, origin = (object.__getattribute__(pointer, name) for name in ("pointee", "origin"))
-    return f"<pointer to {pointee} at {place_of_pointer(pointer)[0]:#x} from {origin}>"

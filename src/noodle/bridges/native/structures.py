@@ -266,9 +266,14 @@ class StructureType:
         """Return the bytes of a structure."""
         return bytes(_FFI.buffer(value.__noodle_pointer__))
 
-    def view(self, address: Any) -> StructureObject | None:
-        """Return the structure at an address of cffi's, in the library's memory; None for null."""
-        return self._in(_FFI.cast(self._pointer_type, address), None) if address else None
+    def view(self, address: Any, owner: Any = None) -> StructureObject | None:
+        """Return the structure at an address of cffi's, in the library's memory; None for null.
+
+        Args:
+            address: The address.
+            owner: What it keeps alive.
+        """
+        return self._in(_FFI.cast(self._pointer_type, address), owner) if address else None
 
     def within(self, address: int, memory: Memory) -> StructureObject:
         """Return the structure at an address in memory that it keeps alive."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.argument_rules import Converter, Refusal
+from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
 from noodle.bridges.native.pointers import Pointer, WorkerPointer, place_of_pointer
 from noodle.errors import ArgumentTypeError
-
-if TYPE_CHECKING:
-    from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
 __all__ = ["SentArgument"]
 
@@ -25,21 +22,14 @@ class SentArgument:
     Args:
         parameter: The parameter.
         shown: Its name in messages.
-        types: The types of the library, for structures and callbacks.
-        function: The function's name in messages.
+        rules: Its rules in this process; None for those of its type.
     """
 
     def __init__(
-        self,
-        parameter: DeclaredParameter,
-        shown: str,
-        types: WorkerTypes | None = None,
-        function: str = "",
+        self, parameter: DeclaredParameter, shown: str, rules: Argument | None = None
     ) -> None:
         self._native = parameter.type
-        self._rules = (
-            types.rule(parameter, shown, function) if types else argument_of(parameter, shown)
-        )
+        self._rules = rules or argument_of(parameter, shown)
         name = parameter.type.type.name
         self._takes_pointers = name == "ptr" or (name == "str" and parameter.type.from_c)
 

@@ -16,7 +16,7 @@ from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.isolated.places import sent_place
 from noodle.bridges.native.native_types import NativeType
-from noodle.bridges.native.pointers import WorkerPointer, shown_pointer
+from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
@@ -74,7 +74,9 @@ class IsolatedFunction(DeclaredFunction):
         self._types = [parameter.type for parameter in declaration.parameters]
 
     def _rule(self, parameter: DeclaredParameter, shown: str) -> SentArgument:
-        rule = SentArgument(parameter, shown, self._known, self._prototype.name)
+        known = self._known
+        rules = known.rule(parameter, shown, self._prototype.name) if known else None
+        rule = SentArgument(parameter, shown, rules)
         self._rules.append(rule)
         return rule
 
@@ -128,8 +130,9 @@ class IsolatedFunction(DeclaredFunction):
         pointers = [value for value in values if isinstance(value, WorkerPointer)]
         if not pointers:
             return error
+        shown = " or ".join(pointer.__noodle_shown__() for pointer in pointers)
         return ReferenceReleasedError(
-            f"{' or '.join(map(shown_pointer, pointers))} cannot be used here",
+            f"{shown} cannot be used here",
             expected=f"a pointer of the worker that has {self._name} now",
             received="one of a worker that has ended, or of another one",
             where=f"call of {self._name}",

@@ -7,7 +7,7 @@ that the host has compiled fits. The host has checked the arguments, but for the
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from noodle.bridges.native.declarations import Declaration, Declarations, Variab
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.failures import checked
 from noodle.bridges.native.functions import adapted
+from noodle.bridges.native.isolated.natural_serving import ServedCall
 from noodle.bridges.native.isolated.places import PROCESS, address_at
 from noodle.bridges.native.isolated.served_callbacks import (
     KeptCallback,
@@ -107,7 +108,8 @@ class ServedLibrary(ServedMemory):
         self._contents = contents
         check = partial(checked, address_of=opened.address_of, exports=opened.exports)
         self.types = ServedTypes(shown, contents, check)
-        self.functions = type(shown, (_Functions,), {})(contents, self._entry_of(entry), self.types)
+        self._entry = self._entry_of(entry)
+        self.functions = type(shown, (_Functions,), {})(contents, self._entry, self.types)
 
     def _entry_of(
         self, entry: Callable[[Declaration], Callable[..., Any]]
@@ -118,13 +120,40 @@ class ServedLibrary(ServedMemory):
                 called = self.types.entry(declaration, address)
             else:
                 called = entry(declaration)
-            return PendingCall(called) if self._contents.calls_back else called
+            called = PendingCall(called) if self._contents.calls_back else called
+            shapes = self.types.shapes(declaration)
+            return lending_references(called, shapes) if shapes else called
 
         return made
 
     def keep(self, packed: Any, origin: str, function: Any, on_error: Any) -> KeptCallback:
         """Return a callback that C may call for as long as the host refers to it."""
         return self.types.keep(packed, origin, function, on_error)
+
+    def annotated(self, kind: str, packed: Sequence[Any]) -> Callable[..., Any]:
+        """Return what the host calls for an annotated function.
+
+        Args:
+            kind: ``natural`` where its outs are left out, ``checked`` where errno is read, else
+                ``plain``.
+            packed: Its plan, as ``natural_serving.pack_plan`` has it.
+        """
+        called = ServedCall(self._called(packed[0][0]), packed, self._called, self._given)
+        declaration, known = called.declaration, self.types
+        if kind == "natural":
+            return _served(called.natural, declaration, known, None, called.sent, called.numbers)
+        if kind == "checked":
+            return _served(called.checked, declaration, known, None)
+        return _served(called.entry, declaration, known, called.result)
+
+    def _given(self, declaration: Declaration) -> Callable[[Any], Any] | None:
+        return self.types.given(declaration.result, declaration.name)
+
+    def _called(self, name: str) -> Callable[..., Any]:
+        declaration = self._contents.function(name)
+        if declaration is None:
+            raise AttributeError(name)
+        return self._entry(declaration)
 
     def variable(self, name: str) -> Any:
         """Return what lies in a variable; the place of a pointer, or of what is no number."""
@@ -203,7 +232,8 @@ class _Functions:
         declaration = self._contents.function(name)
         if declaration is None:
             raise AttributeError(name)
-        served = _served(self._entry(declaration), declaration, self._types)
+        result = self._types.given(declaration.result, name)
+        served = _served(self._entry(declaration), declaration, self._types, result)
         setattr(self, name, served)
         return served
 
@@ -216,15 +246,32 @@ def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Ca
 
 
 def _served(
-    entry: Callable[..., Any], declaration: Declaration, known: ServedTypes
+    entry: Callable[..., Any],
+    declaration: Declaration,
+    known: ServedTypes,
+    result: Callable[[Any], Any] | None,
+    places: Sequence[int] | None = None,
+    numbers: Container[int] = (),
 ) -> Callable[..., Any]:
-    types = [parameter.type for parameter in declaration.parameters]
-    converters = [known.received(native) or _received(native) for native in types]
-    result = known.given(declaration.result, declaration.name)
-    shapes = known.shapes(declaration)
-    entry = lending_references(entry, shapes) if shapes else entry
-    if any(native.writes for native in types):
-        return _writing(entry, [native.writes for native in types], converters, result)
+    """Return what the host calls.
+
+    Args:
+        entry: What is called with arguments that cffi takes.
+        declaration: What it takes.
+        known: The types of the library.
+        result: What converts the result.
+        places: Those of the parameters that the host sends; None for all.
+        numbers: The places of pointers for which it sends a number.
+    """
+    parameters = declaration.parameters
+    listed = range(len(parameters)) if places is None else places
+    types = [None if index in numbers else parameters[index].type for index in listed]
+    converters = [
+        (known.received(native) or _received(native)) if native else None for native in types
+    ]
+    writes = [bool(native and native.writes) for native in types]
+    if any(writes):
+        return _writing(entry, writes, converters, result)
     labels = [str(index) for index in range(len(types))]
     return adapted(entry, labels, [], list(converters), result)
 

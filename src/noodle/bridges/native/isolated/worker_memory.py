@@ -128,6 +128,10 @@ class StructureInWorker(WorkerPointer):
         module.keep(address + at.offset, kept)
         module.ask("write", [address + at.offset, process], changed)
 
+    def __noodle_shown__(self) -> str:
+        origin = object.__getattribute__(self, "origin")
+        return f"<pointer to {self.__noodle_type__} at {_place(self)[0]:#x} from {origin}>"
+
     def __repr__(self) -> str:
         return repr(_copy(self))
 
