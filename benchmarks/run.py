@@ -27,6 +27,7 @@ from results import Row, table
 NAMES = (
     "handle_calls",
     "native_calls",
+    "callbacks",
     "headers",
     "worker_calls",
     "python_workers",

@@ -53,7 +53,7 @@ BUILTINS = {
     OverflowError: {"ArgumentRangeError"},
     PermissionError: {"PermissionDeniedError"},
     RecursionError: {"CallDepthError"},
-    ReferenceError: {"ReferenceReleasedError"},
+    ReferenceError: {"CallbackReleasedError", "ReferenceReleasedError"},
     RuntimeError: {
         "CallDepthError",
         "DeadlockError",
@@ -66,6 +66,7 @@ BUILTINS = {
         "ArgumentRangeError",
         "ArgumentTypeError",
         "ArityError",
+        "CallbackResultError",
         "NoMatchingSignatureError",
         "ShapeError",
     },

@@ -283,6 +283,10 @@ export class WorkerBlockedError extends UsageError {}
 export class CallDepthError extends UsageError {}
 /** An object of Python was released, or its host has ended. */
 export class ReferenceReleasedError extends UsageError {}
+/** A function that C called returned what its declaration does not have. */
+export class CallbackResultError extends UsageError {}
+/** C called a function that was released. */
+export class CallbackReleasedError extends UsageError {}
 export class LanguageError extends UsageError {}
 export class NoodleSyntaxError extends LanguageError {}
 export class NoodleNameError extends LanguageError {}

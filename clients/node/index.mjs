@@ -32,6 +32,8 @@ export const {
   WorkerBlockedError,
   CallDepthError,
   ReferenceReleasedError,
+  CallbackResultError,
+  CallbackReleasedError,
   LanguageError,
   NoodleSyntaxError,
   NoodleNameError,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from noodle.bindings import Statistics as Statistics
     from noodle.bindings import raw as raw
     from noodle.bindings import statistics as stats
+    from noodle.bridges.native.callbacks import Callback as Callback
+    from noodle.bridges.native.callbacks import callback as callback
     from noodle.deadlines import deadline as deadline
     from noodle.ffi_dispatcher import FfiDispatcher as FfiDispatcher
     from noodle.runtime.engine import Engine as Engine
@@ -39,11 +41,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "Callback": ("noodle.bridges.native.callbacks", "Callback"),
     "Engine": ("noodle.runtime.engine", "Engine"),
     "FfiDispatcher": ("noodle.ffi_dispatcher", "FfiDispatcher"),
     "Statistics": ("noodle.bindings", "Statistics"),
     "array": ("noodle.workers.arrays", "array"),
     "bridge": ("noodle.runtime.engine", "bridge"),
+    "callback": ("noodle.bridges.native.callbacks", "callback"),
     "configure": ("noodle.runtime.engine", "configure"),
     "copy": ("noodle.workers.references", "copy"),
     "deadline": ("noodle.deadlines", "deadline"),
@@ -61,12 +65,14 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "Callback",
     "Engine",
     "FfiDispatcher",
     "Statistics",
     "__version__",
     "array",
     "bridge",
+    "callback",
     "configure",
     "copy",
     "deadline",

@@ -30,6 +30,8 @@
     │   ├── WorkerBlockedError     a worker busy in another chain's callback
     │   ├── CallDepthError         calls and callbacks nested too deeply
     │   ├── ReferenceReleasedError a use of a worker's object that was let go
+    │   ├── CallbackResultError    a callback that returned what C does not take
+    │   ├── CallbackReleasedError  a callback that C called after it was let go
     │   └── LanguageError          a Noodle program that cannot be compiled
     │       ├── NoodleSyntaxError
     │       ├── NoodleNameError
@@ -66,6 +68,8 @@ __all__ = [
     "ArgumentTypeError",
     "ArityError",
     "CallDepthError",
+    "CallbackReleasedError",
+    "CallbackResultError",
     "CompilationError",
     "DeadlineExceededError",
     "DeadlockError",
@@ -270,6 +274,14 @@ class CallDepthError(UsageError, RecursionError):
 
 class ReferenceReleasedError(UsageError, ReferenceError):
     """An object of a worker was released, or its worker has ended. Ask for it again."""
+
+
+class CallbackResultError(UsageError, TypeError):
+    """A function that C called returned what its declaration does not have; C got the fallback."""
+
+
+class CallbackReleasedError(UsageError, ReferenceError):
+    """C called a function that was released. Keep it with ``noodle.callback`` for as long."""
 
 
 class LanguageError(UsageError):

@@ -62,6 +62,8 @@ const TREE = {
     WorkerBlockedError: {},
     CallDepthError: {},
     ReferenceReleasedError: {},
+    CallbackResultError: {},
+    CallbackReleasedError: {},
     LanguageError: {
       NoodleSyntaxError: {},
       NoodleNameError: {},

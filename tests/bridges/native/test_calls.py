@@ -306,7 +306,7 @@ class TestPointers:
             with pytest.raises(ArgumentTypeError):
                 call(library_here, name, ffi.cast("long", 4096), *([2] if name == "sum" else []))
 
-    def test_a_pointer_cannot_be_read_through(self, library_here: NativeLibrary) -> None:
+    def test_a_pointer_is_read_by_index_and_is_no_buffer(self, library_here: NativeLibrary) -> None:
         values = np.array([1.0, 2.0])
         pointer = call(library_here, "first", values)
         assert (values.ctypes.data, pointer) == (
@@ -314,7 +314,8 @@ class TestPointers:
             call(library_here, "first", pointer),
         )
         assert 3.0 == call(library_here, "sum", pointer, 2)
-        for use in (lambda p: p[0], iter, memoryview, int, len):
+        assert [pointer[0], *pointer[1:2]] == [1.0, 2.0]
+        for use in (iter, memoryview, int, len):
             with pytest.raises(TypeError):
                 use(pointer)
 

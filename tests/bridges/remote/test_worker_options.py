@@ -45,8 +45,14 @@ int rest(double seconds) { usleep(seconds * 1e6); return getpid(); }
 static int thing;
 int *make(void) { return &thing; }
 int pid_of(int *thing) { return thing ? getpid() : 0; }
+struct part { int number; };
+struct part *make_part(void) { return (struct part *)&thing; }
+int pid_of_part(struct part *part) { return part ? getpid() : 0; }
 """
-PROTOTYPES = "int pid(void); int rest(double seconds); int *make(void); int pid_of(int *thing);"
+PROTOTYPES = """
+int pid(void); int rest(double seconds); int *make(void); int pid_of(int *thing);
+struct part { int number; }; struct part *make_part(void); int pid_of_part(struct part *part);
+"""
 
 Load = Callable[..., ModuleType]
 
@@ -190,20 +196,22 @@ def test_a_worker_stays_while_an_object_of_it_is_held(load_module: Load) -> None
     assert process != module.pid()
 
 
-def test_a_worker_stays_while_a_pointer_of_it_is_held(load_native: Load) -> None:
+@pytest.mark.parametrize("kind", ["", "_part"])
+def test_a_worker_stays_while_a_pointer_of_it_is_held(load_native: Load, kind: str) -> None:
     module = load_native(idle_seconds=0.2)
-    pointer = module.make()
-    process = module.pid_of(pointer)
+    make, pid_of = getattr(module, f"make{kind}"), getattr(module, f"pid_of{kind}")
+    pointer = make()
+    process = pid_of(pointer)
     (worker,) = remote(module).pool.workers()
     wait_until(lambda: worker.link.idle_seconds > 2.5)
-    assert process == module.pid_of(pointer)
+    assert process == pid_of(pointer)
     del pointer
     assert worker.join(LIMIT)
-    held = module.make()
-    assert process != module.pid_of(held)
+    held = make()
+    assert process != pid_of(held)
     (worker,) = remote(module).pool.workers()
     wait_until(lambda: worker.link.idle_seconds > 2.5)
-    assert worker.pid == module.pid_of(held)
+    assert worker.pid == pid_of(held)
 
 
 def test_a_worker_stays_while_a_call_runs(load: Load) -> None:

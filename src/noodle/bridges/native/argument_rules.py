@@ -51,6 +51,9 @@ class Argument(Protocol):
     def shares(self, python_type: type) -> bool:
         """Return whether the converter of this type gives the value's own memory."""
 
+    def lends(self, python_type: type) -> bool:
+        """Return whether values of this type are functions that are lent for the time of a call."""
+
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell about the conversion of this type, or None."""
 
@@ -83,6 +86,10 @@ class Kind(ABC):
 
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""
+        return False
+
+    def lends(self, python_type: type) -> bool:
+        """Return whether values of this type are functions; see ``Argument``."""
         return False
 
     def note(self, python_type: type) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from pycparser import c_ast  # type: ignore[import-untyped]
 from pycparser.c_parser import CParser  # type: ignore[import-untyped]
 
+from noodle.bridges.native.c_layouts import laid_out
 from noodle.bridges.native.c_names import OPAQUE_TYPEDEFS, STANDARD_TYPEDEFS
 from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.declarations import (
@@ -111,7 +112,7 @@ class _Reader:
         if self._problems:
             raise refuse_all(self._problems)
         functions = without_repeats(found)
-        return Declarations(functions, self._types.structures(), self._types.enumerations())
+        return Declarations(functions, laid_out(self._types), self._types.enumerations())
 
     def _external(self, node: Any) -> Declaration | None:
         if isinstance(node, c_ast.Typedef):
@@ -152,9 +153,4 @@ def uncallable(declaration: Declaration) -> str | None:
     """Return why a function cannot be called, or None where it can."""
     if declaration.variadic:
         return "it takes further arguments of unknown types (...)"
-    named = [(p.name or f"argument {i} ", p.type) for i, p in enumerate(declaration.parameters, 1)]
-    for name, native in [*named, ("", declaration.result)]:
-        if native.by_value:
-            kind = "is a structure by value; only pointers to structures can be passed"
-            return f"{name.strip()} {kind}".strip()
     return None

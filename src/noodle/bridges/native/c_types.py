@@ -123,11 +123,25 @@ class CTypes:
                     yield from self._fields(base.decls or ())
                 continue
             try:
-                yield self._field(declared)
+                yield self.field(declared)
             except Unfit:
                 continue  # it keeps its place: the compiler says where the others are
 
-    def _field(self, declared: Any) -> Field:
+    @property
+    def structure_nodes(self) -> dict[str, Any]:
+        """The nodes of the structures and unions, by name."""
+        return self._structures
+
+    def name_of(self, node: Any) -> str:
+        """Return the name of a structure or union."""
+        return self._structure_name(node)
+
+    def field(self, declared: Any) -> Field:
+        """Return a field, without its place.
+
+        Raises:
+            Unfit: Its type cannot cross.
+        """
         native, dimensions = self._item(declared.type)
         bits = self.integer(declared.bitsize) if declared.bitsize else 0
         return Field(declared.name, native, dimensions, bits)

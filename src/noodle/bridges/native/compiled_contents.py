@@ -16,6 +16,7 @@ __all__ = ["CompiledContents", "items_of"]
 
 _HEADERS = "h headers"
 _ASSIGNABLE = "w variables"
+_CALLBACKS = "c callbacks"
 """Keys of facts about the whole; those of everything else are kinds and names."""
 
 _DISAGREES = "the compiler has another type for it than was read from the header"
@@ -44,6 +45,7 @@ def items_of(
         items.append(Item(f"s {structure.name}", _text(structure), place if measured else -1))
         place += 2 + 3 * len(structure.fields or ()) if measured else 0
     items += [Item(f"e {e.name}", _text(e)) for e in declarations.enumerations.values() if e.name]
+    items += [Item(_CALLBACKS)] * declarations.calls_back
     items += [Item(_HEADERS, headers)] if headers else []
     items += [Item(_ASSIGNABLE)] if any(v.writable for v in declarations.variables) else []
     return items, list(shapes)
@@ -69,6 +71,11 @@ class CompiledContents:
         for key in self._module.keys(True):
             names.setdefault(key[0], []).append(key[2:])
         return names
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it was given, as arguments or in structures."""
+        return self._module.find(_CALLBACKS) is not None
 
     @property
     def headers(self) -> str:

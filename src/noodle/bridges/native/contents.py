@@ -39,6 +39,10 @@ class Contents(Protocol):
         """The names of the structures and unions."""
 
     @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it was given, as arguments or in structures."""
+
+    @property
     def unbound(self) -> Mapping[str, str]:
         """The exported names that are declared and cannot be used, with the reasons."""
 
@@ -74,6 +78,11 @@ class DeclaredContents:
         self._declarations = declarations or Declarations(())
         self._functions = {d.name: d for d in self._declarations.functions}
         self._variables = {v.name: v for v in self._declarations.variables}
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it was given, as arguments or in structures."""
+        return self._declarations.calls_back
 
     @property
     def functions(self) -> Sequence[str]:

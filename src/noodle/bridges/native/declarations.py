@@ -26,6 +26,7 @@ __all__ = [
     "Declarations",
     "DeclaredParameter",
     "Variable",
+    "concerns_types",
     "from_prototypes",
     "refuse_all",
     "without_repeats",
@@ -79,6 +80,16 @@ class Declaration:
         if self.result.callback and "(*" in self.result.c:
             return self.result.spelled(f"{self.name}({shown})")
         return f"{self.result.spelled(self.name)}({shown})"
+
+    @property
+    def types(self) -> tuple[NativeType, ...]:
+        """The types of its result and its parameters."""
+        return (self.result, *(parameter.type for parameter in self.parameters))
+
+    @property
+    def by_value(self) -> bool:
+        """Whether it takes or gives a structure by value."""
+        return any(native.by_value for native in self.types)
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -165,6 +176,11 @@ class Variable:
         return cls(name, NativeType.unpack(native), tuple(dimensions), writable)
 
 
+def concerns_types(declaration: Declaration) -> bool:
+    """Return whether a function has to do with structures, function pointers or any memory."""
+    return any(native.structure or native.callback or native.any for native in declaration.types)
+
+
 @dataclass(frozen=True, slots=True)
 class Declarations:
     """What a text declares.
@@ -180,6 +196,13 @@ class Declarations:
     structures: Mapping[str, Structure] = field(default_factory=dict)
     enumerations: Mapping[str, Enumeration] = field(default_factory=dict)
     variables: tuple[Variable, ...] = ()
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it was given, as arguments or in structures."""
+        fields = (f for structure in self.structures.values() for f in structure.fields or ())
+        parameters = (native for function in self.functions for native in function.types[1:])
+        return any(native.callback for native in (*parameters, *(f.type for f in fields)))
 
 
 def _annotation(native: NativeType) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
@@ -19,7 +20,10 @@ from noodle.calls import BoundFunction, Call, Function, Signature
 from noodle.errors import ArgumentError, ArityError, NoodleError
 from noodle.prototypes import Prototype
 
-__all__ = ["DeclaredFunction", "NativeFunction", "NativeFunctions", "adapted"]
+if TYPE_CHECKING:
+    from noodle.bridges.native.library_types import LibraryTypes
+
+__all__ = ["DeclaredFunction", "NativeFunction", "NativeFunctions", "adapted", "lending"]
 
 _REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 """What cffi and the converters raise for an argument that does not fit."""
@@ -34,7 +38,7 @@ class DeclaredFunction(Function):
         rules: Gives the rules of a parameter, by its declaration and its name in messages.
         compiled: Whether a compiled extension calls it, which checks numbers itself.
         notes: What ``explain`` should tell about how it is called.
-        loop: What calls it for the elements of arrays.
+        loop: What calls it for the elements of arrays; None where nothing does.
     """
 
     def __init__(
@@ -45,7 +49,7 @@ class DeclaredFunction(Function):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
-        loop: ArrayLoop,
+        loop: ArrayLoop | None,
     ) -> None:
         self._name = f"{library}.{declaration.name}"
         self._prototype = declaration.prototype()
@@ -56,9 +60,11 @@ class DeclaredFunction(Function):
             rules(p, label) for p, label in zip(declaration.parameters, self._labels, strict=True)
         ]
         self._raw = _python_function(self, library, declaration)
-        self._mapped = MappedFunction(
-            self._name, declaration, self._arguments, self._raw, self.matched, loop
-        )
+        self._mapped: MappedFunction | None = None
+        if loop is not None:
+            self._mapped = MappedFunction(
+                self._name, declaration, self._arguments, self._raw, self.matched, loop
+            )
 
     @property
     def prototype(self) -> Prototype:
@@ -72,7 +78,7 @@ class DeclaredFunction(Function):
 
     @property
     def mapped(self) -> Function | None:
-        """What calls it for the elements of arrays, in a compiled loop."""
+        """What calls it for the elements of arrays, in a compiled loop; None for none."""
         return self._mapped
 
     def bind(self, call: Call) -> BoundFunction:
@@ -84,7 +90,7 @@ class DeclaredFunction(Function):
         Raises:
             ArgumentError: The arguments do not fit; the message names the parameter.
         """
-        if self._mapped.replaces(call):
+        if self._mapped and self._mapped.replaces(call):
             return replace(self._mapped.bind(call), generic=False)
         self.check(call.args, call.kwargs)
         return self._bound(call.args, call.kwargs)
@@ -154,7 +160,7 @@ class DeclaredFunction(Function):
             expected=refused.expected,
             received=refused.received,
             where=f"{label} of {self._prototype}",
-            remedy=refused.remedy or self._mapped.remedy(value),
+            remedy=refused.remedy or (self._mapped.remedy(value) if self._mapped else None),
         )
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
@@ -193,7 +199,8 @@ class NativeFunction(DeclaredFunction):
         entry: cffi's callable for it.
         compiled: Whether the entry is of a compiled extension.
         notes: What ``explain`` should tell about how it is called.
-        loop: What calls it for the elements of arrays.
+        loop: What calls it for the elements of arrays; None where nothing does.
+        types: The types of the library, for structures and callbacks.
     """
 
     def __init__(
@@ -204,18 +211,20 @@ class NativeFunction(DeclaredFunction):
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
-        loop: ArrayLoop,
+        loop: ArrayLoop | None,
+        types: LibraryTypes | None = None,
     ) -> None:
-        super().__init__(
-            library, declaration, argument_of, compiled=compiled, notes=notes, loop=loop
-        )
+        rules = partial(types.rule, function=declaration.name) if types else argument_of
+        super().__init__(library, declaration, rules, compiled=compiled, notes=notes, loop=loop)
         self._entry = entry
-        self._result = converter_of(declaration.result, self._name)
+        result = types.result if types else converter_of
+        self._result = result(declaration.result, self._name)
 
     def _target(
         self, values: list[Any], named: list[str], converters: list[Converter | None]
     ) -> Callable[..., Any]:
-        return adapted(self._entry, self._labels, named, converters, self._result)
+        entry = lending(self._entry, self._arguments, values, converters)
+        return adapted(entry, self._labels, named, converters, self._result)
 
 
 class NativeFunctions:
@@ -242,6 +251,31 @@ class NativeFunctions:
         if self._make and declaration:
             function = self._made.setdefault(name, self._make(declaration))
         return function
+
+
+def lending(
+    entry: Callable[..., Any],
+    rules: Sequence[Argument],
+    values: Sequence[Any],
+    converters: list[Converter | None],
+) -> Callable[..., Any]:
+    """Return the entry for arguments among which are functions, else itself.
+
+    Args:
+        entry: What is called with addresses.
+        rules: The rules of the parameters.
+        values: The arguments of the call that is planned.
+        converters: What makes each argument ready; those of functions are taken out.
+    """
+    pairs = enumerate(zip(rules, values, strict=True))
+    lent = [(i, rule) for i, (rule, value) in pairs if rule.lends(type(value))]
+    if not lent:
+        return entry
+    from noodle.bridges.native.callback_arguments import lending_functions
+
+    for index, _ in lent:
+        converters[index] = None
+    return lending_functions(entry, lent)
 
 
 def adapted(

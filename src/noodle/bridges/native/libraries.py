@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.errors import NameNotFoundError, did_you_mean
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.library_types import LibraryTypes
 
 __all__ = ["NativeLibrary", "Variables", "VariablesHere"]
 
@@ -65,6 +68,7 @@ class NativeLibrary:
         version: Gives the library's version.
         notes: What ``explain`` should tell.
         variables: Reads and writes its global variables.
+        types: Gives its types.
         left_out: Why functions that it has cannot be called, by their names.
     """
 
@@ -77,10 +81,12 @@ class NativeLibrary:
         version: Callable[[], str | None],
         notes: tuple[str, ...],
         variables: Variables,
+        types: Callable[[], LibraryTypes],
         left_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._name = name
         self._variables = variables
+        self._types = types
         self.contents = functions.contents
         self._functions = functions
         self._exports = exports
@@ -130,7 +136,7 @@ class NativeLibrary:
         """Return a declared function, the value of a variable now, or a constant.
 
         Args:
-            name: Its name.
+            name: Its name; ``struct`` and ``union`` give what gives a structure by its name.
 
         Raises:
             NameNotFoundError: It is not declared; the message says whether the library exports it.
@@ -138,6 +144,8 @@ class NativeLibrary:
         function = self._functions.get(name)
         if function is not None:
             return function
+        if name in ("struct", "union"):
+            return partial(self._types().named, name)
         variable = self.contents.variable(name)
         if variable is not None:
             return self._variables.read(variable, f"{self._name}.{name}")

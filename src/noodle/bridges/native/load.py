@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from noodle._callbacks import PendingCall
 from noodle.bridges.native.annotation_tables import AnnotationTable
 from noodle.bridges.native.compilers import COMPILER_REMEDY, Compiler
 from noodle.bridges.native.contents import Contents, DeclaredContents
-from noodle.bridges.native.declarations import Declaration, Declarations, from_prototypes
+from noodle.bridges.native.declarations import (
+    Declaration,
+    Declarations,
+    concerns_types,
+    from_prototypes,
+)
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.exports import Exports, missing_symbols
 from noodle.bridges.native.failures import checked, reports_failures
@@ -33,7 +39,7 @@ from noodle.bridges.native.sources import (
     refuse_other_language,
     unescaped,
 )
-from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource
+from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource, loop_options
 from noodle.bridges.native.vectorized_running import LocalLoop
 from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
@@ -44,8 +50,10 @@ from noodle.errors import (
     SettingsError,
     UsageError,
     VersionError,
-    did_you_mean,
 )
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.library_types import LibraryTypes
 
 __all__ = ["COMPILED", "THROUGH_LIBFFI", "Load"]
 
@@ -88,6 +96,7 @@ class Load:
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
         self._opened: OpenedLibrary | None = None
+        self._known_types: LibraryTypes | None = None
 
     def library(self) -> NativeLibrary:
         """Return the library. Everything is checked before a function is made."""
@@ -102,7 +111,21 @@ class Load:
             notes=tuple(self._notes),
             left_out=self._left_out,
             variables=self._variables(),
+            types=lambda: self._types(functions.contents),
         )
+
+    def _types(self, contents: Contents) -> LibraryTypes:
+        """Return the types of the library, always the same."""
+        if self._known_types is None:
+            from noodle.bridges.native.library_types import LibraryTypes
+
+            self._known_types = LibraryTypes(self._request.library, contents, self._checked)
+        return self._known_types
+
+    def _checked(self, entry: Callable[..., Any]) -> Callable[..., Any]:
+        """Return cffi's callable with a look at what the library reports behind it."""
+        opened = self._opened_here()
+        return checked(entry, opened.address_of, opened.exports)
 
     @property
     def _left_out(self) -> Mapping[str, str]:
@@ -308,8 +331,7 @@ class Load:
         opened = self._opened_here()
 
         def called(declaration: Declaration) -> Callable[..., Any]:
-            plain = entry(declaration, opened.address_of(declaration.exported))
-            return checked(plain, opened.address_of, opened.exports)
+            return self._checked(entry(declaration, opened.address_of(declaration.exported)))
 
         return self._bind(DeclaredContents(self._declarations()), called, compiled=False)
 
@@ -324,19 +346,23 @@ class Load:
         library = self._request.library
         table = self._annotations(contents)
         options = self._loop_options(contents)
+        calls_back = contents.calls_back
         companions = LibraryCompanions(contents, entry, table)
 
         def make(declaration: Declaration) -> NativeFunction:
-            called = entry(declaration)
             plan = table.plan(declaration)
-            loop = LocalLoop(declaration, lambda: self._address(declaration), options)
-            if plan:
-                return NaturalFunction(
-                    library, plan, called, companions, compiled=compiled, notes=notes, loop=loop
-                )
-            return NativeFunction(
-                library, declaration, called, compiled=compiled, notes=notes, loop=loop
+            types = self._types(contents) if plan or concerns_types(declaration) else None
+            called = (
+                types.entry(declaration, self._address(declaration))
+                if types and declaration.by_value
+                else entry(declaration)
             )
+            called = PendingCall(called) if calls_back else called
+            loop = LocalLoop(declaration, lambda: self._address(declaration), options)
+            given: Any = {"compiled": compiled, "notes": notes, "loop": loop, "types": types}
+            if plan:
+                return NaturalFunction(library, plan, called, companions, **given)
+            return NativeFunction(library, declaration, called, **given)
 
         functions = companions.functions = NativeFunctions(contents, make)
         return functions
@@ -351,27 +377,8 @@ class Load:
         return self._opened_here().address_of(declaration.exported)
 
     def _loop_options(self, contents: Contents) -> LoopOptions:
-        options = self._options
-        named = options.thread_safe if isinstance(options.thread_safe, frozenset) else ()
-        known = list(contents.functions) if named else []
-        for name in sorted(named):
-            if name not in known:
-                raise SettingsError(
-                    f"option 'thread_safe' names a function that {self._shown} does not have",
-                    expected=f"one of {', '.join(known)}" if known else "no function",
-                    received=name,
-                    where="thread_safe",
-                    remedy=did_you_mean(name, known),
-                )
-        return LoopOptions(
-            self._compiler,
-            self._cache,
-            options.optimization,
-            thread_safe=options.thread_safe,
-            automatic=options.auto_vectorize,
-            parallel=options.parallel_execution,
-            source=self._loop_source(),
-        )
+        compiler, cache, source = self._compiler, self._cache, self._loop_source()
+        return loop_options(self._options, contents, self._shown, compiler, cache, source)
 
     def _loop_source(self) -> LoopSource | None:
         location = self._request.location

@@ -92,6 +92,11 @@ class NativeType:
         return str(self.type.item) if self.type.item else "u8"
 
     @property
+    def any(self) -> bool:
+        """Whether it is a pointer to anything."""
+        return self.type.name == "ptr" and self.pointee == "void"
+
+    @property
     def binary(self) -> str:
         """The type at the machine's level, in C: all pointers but those to text are ``void *``."""
         if self.type == VOID:

@@ -8,8 +8,8 @@ from typing import Any
 
 from noodle.bridges.native.annotations import BYTES
 from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
-from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
+from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.memory_arguments import MemoryArgument, TextArgument
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_plans import NaturalPlan, encoding_of
@@ -19,15 +19,18 @@ from noodle.values import ValueType, describe
 __all__ = ["counted_converter", "number_parameter", "rule_maker"]
 
 
-def rule_maker(plan: NaturalPlan) -> Callable[[DeclaredParameter, str], Argument]:
+def rule_maker(
+    plan: NaturalPlan, types: LibraryTypes
+) -> Callable[[DeclaredParameter, str], Argument]:
     """Return what gives the rules of a function's parameters in this process.
 
     Args:
         plan: What is done around the function's calls.
+        types: The types of its library.
     """
 
     def rule(parameter: DeclaredParameter, shown: str) -> Argument:
-        found = _rule(plan, parameter, shown)
+        found = _rule(plan, types, parameter, shown)
         return _NotNull(found, parameter.type, shown) if _forbids_null(plan, parameter) else found
 
     return rule
@@ -53,14 +56,16 @@ def counted_converter(rule: Argument) -> Callable[[Any, int], Any] | None:
     return rule.counted if isinstance(rule, MemoryArgument) else None
 
 
-def _rule(plan: NaturalPlan, parameter: DeclaredParameter, shown: str) -> Argument:
+def _rule(
+    plan: NaturalPlan, types: LibraryTypes, parameter: DeclaredParameter, shown: str
+) -> Argument:
     native = parameter.type
     encoding = encoding_of(plan.annotations, parameter.name)
     if native.type.name == "str" and parameter.name in (plan.annotations.lengths or {}):
         return _CountedText(native, shown, encoding or "utf-8")
     if native.type.name == "str" and encoding:
         return _EncodedText(native, shown, encoding)
-    return argument_of(parameter, shown)
+    return types.rule(parameter, shown, plan.declaration.name)
 
 
 def _forbids_null(plan: NaturalPlan, parameter: DeclaredParameter) -> bool:
@@ -99,6 +104,15 @@ class _NotNull:
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""
         return self.rules.shares(python_type)
+
+    def lends(self, python_type: type) -> bool:
+        """Return whether values of this type are functions; see ``Argument``."""
+        return self.rules.lends(python_type)
+
+    @property
+    def shape(self) -> Any:
+        """What a function is given and returns; only a function pointer has it."""
+        return self.rules.shape  # type: ignore[attr-defined]
 
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell; see ``Argument``."""

@@ -9,11 +9,13 @@ from typing import Any
 
 from noodle.bridges.native.argument_rules import Argument, Converter
 from noodle.bridges.native.arguments import argument_of
+from noodle.bridges.native.callback_arguments import lending_functions
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.failed_calls import Failures, condition, reads_errno
 from noodle.bridges.native.functions import DeclaredFunction, NativeFunction
+from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.memory_arguments import is_address
-from noodle.bridges.native.native_types import item_size
+from noodle.bridges.native.native_types import NativeType, item_size
 from noodle.bridges.native.natural_arguments import (
     counted_converter,
     number_parameter,
@@ -148,9 +150,8 @@ class NaturalCalls(NaturalResults):
     ) -> CallParts:
         plan = self._plan
         claims = self._claims(given)
-        converters = {
-            i: rule.converter(type(given[i]), compiled=self._compiled) for i, rule in rules.items()
-        } | {i: self._claim(i) for i in claims}
+        converters = {i: self._converter(rule, type(given[i])) for i, rule in rules.items()}
+        converters |= {i: self._claim(i) for i in claims}
         shared = frozenset(i for i in given if rules[i].shares(type(given[i])))
         errors = plan.annotations.errors
         return CallParts(
@@ -176,6 +177,12 @@ class NaturalCalls(NaturalResults):
             short=self._short,
             function=self._name,
         )
+
+    def _converter(self, rule: Argument, python_type: type) -> Converter | None:
+        """Return what makes a value ready; functions are lent by the entry in this process."""
+        if rule.lends(python_type) and not self._in_worker:
+            return None
+        return rule.converter(python_type, compiled=self._compiled)
 
     @abstractmethod
     def _entry_of(
@@ -274,6 +281,7 @@ class NaturalFunction(NaturalCalls, NativeFunction):
         companions: The other functions of its library.
         compiled: Whether the entry is of a compiled extension.
         loop: What calls it for the elements of arrays.
+        types: The types of its library.
         notes: What ``explain`` should tell about how it is called.
     """
 
@@ -286,9 +294,11 @@ class NaturalFunction(NaturalCalls, NativeFunction):
         *,
         compiled: bool,
         loop: ArrayLoop,
+        types: LibraryTypes,
         notes: tuple[str, ...] = (),
     ) -> None:
-        rules = rule_maker(plan)
+        self._types = types
+        rules = rule_maker(plan, types)
         DeclaredFunction.__init__(
             self, library, plan.declaration, rules, compiled=compiled, notes=notes, loop=loop
         )
@@ -298,7 +308,11 @@ class NaturalFunction(NaturalCalls, NativeFunction):
     def _entry_of(
         self, given: Mapping[int, Any], rules: Mapping[int, Argument], *, returns_outs: bool
     ) -> Callable[..., Any]:
-        return self._entry
+        lent = [(i, rules[i]) for i, value in given.items() if rules[i].lends(type(value))]
+        return lending_functions(self._entry, lent) if lent else self._entry
+
+    def _plain(self, native: NativeType) -> Callable[[Any], Any] | None:
+        return self._types.result(native, self._name)
 
     def _read(self, free: str) -> Callable[[Any], bytes | None]:
         return owned_content(self._companions.release(free) if free else None)

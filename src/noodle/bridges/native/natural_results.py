@@ -60,18 +60,27 @@ class NaturalResults(DeclaredFunction):
     ) -> AnyPointer:
         """Return the pointer for an address that is not null."""
 
+    @abstractmethod
+    def _plain(self, native: NativeType) -> Callable[[Any], Any] | None:
+        """Return what turns what a call gave into the caller's, where nobody owns it."""
+
     def _result_converter(self) -> Callable[..., Any] | None:
         native, free = self._plan.declaration.result, self._plan.free
         if native.type.name in ("str", "bytes"):
             encoding = BYTES if native.type.name == "bytes" else self._plan.encoding(RESULT)
             return self._text(encoding, free)
-        return self._pointer_maker(native.pointee, free) if native.type.name == "ptr" else None
+        plain = self._plain(native)
+        if native.type.name == "ptr":
+            return self._pointer_maker(native.pointee, free, plain)
+        return (lambda raw, owners: plain(raw)) if plain else None
 
     def _out_converter(self, out: Out) -> Callable[..., Any] | None:
         if out.kind == "text":
             return self._text(out.encoding, out.free)
         if out.kind == "pointer":
-            return self._pointer_maker(out.pointee, out.free)
+            target = self._plan.declaration.parameters[out.index].type.target
+            plain = self._plain(target) if target else None
+            return self._pointer_maker(out.pointee, out.free, plain)
         if out.kind == "buffer":
             content = typed_content(out, self._name)
             return lambda raw, owners: content(raw)
@@ -83,12 +92,16 @@ class NaturalResults(DeclaredFunction):
             return lambda raw, owners: read(raw)
         return lambda raw, owners: text_of(read(raw), name, encoding)
 
-    def _pointer_maker(self, pointee: str, free: str) -> Callable[..., Any]:
+    def _pointer_maker(
+        self, pointee: str, free: str, plain: Callable[[Any], Any] | None
+    ) -> Callable[..., Any]:
         destructor = self._destructor(free) if free else None
 
-        def pointer(raw: Any, owners: tuple[Any, ...]) -> AnyPointer | None:
+        def pointer(raw: Any, owners: tuple[Any, ...]) -> Any:
             if not raw:
                 return None
+            if plain and not destructor and not owners:
+                return plain(raw)
             ownership = Ownership(destructor, owners) if destructor else None
             return self._pointer(raw, pointee, owners, ownership)
 

@@ -1,15 +1,17 @@
-"""Memory that a native function returned: an address that can be handed on, and nothing else."""
+"""Addresses in native memory: what functions return, and what callbacks are given."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import Any
 
-__all__ = ["AnyPointer", "Pointer", "WorkerPointer"]
+from noodle._callbacks import PointerBase
+
+__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer"]
 
 
-class AnyPointer(ABC):
-    """An address in native memory. It does not own the memory and cannot be read through.
+class AnyPointer(PointerBase, ABC):
+    """An address in native memory, which it does not own.
 
     Null is None, never a pointer.
 
@@ -18,7 +20,7 @@ class AnyPointer(ABC):
         origin: The function that returned it.
     """
 
-    __slots__ = ("__weakref__", "origin", "pointee")
+    __slots__ = ()
 
     def __init__(self, pointee: str, origin: str) -> None:
         self.pointee = pointee
@@ -43,13 +45,15 @@ class AnyPointer(ABC):
 class Pointer(AnyPointer):
     """An address in this process. Pointers are equal when their addresses are.
 
+    What lies there can be read; whether it is still there, C alone knows.
+
     Args:
         cdata: The address, as cffi's ``void *``.
         pointee: See ``AnyPointer``.
         origin: The function that returned it.
     """
 
-    __slots__ = ("cdata",)
+    __slots__ = ()
 
     def __init__(self, cdata: Any, pointee: str, origin: str) -> None:
         super().__init__(pointee, origin)
@@ -61,6 +65,38 @@ class Pointer(AnyPointer):
         from _cffi_backend import FFI
 
         return int(FFI().cast("uintptr_t", self.cdata))
+
+    def read_at(self, index: int | slice) -> Any:
+        """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
+        from noodle.bridges.native.pointed import read_items
+
+        return read_items(self, index, self._items())
+
+    def _items(self) -> Any:
+        return None
+
+    def __iter__(self) -> Any:
+        raise TypeError("how many items lie at a pointer is known to C alone: pointer[:count]")
+
+    def content(self, size: int) -> bytes:
+        """Return a copy of the bytes that lie there."""
+        from _cffi_backend import FFI
+
+        return bytes(FFI().buffer(FFI().cast("char *", self.cdata), size))
+
+    def memory(self, size: int) -> memoryview:
+        """Return what lies there as writable memory of that many bytes, without a copy."""
+        from _cffi_backend import FFI
+
+        return memoryview(FFI().buffer(FFI().cast("char *", self.cdata), size))
+
+    def text(self) -> str:
+        """Return the text that lies there, up to the NUL."""
+        from _cffi_backend import FFI
+
+        from noodle.bridges.native.results import content_of, text_of
+
+        return text_of(content_of(FFI().cast("char *", self.cdata)), self.origin) or ""
 
     def __eq__(self, other: object) -> bool:
         return self.cdata == other.cdata if isinstance(other, Pointer) else NotImplemented
@@ -95,8 +131,17 @@ class WorkerPointer(AnyPointer):
         """The address as a number."""
         return self.place[0]
 
+    def __noodle_shown__(self) -> str:
+        """Return the pointer in messages, whatever lies there."""
+        return repr(self)
+
     def __eq__(self, other: object) -> bool:
         return self.place == other.place if isinstance(other, WorkerPointer) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.place)
+
+
+def place_of_pointer(pointer: WorkerPointer) -> list[int]:
+    """Return what is sent for a pointer: its place, whatever fields a structure there has."""
+    return list(object.__getattribute__(pointer, "place"))

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from noodle.bridges.native.compilers import Compiler
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.elf import ElfFile, NotElfError
+from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.vectorized_source import loop_source
 from noodle.build_cache import BuildCache, digest
-from noodle.errors import CompilationError, MissingToolError
+from noodle.errors import CompilationError, MissingToolError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy
@@ -28,6 +30,7 @@ __all__ = [
     "LoopOptions",
     "LoopSource",
     "compile_loop",
+    "loop_options",
     "open_loop",
 ]
 
@@ -87,6 +90,49 @@ class LoopOptions:
         return self.thread_safe is True or (
             self.thread_safe is not False and name in self.thread_safe
         )
+
+
+def loop_options(
+    options: NativeOptions,
+    contents: Contents,
+    shown: str,
+    compiler: Compiler | None,
+    cache: BuildCache,
+    source: LoopSource | None,
+) -> LoopOptions:
+    """Return how the functions of a library are called for the elements of arrays.
+
+    Args:
+        options: The options of its load.
+        contents: What it has.
+        shown: Its name in messages.
+        compiler: What compiles loops.
+        cache: Where they are kept.
+        source: The C source that the library was compiled from.
+
+    Raises:
+        SettingsError: The options name a function that there is not.
+    """
+    named = options.thread_safe if isinstance(options.thread_safe, frozenset) else ()
+    known = list(contents.functions) if named else []
+    for name in sorted(named):
+        if name not in known:
+            raise SettingsError(
+                f"option 'thread_safe' names a function that {shown} does not have",
+                expected=f"one of {', '.join(known)}" if known else "no function",
+                received=name,
+                where="thread_safe",
+                remedy=did_you_mean(name, known),
+            )
+    return LoopOptions(
+        compiler,
+        cache,
+        options.optimization,
+        thread_safe=options.thread_safe,
+        automatic=options.auto_vectorize,
+        parallel=options.parallel_execution,
+        source=source,
+    )
 
 
 class ArrayLoop(Protocol):

@@ -1,8 +1,8 @@
 """A run of a compiled loop: broadcasting, time slices, and threads.
 
 The loop runs without the GIL and comes back at least every ten milliseconds, unless a single call
-takes longer: then signal handlers run, and the deadline is checked. Python's own ``Thread`` runs
-the share of other processors, in which no Python code is called.
+takes longer: then signal handlers run, the deadline is checked, and what a callback has raised is
+raised. Python's own ``Thread`` runs the share of other processors.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from noodle._callbacks import PendingCall
 from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.vectorized_arrays import dtypes_of
 from noodle.bridges.native.vectorized_loops import (
@@ -171,7 +172,10 @@ class _Run:
             check_deadline(self)
 
     def _run(self, part: array[int], nanoseconds: int) -> int:
-        return self._loop(self._state.buffer_info()[0], part.buffer_info()[0], nanoseconds)
+        loop = PendingCall(self._loop)
+        state, own = self._state.buffer_info()[0], part.buffer_info()[0]
+        more: int = loop(state, own, nanoseconds)
+        return more
 
     def _start_helper(self) -> None:
         helper = threading.Thread(target=self._help, name="noodle map", daemon=True)

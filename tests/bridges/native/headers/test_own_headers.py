@@ -111,7 +111,7 @@ def test_layouts_are_the_compiler_s(made: Made) -> None:
     assert (inner.size, [f.offset for f in inner.fields or ()]) == (16, [0, 8])
     assert library.member("LINE") == -3
     assert library.contents.enumeration("enum shape").members == ("POINT", "LINE", "AREA")  # type: ignore[union-attr]
-    assert "structure by value" in library.contents.unbound["paint"]
+    assert library.contents.function("paint").result.by_value
 
 
 CONSTANTS = r"""

@@ -11,7 +11,7 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
 from noodle.bridges.native.native_types import C_NUMBERS
-from noodle.bridges.native.pointers import Pointer, WorkerPointer
+from noodle.bridges.native.pointers import Pointer, WorkerPointer, place_of_pointer
 from noodle.errors import ArgumentTypeError
 
 __all__ = ["SentArgument"]
@@ -52,7 +52,9 @@ class SentArgument:
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value of this type ready; see ``shares`` for memory."""
-        if issubclass(python_type, WorkerPointer):
+        if self.lends(python_type):
+            return self._rules.converter(python_type, compiled=compiled)
+        if issubclass(python_type, WorkerPointer) and not self._native.by_value:
             return self._place
         if python_type is type(None):
             return None
@@ -65,7 +67,12 @@ class SentArgument:
     def shares(self, python_type: type) -> bool:
         """Return whether the converter of this type gives the value's own memory."""
         own = issubclass(python_type, (Pointer, WorkerPointer, FFI.CData))
+        own = own or self.lends(python_type) or self._native.by_value
         return not own and self._rules.shares(python_type)
+
+    def lends(self, python_type: type) -> bool:
+        """Return whether values of this type are functions; see ``Argument``."""
+        return self._rules.lends(python_type)
 
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell about the conversion of this type, or None."""
@@ -77,7 +84,7 @@ class SentArgument:
     def _place(self, value: WorkerPointer) -> list[int]:
         if not value.points_to(self._native.pointee):
             raise TypeError
-        return list(value.place)
+        return place_of_pointer(value)
 
 
 def _reject(_: Any) -> Any:

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle import _host
 from noodle.bridges.native.argument_rules import Converter
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.failures import failure_in_worker
 from noodle.bridges.native.functions import DeclaredFunction, adapted
 from noodle.bridges.native.isolated.arguments import SentArgument
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
+from noodle.bridges.native.isolated.places import sent_place
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
-from noodle.errors import ArgumentError, ForeignError, ReferenceReleasedError, RemoteCallError
+from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
 __all__ = ["IsolatedFunction", "pointer_of"]
 
@@ -39,6 +43,7 @@ class IsolatedFunction(DeclaredFunction):
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
         loop: What calls it for the elements of arrays.
+        types: The types of the library, for structures and callbacks.
     """
 
     def __init__(
@@ -51,19 +56,27 @@ class IsolatedFunction(DeclaredFunction):
         compiled: bool,
         notes: tuple[str, ...] = (),
         loop: ArrayLoop,
+        types: WorkerTypes | None = None,
     ) -> None:
         self._rules: list[SentArgument] = []
+        self._known = types
         super().__init__(
             library, declaration, self._rule, compiled=compiled, notes=notes, loop=loop
         )
         self._remote = remote
         self._call: Callable[..., Any] = remote
         self._checks_values = False
-        self._result = _converter_of(declaration.result, self._name, hold)
+        self._result = (
+            types.sent(declaration.result, self._name)
+            if types
+            else _converter_of(declaration.result, self._name, hold)
+        )
         self._types = [parameter.type for parameter in declaration.parameters]
 
-    def _rule(self, *described: Any) -> SentArgument:
-        rule = SentArgument(*described)
+    def _rule(self, parameter: DeclaredParameter, shown: str) -> SentArgument:
+        known = self._known
+        rules = known.rule(parameter, shown, self._prototype.name) if known else None
+        rule = SentArgument(parameter, shown, rules)
         self._rules.append(rule)
         return rule
 
@@ -83,7 +96,7 @@ class IsolatedFunction(DeclaredFunction):
         function = copy(self)
         function._call = partial(event_loop.call, self._remote)
         function._checks_values = True
-        function._mapped = AwaitedMap.of(self._mapped)
+        function._mapped = self._mapped and AwaitedMap.of(self._mapped)
         return function
 
     @property
@@ -117,8 +130,9 @@ class IsolatedFunction(DeclaredFunction):
         pointers = [value for value in values if isinstance(value, WorkerPointer)]
         if not pointers:
             return error
+        shown = " or ".join(pointer.__noodle_shown__() for pointer in pointers)
         return ReferenceReleasedError(
-            f"{' or '.join(map(repr, pointers))} cannot be used here",
+            f"{shown} cannot be used here",
             expected=f"a pointer of the worker that has {self._name} now",
             received="one of a worker that has ended, or of another one",
             where=f"call of {self._name}",
@@ -255,14 +269,5 @@ def pointer_of(
     Raises:
         ForeignError: It is no pointer.
     """
-    if place is None:
-        return None
-    if type(place) is not list or list(map(type, place)) != [int, int]:
-        raise ForeignError(
-            f"{function} returned no pointer",
-            expected="an address and a process",
-            received=type(place).__name__,
-            where=f"result of {function}",
-        )
-    address, process = place
-    return WorkerPointer((address, process), pointee, function, hold(process))
+    found = sent_place(place, function)
+    return found and WorkerPointer(found, pointee, function, hold(found[1]))

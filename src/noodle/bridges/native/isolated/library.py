@@ -9,9 +9,15 @@ from typing import Any
 from noodle import _host
 from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.libraries import NativeLibrary
-from noodle.bridges.native.pointers import WorkerPointer
+from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
 from noodle.bridges.remote import pools
-from noodle.errors import ForeignError, LibraryLoadError, RemoteCallError, WorkerCrashedError
+from noodle.errors import (
+    ForeignError,
+    LibraryLoadError,
+    ReferenceReleasedError,
+    RemoteCallError,
+    WorkerCrashedError,
+)
 from noodle.workers.modules import RemoteModule, Resolver
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
@@ -36,6 +42,7 @@ class LibraryInWorker(RemoteModule):
         super().__init__(pool, shown)
         self._opening = opening
         self._processes: dict[int, weakref.ref[Worker]] = {}
+        self._kept: dict[tuple[int, int], Any] = {}
 
     def function(self, name: str) -> _host.RemoteFunction:
         """Return a function of the library.
@@ -84,11 +91,41 @@ class LibraryInWorker(RemoteModule):
         """
         _host.request(self.reference(), Operation.METHOD, "assign", name, value)
 
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Return what a method of the worker's half gives; see ``ServedMemory``.
+
+        Raises:
+            ReferenceReleasedError: An argument lies in a worker that has ended.
+        """
+        try:
+            return _host.request(self.reference(), Operation.METHOD, method, *arguments)
+        except RemoteCallError as error:
+            if not isinstance(error, ReferenceError):
+                raise
+            raise ReferenceReleasedError(
+                f"what is asked for lay in a worker of {self.specifier} that has ended",
+                expected="a pointer of the worker that there is now",
+                received=error.message,
+                where=self.specifier,
+            ) from error
+
+    def process(self) -> int:
+        """Return what tells the worker's process from any other; 0 where it said nothing."""
+        self.reference()
+        return next(iter(self._processes), 0)
+
+    def keep(self, address: int, kept: Any) -> None:
+        """Keep what a pointer in the worker's memory leads to, until another one is written."""
+        if kept is None:
+            self._kept.pop((address, self.process()), None)
+        else:
+            self._kept[address, self.process()] = kept
+
     def hold(self, process: int) -> object:
         """Return what keeps a worker from being ended for idleness while it is referred to.
 
         Args:
-            process: What the worker calls its process; see ``serving.ServedLibrary.process``.
+            process: What the worker calls its process; see ``ServedMemory.process``.
         """
         found = self._processes.get(process)
         worker = found() if found is not None else None
@@ -181,7 +218,7 @@ class WorkerVariables:
 
         check_assignment(variable, value, shown, WorkerPointer)
         pointer = isinstance(value, WorkerPointer)
-        self._module.assign(variable.name, list(value.place) if pointer else value)
+        self._module.assign(variable.name, place_of_pointer(value) if pointer else value)
 
 
 class IsolatedLibrary(NativeLibrary):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.contents import Contents, DeclaredContents
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.declarations import Declaration, Declarations, concerns_types
 from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
@@ -25,6 +25,9 @@ from noodle.bridges.remote.pools import SharedPools
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
 from noodle.workers.python_program import python_program
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
 __all__ = ["IsolatedLoad"]
 
@@ -53,6 +56,8 @@ class _Exports:
 class IsolatedLoad(Load):
     """What is known while a library is being loaded into a worker; see ``Load``."""
 
+    _worker_types: WorkerTypes | None = None
+
     def library(self) -> NativeLibrary:
         """Return the library, which its worker has opened. Everything is checked before."""
         functions = self._functions()
@@ -67,6 +72,7 @@ class IsolatedLoad(Load):
             left_out=self._left_out,
             module=self._module,
             variables=WorkerVariables(self._module),
+            types=lambda: self._types(functions.contents),
         )
 
     def _open(self) -> _Exports:
@@ -78,19 +84,20 @@ class IsolatedLoad(Load):
     def _extension_functions(self, key: str, compiled: Path) -> NativeFunctions:
         from noodle.bridges.native.extensions import read_contents
 
-        return self._in_worker(read_contents(key, compiled), (), [key, str(compiled)])
+        return self._in_worker(read_contents(key, compiled), Declarations(()), [key, str(compiled)])
 
     def _libffi_functions(self) -> NativeFunctions:
         declarations = self._declarations()
-        return self._in_worker(DeclaredContents(declarations), declarations.functions, None)
+        return self._in_worker(DeclaredContents(declarations), declarations, None)
 
     def _no_functions(self) -> NativeFunctions:
-        return self._in_worker(DeclaredContents(), (), None)
+        return self._in_worker(DeclaredContents(), Declarations(()), None)
 
     def _in_worker(
-        self, contents: Contents, functions: Sequence[Declaration], extension: list[str] | None
+        self, contents: Contents, declared: Declarations, extension: list[str] | None
     ) -> NativeFunctions:
-        packed = [declaration.pack() for declaration in functions]
+        structures = declared.structures.values()
+        packed = [[one.pack() for one in declared.functions], [one.pack() for one in structures]]
         opening = (str(self._path), self._identity, self._shown, packed, extension)
         library = self._request.library
         module = self._module = LibraryInWorker(self._pool(), library, opening)
@@ -103,23 +110,23 @@ class IsolatedLoad(Load):
         def make(declaration: Declaration) -> IsolatedFunction:
             plan = table.plan(declaration)
             loop = WorkerLoop(declaration, module.loop(declaration.name), options)
+            types = self._types(contents) if plan or concerns_types(declaration) else None
+            given: Any = {"compiled": compiled, "notes": notes, "loop": loop, "types": types}
             if plan:
-                return IsolatedNaturalFunction(
-                    library, plan, module, companions, compiled=compiled, notes=notes, loop=loop
-                )
+                return IsolatedNaturalFunction(library, plan, module, companions, **given)
             remote = module.function(declaration.name)
-            return IsolatedFunction(
-                library,
-                declaration,
-                remote,
-                module.hold,
-                compiled=compiled,
-                notes=notes,
-                loop=loop,
-            )
+            return IsolatedFunction(library, declaration, remote, module.hold, **given)
 
         made = companions.functions = NativeFunctions(contents, make)
         return made
+
+    def _types(self, contents: Contents) -> WorkerTypes:
+        """Return the types of the library, always the same."""
+        if self._worker_types is None:
+            from noodle.bridges.native.isolated.worker_types import WorkerTypes
+
+            self._worker_types = WorkerTypes(self._request.library, contents, self._module)
+        return self._worker_types
 
     def _pool(self) -> Pool:
         options = self._options

@@ -20,6 +20,8 @@ from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import LibraryInWorker
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.isolated.natural_serving import pack_plan
+from noodle.bridges.native.isolated.worker_types import WorkerTypes
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_arguments import rule_maker
 from noodle.bridges.native.natural_functions import NaturalCalls
 from noodle.bridges.native.natural_load import LibraryCompanions, Names
@@ -44,6 +46,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         companions: The other functions of its library.
         compiled: Whether a compiled extension calls it.
         loop: What calls it for the elements of arrays.
+        types: The types of its library.
         notes: What ``explain`` should tell about how it is called.
     """
 
@@ -59,9 +62,11 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
         *,
         compiled: bool,
         loop: ArrayLoop,
+        types: WorkerTypes,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self._local_rule = rule_maker(plan)
+        self._library_types = types
+        self._local_rule = rule_maker(plan, types)
         rules = self._sent_rule
         DeclaredFunction.__init__(
             self, library, plan.declaration, rules, compiled=compiled, notes=notes, loop=loop
@@ -84,7 +89,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
 
         function = copy(self)
         function._awaits = True
-        function._mapped = AwaitedMap.of(self._mapped)
+        function._mapped = self._mapped and AwaitedMap.of(self._mapped)
         return function
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
@@ -101,6 +106,9 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
 
     def _rule_of(self, parameter: DeclaredParameter, place: int) -> Argument:
         return SentArgument(parameter, self._labels[place])
+
+    def _plain(self, native: NativeType) -> Callable[[Any], Any] | None:
+        return self._library_types.sent(native, self._name)
 
     def _entry_of(
         self, given: Mapping[int, Any], rules: Mapping[int, Argument], *, returns_outs: bool

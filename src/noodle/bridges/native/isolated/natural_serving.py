@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.isolated.places import place_of
 from noodle.bridges.native.natural_outs import ERRNO, allocate, memories, owned_content, taken
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
 
@@ -28,7 +29,7 @@ class ServedCall:
         entry: cffi's callable.
         packed: The plan, as ``pack_plan`` has it.
         release: Gives the callable of a destructor.
-        place_of: Turns an address into what the host is sent for it.
+        given: Gives what turns a function's own result into what the host is sent for it.
     """
 
     def __init__(
@@ -36,13 +37,13 @@ class ServedCall:
         entry: Callable[..., Any],
         packed: Sequence[Any],
         release: Callable[[str], Callable[[Any], Any]],
-        place_of: Callable[[Any], Any],
+        given: Callable[[Declaration], Callable[[Any], Any] | None],
     ) -> None:
         declaration, outs, free = packed
         self.declaration = Declaration.unpack(declaration)
         self.outs = [Out.unpack(out) for out in outs]
         self.entry = entry
-        self._place_of = place_of
+        self._given = given(self.declaration)
         self._types = memories(self.outs)
         self._buffers = {out.index: allocate(out) for out in self.outs if out.kind == "buffer"}
         self._texts = {
@@ -69,7 +70,7 @@ class ServedCall:
         kind = self.declaration.result.type.name
         if kind in ("str", "bytes"):
             return self._text(raw)
-        return self._place_of(raw) if kind == "ptr" else raw
+        return self._given(raw) if self._given else raw
 
     def checked(self, *ready: Any) -> list[Any]:
         """Call the function with all that C declares; return its result, no outs, and errno."""
@@ -107,4 +108,4 @@ class ServedCall:
             elif out.kind == "text":
                 yield self._texts[out.index](held[0])
             else:
-                yield self._place_of(held[0]) if out.kind == "pointer" else held[0]
+                yield place_of(held[0]) if out.kind == "pointer" else held[0]

@@ -7,7 +7,6 @@ that the host has compiled fits. The host has checked the arguments, but for the
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,15 +14,22 @@ from typing import Any
 
 from _cffi_backend import FFI
 
+from noodle._callbacks import PendingCall
 from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.failures import checked
 from noodle.bridges.native.functions import adapted
 from noodle.bridges.native.isolated.natural_serving import ServedCall
-from noodle.bridges.native.native_types import NativeType
+from noodle.bridges.native.isolated.places import PROCESS, address_at
+from noodle.bridges.native.isolated.served_callbacks import (
+    KeptCallback,
+    ServedTypes,
+    lending_references,
+)
+from noodle.bridges.native.isolated.served_memory import ServedMemory
+from noodle.bridges.native.native_types import NativeType, Structure
 from noodle.bridges.native.opened_library import OpenedLibrary
-from noodle.bridges.native.results import content_of
 from noodle.bridges.native.vectorized_loops import open_loop
 from noodle.bridges.native.vectorized_running import run_loop
 from noodle.errors import LibraryLoadError
@@ -32,9 +38,6 @@ __all__ = ["ServedLibrary", "open_library"]
 
 _FFI = FFI()
 _BYTES = _FFI.typeof("char[]")
-_PROCESS = int.from_bytes(os.urandom(7), "little")
-"""What tells this process's pointers from those of any other."""
-
 _LINE_BUFFERED = 1  # _IOLBF of stdio.h
 
 
@@ -51,7 +54,7 @@ def open_library(
         path: Its absolute real path.
         identity: The build id or digest that it had when the host looked at it.
         shown: Its name in messages.
-        packed: The declarations, as ``Declaration.pack`` has them.
+        packed: Functions and structures, as their ``pack`` has them.
         extension: Key and file of the compiled extension; None for calls through libffi.
 
     Raises:
@@ -68,7 +71,11 @@ def open_library(
         )
     opened = OpenedLibrary(Path(path), elf, shown)
     if extension is None:
-        declared = Declarations(tuple(Declaration.unpack(one) for one in packed))
+        functions, structures = packed
+        declared = Declarations(
+            tuple(map(Declaration.unpack, functions)),
+            {one[0]: Structure.unpack(one) for one in structures},
+        )
         entries = partial(_entry_through_libffi, opened)
         return ServedLibrary(opened, path, DeclaredContents(declared), entries, shown)
     from noodle.bridges.native.extensions import open_extension
@@ -77,7 +84,7 @@ def open_library(
     return ServedLibrary(opened, path, compiled.contents, compiled.entry, shown)
 
 
-class ServedLibrary:
+class ServedLibrary(ServedMemory):
     """What the host holds a reference to.
 
     Args:
@@ -87,8 +94,6 @@ class ServedLibrary:
         entry: Gives cffi's callable of a declared function.
         shown: The library's name in messages, by which the host knows what it asks for functions.
     """
-
-    process = _PROCESS
 
     def __init__(
         self,
@@ -101,8 +106,29 @@ class ServedLibrary:
         self._opened = opened
         self._path = path
         self._contents = contents
-        self._entry = entry
-        self.functions = type(shown, (_Functions,), {})(contents, entry)
+        check = partial(checked, address_of=opened.address_of, exports=opened.exports)
+        self.types = ServedTypes(shown, contents, check)
+        self._entry = self._entry_of(entry)
+        self.functions = type(shown, (_Functions,), {})(contents, self._entry, self.types)
+
+    def _entry_of(
+        self, entry: Callable[[Declaration], Callable[..., Any]]
+    ) -> Callable[[Declaration], Callable[..., Any]]:
+        def made(declaration: Declaration) -> Callable[..., Any]:
+            if declaration.by_value:
+                address = self._opened.address_of(declaration.exported)
+                called = self.types.entry(declaration, address)
+            else:
+                called = entry(declaration)
+            called = PendingCall(called) if self._contents.calls_back else called
+            shapes = self.types.shapes(declaration)
+            return lending_references(called, shapes) if shapes else called
+
+        return made
+
+    def keep(self, packed: Any, origin: str, function: Any, on_error: Any) -> KeptCallback:
+        """Return a callback that C may call for as long as the host refers to it."""
+        return self.types.keep(packed, origin, function, on_error)
 
     def annotated(self, kind: str, packed: Sequence[Any]) -> Callable[..., Any]:
         """Return what the host calls for an annotated function.
@@ -112,12 +138,16 @@ class ServedLibrary:
                 ``plain``.
             packed: Its plan, as ``natural_serving.pack_plan`` has it.
         """
-        called = ServedCall(self._called(packed[0][0]), packed, self._called, _place_of)
+        called = ServedCall(self._called(packed[0][0]), packed, self._called, self._given)
+        declaration, known = called.declaration, self.types
         if kind == "natural":
-            return _served(called.natural, called.declaration, None, called.sent, called.numbers)
+            return _served(called.natural, declaration, known, None, called.sent, called.numbers)
         if kind == "checked":
-            return _served(called.checked, called.declaration, None)
-        return _served(called.entry, called.declaration, called.result)
+            return _served(called.checked, declaration, known, None)
+        return _served(called.entry, declaration, known, called.result)
+
+    def _given(self, declaration: Declaration) -> Callable[[Any], Any] | None:
+        return self.types.given(declaration.result, declaration.name)
 
     def _called(self, name: str) -> Callable[..., Any]:
         declaration = self._contents.function(name)
@@ -133,13 +163,13 @@ class ServedLibrary:
         found = read_variable(variable, self._opened.address_of(name))
         if is_number(variable) or is_text(variable):
             return found
-        return [found, _PROCESS] if found else None
+        return [found, PROCESS] if found else None
 
     def assign(self, name: str, value: Any) -> None:
         """Change a variable; a pointer comes as its place."""
         from noodle.bridges.native.variables import write_variable
 
-        given = _address(*value) if type(value) is list else value
+        given = address_at(*value) if type(value) is list else value
         write_variable(self._variable(name), self._opened.address_of(name), given)
 
     def _variable(self, name: str) -> Variable:
@@ -185,19 +215,25 @@ class _Functions:
     Args:
         contents: What the library is known to have.
         entry: Gives cffi's callable of a declared function.
+        types: The types of the library.
     """
 
     def __init__(
-        self, contents: Contents, entry: Callable[[Declaration], Callable[..., Any]]
+        self,
+        contents: Contents,
+        entry: Callable[[Declaration], Callable[..., Any]],
+        types: ServedTypes,
     ) -> None:
         self._contents = contents
         self._entry = entry
+        self._types = types
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         declaration = self._contents.function(name)
         if declaration is None:
             raise AttributeError(name)
-        served = _served(self._entry(declaration), declaration, _converter_of(declaration.result))
+        result = self._types.given(declaration.result, name)
+        served = _served(self._entry(declaration), declaration, self._types, result)
         setattr(self, name, served)
         return served
 
@@ -212,6 +248,7 @@ def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Ca
 def _served(
     entry: Callable[..., Any],
     declaration: Declaration,
+    known: ServedTypes,
     result: Callable[[Any], Any] | None,
     places: Sequence[int] | None = None,
     numbers: Container[int] = (),
@@ -221,6 +258,7 @@ def _served(
     Args:
         entry: What is called with arguments that cffi takes.
         declaration: What it takes.
+        known: The types of the library.
         result: What converts the result.
         places: Those of the parameters that the host sends; None for all.
         numbers: The places of pointers for which it sends a number.
@@ -228,7 +266,9 @@ def _served(
     parameters = declaration.parameters
     listed = range(len(parameters)) if places is None else places
     types = [None if index in numbers else parameters[index].type for index in listed]
-    converters = [_memory if native and _is_pointer(native) else None for native in types]
+    converters = [
+        (known.received(native) or _received(native)) if native else None for native in types
+    ]
     writes = [bool(native and native.writes) for native in types]
     if any(writes):
         return _writing(entry, writes, converters, result)
@@ -236,8 +276,10 @@ def _served(
     return adapted(entry, labels, [], list(converters), result)
 
 
-def _is_pointer(native: NativeType) -> bool:
-    return native.type.name in ("str", "bytes", "ptr", "array")
+def _received(native: NativeType) -> Callable[[Any], Any] | None:
+    if native.callback:
+        return _memory_or_function
+    return _memory if native.type.name in ("str", "bytes", "ptr", "array") else None
 
 
 def _writing(
@@ -273,23 +315,11 @@ def _memory(value: Any) -> Any:
         return value
     if value is None:
         return _FFI.NULL
-    return _address(*value) if type(value) is list else _FFI.from_buffer(_BYTES, value)
+    return address_at(*value) if type(value) is list else _FFI.from_buffer(_BYTES, value)
 
 
-def _address(address: int, process: int) -> Any:
-    if process != _PROCESS:
-        raise ReferenceError("the pointer is not of this process")
-    return _FFI.cast("void *", address)
-
-
-def _converter_of(native: NativeType) -> Callable[[Any], Any] | None:
-    if native.type.name in ("str", "bytes"):
-        return content_of
-    return _place_of if native.type.name == "ptr" else None
-
-
-def _place_of(result: Any) -> list[int] | None:
-    return [int(_FFI.cast("uintptr_t", result)), _PROCESS] if result else None
+def _memory_or_function(value: Any) -> Any:
+    return value if callable(value) else _memory(value)
 
 
 def _buffer_lines() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from noodle.bridges.native.sources.c_items import Item, items_of, tokens_of, words_of
 from noodle.bridges.native.sources.interfaces import Definition, Interface, read_interface
@@ -71,12 +70,18 @@ class _Types:
 
     def __init__(self, items: Iterable[Item], *, own_names: bool) -> None:
         self._items: dict[str, list[tuple[int, str, set[str]]]] = {}
+        unmeasured: set[str] = set()
         for index, item in enumerate(items):
             if item.has_body or not item.tokens:
                 continue
             words = words_of(item)
-            for name, text in _declared_types([token.text for token in item.tokens], own_names):
-                self._items.setdefault(name, []).append((index, text, words))
+            texts = [token.text for token in item.tokens]
+            hides = item.laid_out or not words.isdisjoint(unmeasured) or _derives(texts)
+            for name, text in _declared_types(texts, own_names):
+                if hides and (_body(texts) is None or "enum" in texts[:2]):
+                    unmeasured.add(name)  # numbers of another size or place than C gives them
+                shown = _without_fields(text) if hides else text
+                self._items.setdefault(name, []).append((index, shown, words))
 
     def needed_by(self, functions: Sequence[Item], *, opaque: bool = False) -> str:
         """Return the declarations that functions need, in the order of the text.
@@ -126,8 +131,17 @@ def _tagged(texts: list[str], own_names: bool) -> Iterator[tuple[str, str]]:
     yield name, " ".join([*typedef, kind, name, *fields, ";"])
 
 
+def _derives(texts: list[str]) -> bool:
+    """Return whether a type has fields of others, or its numbers a size that is stated."""
+    body = _body(texts)
+    return body is not None and ":" in texts[: body.start]
+
+
 def _has_methods(fields: list[str]) -> bool:
-    calls = any(before == "(" and after != "*" for before, after in pairwise(fields))
+    triples = zip(fields, fields[1:], fields[2:], strict=False)
+    calls = any(
+        mark == "(" and after != "*" and _WORD.fullmatch(before) for before, mark, after in triples
+    )
     return calls or bool(_CLASS_WORDS.intersection(fields))
 
 
@@ -142,7 +156,7 @@ def _body(texts: list[str]) -> slice | None:
 
 
 def _without_fields(text: str) -> str:
-    if re.search(r"\benum\b", text):
+    if re.match(r"(?:typedef (?:\w+ )*)?enum\b", text):
         return text
     unnamed = re.fullmatch(r"typedef (struct|union) \{.*\} (\w+) ;", text)
     if unnamed:

@@ -37,6 +37,12 @@ _WITHOUT_MEANING = {
     *("constexpr", "consteval", "constinit", "thread_local", "_Thread_local", "__thread"),
     *("virtual", "explicit", "friend", "mutable", "register", "volatile", "restrict"),
 }
+_LAYOUT_WORDS = re.compile(
+    r"_*(?:packed|align(?:ed)?|[aA]lignas|mode|vector_size|ms_struct|scalar_storage_order"
+    r"|no_unique_address)_*"
+)
+"""What attributes say that changes where fields lie."""
+_PACK = re.compile(r"#\s*pragma\s+pack\s*\(\s*(push|pop)?[\s,\w]*?(\d+)?\s*\)")
 _SIMPLER = {"__const": "const", "__signed__": "signed", "__signed": "signed"}
 
 
@@ -50,6 +56,7 @@ class Token:
         file: The file that it stands in.
         line: Its line there, from 1.
         of_system: Whether that is a header of the system.
+        laid_out: Whether something beside it changes where the fields of a type lie.
     """
 
     text: str
@@ -57,6 +64,7 @@ class Token:
     file: str
     line: int
     of_system: bool
+    laid_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,11 @@ class Item:
         return self.tokens[0].text
 
     @property
+    def laid_out(self) -> bool:
+        """Whether something changes where the fields of its type lie."""
+        return any(token.laid_out for token in self.tokens)
+
+    @property
     def text(self) -> str:
         """The item as one line of C."""
         return " ".join(token.text for token in self.tokens)
@@ -98,6 +111,17 @@ class _Position:
     file: str = ""
     line: int = 1
     of_system: bool = False
+    packed: bool = False
+    outer: list[bool] = field(default_factory=list)
+
+    def pack(self, marker: str) -> None:
+        """Follow ``#pragma pack``."""
+        match = _PACK.match(marker)
+        if match and match[1] == "pop":
+            self.packed = self.outer.pop() if self.outer else False
+        elif match:
+            self.outer += [self.packed] if match[1] else []
+            self.packed = bool(match[2]) or (bool(match[1]) and self.packed)
 
     def move(self, marker: str) -> None:
         match = _MARKER.match(marker)
@@ -113,7 +137,7 @@ def tokens_of(text: str, *, with_system: bool = True) -> list[Token]:
         text: What ``cc -E`` prints.
         with_system: Whether headers of the system are read too.
     """
-    return list(_without_extensions(list(_raw_tokens(text, with_system))))
+    return _without_extensions(list(_raw_tokens(text, with_system)))
 
 
 def _raw_tokens(text: str, with_system: bool) -> Iterator[Token]:
@@ -133,30 +157,53 @@ def _raw_tokens(text: str, with_system: bool) -> Iterator[Token]:
 def _region_tokens(text: str, place: _Position) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or ""
+        if kind == "marker":
+            place.pack(match[0])
         if kind == "delimiter":
             kind = "raw"
         if kind not in ("marker", "newline", "blank"):
             shown = "string" if kind == "raw" else kind
-            yield Token(match[0], shown, place.file, place.line, place.of_system)
+            yield Token(match[0], shown, place.file, place.line, place.of_system, place.packed)
         place.line += match[0].count("\n")
 
 
-def _without_extensions(tokens: list[Token]) -> Iterator[Token]:
-    index = 0
+def _without_extensions(tokens: list[Token]) -> list[Token]:
+    """Return tokens without attributes; those beside one that changes a layout are marked."""
+    found: list[Token] = []
+    index, laid_out = 0, False
     while index < len(tokens):
         token = tokens[index]
-        following = tokens[index + 1].text if index + 1 < len(tokens) else ""
-        if token.text == following == "[":
-            index = _behind(tokens, index)
-        elif token.text in _WITH_ARGUMENT or (token.text == "noexcept" and following == "("):
-            index = _behind(tokens, index + 1) if following == "(" else index + 1
-        elif token.text in _SIMPLER:
-            index += 1
-            yield replace(token, text=_SIMPLER[token.text])
-        else:
-            if token.text not in _WITHOUT_MEANING and token.text != "noexcept":
-                yield token
-            index += 1
+        end = _behind_extension(tokens, index)
+        if end > index and _lays_out(tokens[index:end]):
+            laid_out = True
+            found[-1:] = [replace(one, laid_out=True) for one in found[-1:]]
+        elif end == index and token.text not in _WITHOUT_MEANING and token.text != "noexcept":
+            found.append(_plain(token, laid_out))
+            laid_out = False
+        index = max(end, index + 1)
+    return found
+
+
+def _plain(token: Token, laid_out: bool) -> Token:
+    if not laid_out and token.text not in _SIMPLER:
+        return token
+    text = _SIMPLER.get(token.text, token.text)
+    return replace(token, text=text, laid_out=laid_out or token.laid_out)
+
+
+def _behind_extension(tokens: Sequence[Token], index: int) -> int:
+    """Return the index behind an attribute or the like that begins there, else the same one."""
+    text = tokens[index].text
+    following = tokens[index + 1].text if index + 1 < len(tokens) else ""
+    if text == following == "[":
+        return _behind(tokens, index)
+    if text in _WITH_ARGUMENT or (text == "noexcept" and following == "("):
+        return _behind(tokens, index + 1) if following == "(" else index + 1
+    return index
+
+
+def _lays_out(extension: Sequence[Token]) -> bool:
+    return any(_LAYOUT_WORDS.fullmatch(token.text) for token in extension)
 
 
 def _behind(tokens: Sequence[Token], start: int) -> int:

@@ -179,8 +179,8 @@ class CTypes:
             raise UnfitError(f"{rust.text} has no counterpart in C")
         if structure.kind == "enum":
             return self._enumeration(structure)
-        if "C" not in structure.layout:
-            raise UnfitError(f"{rust.text} has no fixed layout; write #[repr(C)] above it")
+        if not structure.has_c_layout:
+            raise UnfitError(f"{rust.text} has no layout of C; write #[repr(C)] above it")
         return self._named(rust)
 
     def _enumeration(self, structure: RustStructure) -> str:
@@ -212,7 +212,7 @@ class CTypes:
     def _define(self, structure: RustStructure, known: dict[str, str]) -> None:
         if structure.name in known or structure.kind == "enum":
             return
-        if "C" not in structure.layout or not structure.fields:
+        if not structure.has_c_layout or not structure.fields:
             return
         known[structure.name] = ""
         try:

@@ -100,6 +100,7 @@ class RustStructure:
         layout: What ``#[repr(…)]`` says.
         fields: Names and types of the fields; None where they are unknown here.
         variants: The names of the variants of an enumeration without data, else None.
+        conditional: Whether a condition decides on it, on its layout or on one of its fields.
     """
 
     kind: str
@@ -107,6 +108,12 @@ class RustStructure:
     layout: tuple[str, ...]
     fields: tuple[tuple[str, RustType], ...] | None = None
     variants: tuple[str, ...] | None = None
+    conditional: bool = False
+
+    @property
+    def has_c_layout(self) -> bool:
+        """Whether its fields lie where C puts them: not packed, nor aligned otherwise."""
+        return self.layout == ("C",) and not self.conditional
 
 
 @dataclass(slots=True)

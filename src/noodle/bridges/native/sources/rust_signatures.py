@@ -87,6 +87,18 @@ class _Attributes:
         return tuple(text for text, _ in self.texts if re.match(r"#\[\s*cfg\b", text))
 
     @property
+    def layout(self) -> tuple[str, ...]:
+        """What ``#[repr(…)]`` says."""
+        found = (re.match(r"#\[\s*repr\s*\((.*)\)\s*\]", text, re.DOTALL) for text, _ in self.texts)
+        parts = ",".join(match[1] for match in found if match).split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def conditional(self) -> bool:
+        """Whether a condition decides on the item or on its layout."""
+        return any(re.match(r"#\[\s*cfg(?:\b|_attr\b.*\brepr\b)", t, re.S) for t, _ in self.texts)
+
+    @property
     def exporting(self) -> tuple[tuple[Span, ...], str | None]:
         """The attributes that export a function, and the name that they give it."""
         spans, name = [], None
@@ -288,17 +300,22 @@ class _ItemReader:
         fields, end = None, brace + 1
         if self._word(brace) in ("{", "("):
             end = behind_bracket(self._tokens, brace)
-            fields = self._fields(brace + 1, end - 1, is_tuple=is_tuple)
+            fields = self._fields(brace + 1, end - 1, attributes, is_tuple=is_tuple)
         if has_type_parameters(generics):
             fields = None
-        layout = tuple(part.strip() for part in attributes.argument("repr").split(",") if part)
-        self._program.structures[name] = RustStructure(kind, name, layout, fields)
+        self._program.structures[name] = RustStructure(
+            kind, name, attributes.layout, fields, conditional=attributes.conditional
+        )
         return end + 1 if is_tuple and self._word(end) == ";" else end
 
-    def _fields(self, index: int, end: int, *, is_tuple: bool) -> tuple[tuple[str, RustType], ...]:
+    def _fields(
+        self, index: int, end: int, attributes: _Attributes, *, is_tuple: bool
+    ) -> tuple[tuple[str, RustType], ...]:
+        """Return names and types of fields; their attributes are added to those of the item."""
         found = list[tuple[str, RustType]]()
         while index < end:
-            _, index = self._attributes(index)
+            own, index = self._attributes(index)
+            attributes.texts += own.texts
             if self._word(index) == "pub":
                 index += 1
                 if self._word(index) == "(" and self._word(index + 1) in ("crate", "super", "in"):
@@ -313,9 +330,10 @@ class _ItemReader:
     def _enumeration(self, index: int, attributes: _Attributes) -> int:
         name, brace = self._word(index + 1), self._to_brace(index)
         end = behind_bracket(self._tokens, brace)
-        layout = tuple(part.strip() for part in attributes.argument("repr").split(",") if part)
         variants = self._variants(brace + 1, end - 1)
-        self._program.structures[name] = RustStructure("enum", name, layout, None, variants)
+        self._program.structures[name] = RustStructure(
+            "enum", name, attributes.layout, None, variants
+        )
         return end
 
     def _variants(self, index: int, end: int) -> tuple[str, ...] | None:

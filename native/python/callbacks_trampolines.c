@@ -1,0 +1,304 @@
+/* Trampolines, and the calls that raise what has gone wrong in one. */
+#include "callbacks.h"
+
+/* In the static block of thread-local memory an access is one instruction, not a call. */
+#define NOODLE_THREAD __attribute__((tls_model("initial-exec"))) _Thread_local
+
+/* Of this thread: how many PendingCalls it is in, and the error that the innermost will raise. */
+static NOODLE_THREAD int pending_calls;
+static NOODLE_THREAD PyObject *pending_error;
+
+/* Whether the last trampoline of this thread has given cffi a result, which C may not take. */
+static NOODLE_THREAD int gave_result;
+
+/* ---- Trampoline ---------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *function;   /* what is called; exchanged while the trampoline lives */
+    PyObject *converters; /* a tuple: for each argument what converts it, or None */
+    PyObject *result;     /* converts the result, or None */
+    PyObject *fallback;   /* what C gets where the function is not called */
+    PyObject *told;       /* what tells of an error where no call is pending */
+} Trampoline;
+
+static PyObject *
+convert(PyObject *converter, PyObject *value)
+{
+    if (converter == Py_None)
+        return Py_NewRef(value);
+    if (Py_TYPE(converter) == callbacks_pointer_maker)
+        return make_pointer(converter, value);
+    return PyObject_CallOneArg(converter, value);
+}
+
+static int
+convert_arguments(PyObject *converters, PyObject *const *args, PyObject **converted,
+                  Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        converted[i] = convert(PyTuple_GET_ITEM(converters, i), args[i]);
+        if (converted[i] == NULL) {
+            while (i-- > 0)
+                Py_DECREF(converted[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Returns what C gets for the function's result; takes the reference. */
+static PyObject *
+convert_result(Trampoline *self, PyObject *result)
+{
+    if (result == NULL || self->result == Py_None)
+        return result;
+    PyObject *converter = Py_NewRef(self->result);
+    PyObject *converted = PyObject_CallOneArg(converter, result);
+    Py_DECREF(converter);
+    Py_DECREF(result);
+    return converted;
+}
+
+static PyObject *
+trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Trampoline *self = (Trampoline *)object;
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (names != NULL || count != PyTuple_GET_SIZE(self->converters)) {
+        PyErr_SetString(PyExc_TypeError, "a trampoline is called by C alone");
+        return NULL;
+    }
+    gave_result = 0;
+    if (pending_error != NULL)
+        return Py_NewRef(self->fallback);
+    /* The place before the arguments is the callee's to use: methods need no copy then. */
+    PyObject *places[MOST_ARGUMENTS + 1], **converted = places + 1;
+    /* Conversions and the function run Python code, which may release the trampoline. */
+    PyObject *function = Py_NewRef(self->function);
+    PyObject *converters = Py_NewRef(self->converters);
+    int failed = convert_arguments(converters, args, converted, count);
+    Py_DECREF(converters);
+    if (failed) {
+        Py_DECREF(function);
+        return NULL;
+    }
+    PyObject *result = PyObject_Vectorcall(
+        function, converted, (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(function);
+    for (Py_ssize_t i = 0; i < count; i++)
+        Py_DECREF(converted[i]);
+    result = convert_result(self, result);
+    gave_result = result != NULL;
+    return result;
+}
+
+/* Returns whether the error that cffi tells of is that C does not take the result. */
+static PyObject *
+trampoline_was_unfit(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyBool_FromLong(gave_result);
+}
+
+/* cffi's onerror: type, error and traceback. Keeps the error, or reports it. */
+static PyObject *
+trampoline_failed(PyObject *object, PyObject *args)
+{
+    Trampoline *self = (Trampoline *)object;
+    PyObject *type, *error, *traceback;
+    if (!PyArg_ParseTuple(args, "OOO", &type, &error, &traceback))
+        return NULL;
+    if (traceback != Py_None)
+        PyException_SetTraceback(error, traceback);
+    if (pending_calls == 0) {
+        PyObject *told = Py_NewRef(self->told);
+        PyErr_Restore(Py_NewRef(type), Py_NewRef(error), PyException_GetTraceback(error));
+        PyErr_WriteUnraisable(told);
+        Py_DECREF(told);
+    } else if (pending_error == NULL) {
+        pending_error = Py_NewRef(error);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+trampoline_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *function, *converters, *result, *fallback, *told;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "Trampoline takes no keywords");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OO!OOO", &function, &PyTuple_Type, &converters, &result, &fallback,
+                          &told))
+        return NULL;
+    if (PyTuple_GET_SIZE(converters) > MOST_ARGUMENTS) {
+        PyErr_Format(PyExc_ValueError, "more than %d arguments", MOST_ARGUMENTS);
+        return NULL;
+    }
+    Trampoline *self = (Trampoline *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->vectorcall = trampoline_vectorcall;
+    self->function = Py_NewRef(function);
+    self->converters = Py_NewRef(converters);
+    self->result = Py_NewRef(result);
+    self->fallback = Py_NewRef(fallback);
+    self->told = Py_NewRef(told);
+    return (PyObject *)self;
+}
+
+static void
+trampoline_dealloc(PyObject *object)
+{
+    Trampoline *self = (Trampoline *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(self->function);
+    Py_XDECREF(self->converters);
+    Py_XDECREF(self->result);
+    Py_XDECREF(self->fallback);
+    Py_XDECREF(self->told);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef trampoline_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Trampoline, vectorcall), READONLY, NULL},
+    {"function", T_OBJECT_EX, offsetof(Trampoline, function), 0, "What is called."},
+    {"result", T_OBJECT_EX, offsetof(Trampoline, result), 0, "Converts the result, or None."},
+    {"told", T_OBJECT_EX, offsetof(Trampoline, told), 0, "What reports of errors name."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyObject *
+trampoline_get_converters(PyObject *object, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(((Trampoline *)object)->converters);
+}
+
+/* Of another number they would be read beyond their end. */
+static int
+trampoline_set_converters(PyObject *object, PyObject *value, void *unused)
+{
+    (void)unused;
+    Trampoline *self = (Trampoline *)object;
+    if (value == NULL || !PyTuple_Check(value)
+        || PyTuple_GET_SIZE(value) != PyTuple_GET_SIZE(self->converters)) {
+        PyErr_SetString(PyExc_TypeError, "expected a tuple of as many converters as before");
+        return -1;
+    }
+    Py_SETREF(self->converters, Py_NewRef(value));
+    return 0;
+}
+
+static PyGetSetDef trampoline_accessors[] = {
+    {"converters", trampoline_get_converters, trampoline_set_converters,
+     "For each argument what converts it, or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef trampoline_methods[] = {
+    {"failed", trampoline_failed, METH_VARARGS, "Keep or report an error; cffi's ``onerror``."},
+    {"was_unfit", trampoline_was_unfit, METH_NOARGS, "Whether C does not take the last result."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot trampoline_slots[] = {
+    {Py_tp_new, trampoline_new},
+    {Py_tp_dealloc, trampoline_dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, trampoline_members},
+    {Py_tp_getset, trampoline_accessors},
+    {Py_tp_methods, trampoline_methods},
+    {Py_tp_doc, "What a trampoline of C calls: converts the arguments and the result."},
+    {0, NULL},
+};
+
+PyType_Spec callbacks_trampoline_spec = {
+    .name = "noodle._callbacks.Trampoline",
+    .basicsize = sizeof(Trampoline),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = trampoline_slots,
+};
+
+/* ---- PendingCall --------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *entry;
+} PendingCall;
+
+static PyObject *
+raise_pending(PyObject *result)
+{
+    PyObject *error = pending_error;
+    pending_error = NULL;
+    if (result == NULL)
+        PyErr_Clear();
+    Py_XDECREF(result);
+    PyErr_Restore(Py_NewRef(Py_TYPE(error)), error, PyException_GetTraceback(error));
+    return NULL;
+}
+
+static PyObject *
+pending_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    PyObject *entry = ((PendingCall *)object)->entry;
+    pending_calls++;
+    PyObject *result = PyObject_Vectorcall(entry, args, nargsf, names);
+    pending_calls--;
+    return pending_error == NULL ? result : raise_pending(result);
+}
+
+static PyObject *
+pending_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *entry;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "PendingCall takes no keywords");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "O", &entry))
+        return NULL;
+    PendingCall *self = (PendingCall *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->vectorcall = pending_vectorcall;
+    self->entry = Py_NewRef(entry);
+    return (PyObject *)self;
+}
+
+static void
+pending_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(((PendingCall *)object)->entry);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef pending_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PendingCall, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot pending_slots[] = {
+    {Py_tp_new, pending_new},
+    {Py_tp_dealloc, pending_dealloc},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, pending_members},
+    {Py_tp_doc, "Calls a function of C, then raises what a callback has raised meanwhile."},
+    {0, NULL},
+};
+
+PyType_Spec callbacks_pending_call_spec = {
+    .name = "noodle._callbacks.PendingCall",
+    .basicsize = sizeof(PendingCall),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = pending_slots,
+};

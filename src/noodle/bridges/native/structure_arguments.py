@@ -1,0 +1,147 @@
+"""Structures as the arguments of native functions: by pointer, by value, in arrays of NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from _cffi_backend import FFI
+
+from noodle.bridges.native.argument_rules import Converter, Kind, Refusal
+from noodle.bridges.native.memory_arguments import MemoryArgument
+from noodle.bridges.native.native_types import NativeType
+from noodle.bridges.native.pointers import AnyPointer
+from noodle.bridges.native.structure_arrays import is_array
+from noodle.bridges.native.structures import StructureObject, StructureType
+from noodle.errors import ArgumentTypeError
+from noodle.values import describe
+
+__all__ = ["AnyMemoryArgument", "StructureArgument", "StructureByValue"]
+
+_FFI = FFI()
+_BYTES = _FFI.typeof("char[]")
+
+
+class AnyMemoryArgument(MemoryArgument):
+    """A pointer to anything, which may be a structure."""
+
+    def refuse(self, value: Any) -> Refusal | None:
+        """Say why a value does not fit; see ``Argument``."""
+        return None if isinstance(value, StructureObject) else super().refuse(value)
+
+    def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
+        """Return what makes a value ready; see ``Argument``."""
+        if issubclass(python_type, StructureObject):
+            return _memory_of
+        return super().converter(python_type, compiled=compiled)
+
+
+class StructureArgument(MemoryArgument):
+    """A pointer to structures whose fields are known: one of them, an array of NumPy's, null.
+
+    Args:
+        native: The parameter's type.
+        shown: Its name in messages and remedies.
+        type: The structure.
+    """
+
+    def __init__(self, native: NativeType, shown: str, type: StructureType) -> None:
+        super().__init__(native, shown)
+        self._type = type
+
+    def refuse(self, value: Any) -> Refusal | None:
+        """Say why a value does not fit; see ``Argument``."""
+        if self._type.holds(value):
+            return None
+        if is_array(value):
+            return self._array_refusal(value)
+        refused = super().refuse(value)
+        if refused is None or isinstance(value, AnyPointer):
+            return refused
+        expected = f"{self._type}, an array of its dtype, a pointer to it, or None"
+        return Refusal(ArgumentTypeError, expected, _described(value), self._new)
+
+    @property
+    def _new(self) -> str:
+        return f"library.{str(self._type).replace(' ', chr(40) + chr(39))}')()"
+
+    def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
+        """Return what makes a value ready; see ``Argument``."""
+        if issubclass(python_type, StructureObject):
+            return self._structure
+        if hasattr(python_type, "__array_interface__"):
+            return self._array
+        return super().converter(python_type, compiled=compiled)
+
+    def shares(self, python_type: type) -> bool:
+        """Return whether that is its own memory; see ``Argument``."""
+        return issubclass(python_type, StructureObject) or super().shares(python_type)
+
+    def _structure(self, value: StructureObject) -> Any:
+        if value.__noodle_type__ is not self._type:
+            raise TypeError
+        return _memory_of(value)
+
+    def _array(self, value: Any) -> Any:
+        if self._array_refusal(value):
+            raise TypeError
+        content = value.reshape(-1).view("u1")
+        if self.native.writes:
+            return _FFI.from_buffer(_BYTES, content, True)
+        return _FFI.from_buffer(_BYTES, content)
+
+    def _array_refusal(self, value: Any) -> Refusal | None:
+        if value.dtype != self._type.dtype:
+            expected = f"an array with the dtype of {self._type}: {self._type.dtype}"
+            received = f"one with dtype {value.dtype}"
+            return Refusal(
+                ArgumentTypeError,
+                expected,
+                received,
+                f"{self._new.removesuffix('()')}.array(count)",
+            )
+        if not value.flags.c_contiguous:
+            remedy = f"np.ascontiguousarray({self.shown})"
+            return Refusal(ArgumentTypeError, "adjacent items", "an array with gaps", remedy)
+        if self.native.writes and not value.flags.writeable:
+            return Refusal(ArgumentTypeError, "writable memory", "an array that is read-only")
+        return None
+
+
+class StructureByValue(Kind):
+    """A structure that is copied into the call.
+
+    Args:
+        native: The parameter's type.
+        shown: Its name in messages and remedies.
+        type: The structure.
+    """
+
+    def __init__(self, native: NativeType, shown: str, type: StructureType) -> None:
+        super().__init__(native, shown)
+        self._type = type
+
+    def refuse(self, value: Any) -> Refusal | None:
+        """Say why a value does not fit; see ``Argument``."""
+        if self._type.holds(value):
+            return None
+        return Refusal(ArgumentTypeError, str(self._type), _described(value))
+
+    def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
+        """Return what makes a value ready; see ``Argument``."""
+        return self._content
+
+    def _content(self, value: Any) -> Any:
+        if not self._type.holds(value):
+            raise TypeError
+        return value.__noodle_pointer__[0]
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, StructureObject):
+        return str(value.__noodle_type__)
+    return describe(value)
+
+
+def _memory_of(value: StructureObject) -> Any:
+    """Return the address of a structure, whose memory the value keeps alive."""
+    return value.__noodle_pointer__

@@ -1,0 +1,180 @@
+"""Addresses that C can call: each leads to a Python function, and stays valid for ever.
+
+C code may keep an address beyond the time for which its function was lent. So trampolines are never
+freed. One that was released raises an error when it is called, and is used again only after many
+others have been released.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import _cffi_backend
+from _cffi_backend import FFI
+
+from noodle import _callbacks
+from noodle.errors import CallbackReleasedError, CallbackResultError
+from noodle.values import describe
+
+__all__ = ["CallbackShape", "Released", "Trampoline", "acquire"]
+
+_REST = 1000
+"""Chosen: how many trampolines of a type are released before one of them is used again."""
+
+_released: dict[tuple[Any, Any], deque[Trampoline]] = {}
+_all: list[Trampoline] = []
+"""Every trampoline; none may be freed."""
+
+
+class Released(Protocol):
+    """What C can call until it is released."""
+
+    @property
+    def cdata(self) -> Any:
+        """Its address, as the functions of the library take it."""
+
+    def release(self) -> None:
+        """Let go of the function."""
+
+
+class CallbackShape(Protocol):
+    """What a trampoline is to know of the function that it leads to."""
+
+    @property
+    def c_type(self) -> Any:
+        """Cffi's type of the function pointer."""
+
+    @property
+    def origin(self) -> str:
+        """The parameter or field that takes it, in messages."""
+
+    @property
+    def expected_result(self) -> str:
+        """What the function is to return, in messages."""
+
+    @property
+    def converters(self) -> tuple[Callable[[Any], Any] | None, ...]:
+        """What converts each argument."""
+
+    def result_converter(self) -> Callable[[Any], Any] | None:
+        """Return what converts the results; it keeps alive the memory of the last one."""
+
+
+class Trampoline:
+    """An address that C can call. Made by ``acquire`` alone.
+
+    Args:
+        c_type: cffi's type of the function pointer.
+        on_error: What C gets where the function fails; None for zero.
+    """
+
+    __slots__ = ("_key", "_own", "_shape", "cdata")
+
+    def __init__(self, c_type: Any, on_error: Any) -> None:
+        self._key = (c_type, on_error)
+        arguments = (None,) * len(c_type.args)
+        fallback = _fallback(c_type, on_error)
+        self._own = _callbacks.Trampoline(_nothing, arguments, None, fallback, "callback")
+        failed: Any = self._failed
+        self.cdata = _cffi_backend.callback(c_type, self._own, on_error, failed)
+        _all.append(self)
+
+    def lead_to(self, function: Callable[..., Any], shape: CallbackShape) -> None:
+        """Let C call a function from now on."""
+        own = self._own
+        self._shape = shape
+        own.converters = shape.converters
+        own.result = shape.result_converter()
+        own.told = _Told(f"{_name_of(function)}, given as {shape.origin}")
+        own.function = function
+
+    def release(self) -> None:
+        """Let go of the function. A call by C is an error from now on."""
+        function = self._own.function
+        self._own.function = partial(_refuse, _name_of(function), self._shape.origin)
+        self._own.result = None
+        _released.setdefault(self._key, deque()).append(self)
+
+    def _failed(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+        """Keep or report what went wrong: the function, or that C does not take its result."""
+        if self._own.was_unfit():
+            error = self._result_error(error)
+            kind = type(error)
+        self._own.failed(kind, error, traceback)
+
+    def _result_error(self, error: BaseException) -> BaseException:
+        told = CallbackResultError(
+            f"{_name_of(self._own.function)} returned what {self._shape.origin} does not take",
+            expected=self._shape.expected_result,
+            received=str(error),
+            where=self._shape.origin,
+        )
+        told.__cause__ = error
+        return told
+
+
+def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = None) -> Trampoline:
+    """Return a trampoline that leads to a function.
+
+    Args:
+        function: What C calls.
+        shape: What its arguments and results become.
+        on_error: What C gets where the function fails; None for zero.
+
+    Raises:
+        CallbackResultError: C does not take ``on_error``.
+    """
+    rested = _released.get((shape.c_type, on_error))
+    if rested and len(rested) > _REST:
+        trampoline = rested.popleft()
+    else:
+        try:
+            trampoline = Trampoline(shape.c_type, on_error)
+        except (TypeError, OverflowError) as error:
+            raise CallbackResultError(
+                f"{shape.origin} does not take on_error",
+                expected=shape.expected_result,
+                received=describe(on_error),
+                where="on_error",
+            ) from error
+    trampoline.lead_to(function, shape)
+    return trampoline
+
+
+def _fallback(c_type: Any, on_error: Any) -> Any:
+    result = c_type.result
+    if result.kind == "void" or on_error is not None:
+        return on_error
+    if result.kind == "struct":
+        return _cffi_backend.newp(_cffi_backend.new_pointer_type(result))[0]
+    return FFI().cast(result, 0) if result.kind == "pointer" else 0
+
+
+def _nothing(*_: Any) -> None:
+    """Stands where there is no function yet."""
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", None) or describe(function))
+
+
+def _refuse(function: str, origin: str, *_: Any) -> None:
+    raise CallbackReleasedError(
+        f"C called {function} after it was released",
+        expected="no call after the end of the call that it was given to, or after close()",
+        received=f"a call by way of {origin}",
+        where=origin,
+        remedy="kept = noodle.callback(function), for as long as the library may call it",
+    )
+
+
+class _Told(str):
+    """What Python's report of an error that nobody waits for names: ``Exception ignored in: …``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"the callback {self}"
