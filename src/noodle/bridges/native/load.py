@@ -352,14 +352,16 @@ class Load:
         def make(declaration: Declaration) -> NativeFunction:
             plan = table.plan(declaration)
             types = self._types(contents) if plan or concerns_types(declaration) else None
+            by_libffi = types if declaration.by_value else None
             called = (
-                types.entry(declaration, self._address(declaration))
-                if types and declaration.by_value
+                by_libffi.entry(declaration, self._address(declaration))
+                if by_libffi
                 else entry(declaration)
             )
             called = PendingCall(called) if calls_back else called
             loop = LocalLoop(declaration, lambda: self._address(declaration), options)
-            given: Any = {"compiled": compiled, "notes": notes, "loop": loop, "types": types}
+            checks = compiled and not by_libffi
+            given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return NaturalFunction(library, plan, called, companions, **given)
             return NativeFunction(library, declaration, called, **given)

@@ -111,7 +111,8 @@ class IsolatedLoad(Load):
             plan = table.plan(declaration)
             loop = WorkerLoop(declaration, module.loop(declaration.name), options)
             types = self._types(contents) if plan or concerns_types(declaration) else None
-            given: Any = {"compiled": compiled, "notes": notes, "loop": loop, "types": types}
+            checks = compiled and not declaration.by_value
+            given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return IsolatedNaturalFunction(library, plan, module, companions, **given)
             remote = module.function(declaration.name)
