@@ -304,6 +304,45 @@ def test_a_promise_that_settles_after_all_is_forgotten(faults: Faults) -> None:
     assert_recovers(faults)
 
 
+def test_what_waits_and_what_has_not_begun_costs_a_busy_worker_nothing(faults: Faults) -> None:
+    """While the code of another call runs, the worker cannot say that a call only waits."""
+    worker, add, never, busy = faults.pool.worker(), faults.add, faults.never, faults.busy
+    two = threading.Barrier(3, timeout=LIMIT)
+
+    def give_up(function: Any) -> None:
+        two.wait()
+        with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
+            for _ in range(1_000_000):
+                function()
+
+    with in_thread(lambda: give_up(never)) as first, in_thread(lambda: give_up(add)) as second:
+        two.wait()
+        assert busy(1500) is None  # three times the grace, in which both are given up
+    assert ([], []) == (first, second)
+    assert worker is faults.pool.worker()
+    assert 3 == add(1, 2)
+
+
+def test_a_busy_call_beside_others_is_killed_when_its_own_deadline_has_passed(
+    faults: Faults,
+) -> None:
+    worker, never, spin = faults.pool.worker(), faults.never, faults.spin
+
+    def wait() -> None:
+        with pytest.raises(WorkerCrashedError, match="grace after its deadline"):
+            never()
+
+    begun = noodle.zeros(1 << 14)  # the same memory on both sides
+    with in_thread(wait) as failures:
+        await_call(worker, "never")
+        while not begun[0]:  # on a busy machine its deadline may pass before that
+            with pytest.raises(DeadlineExceededError), noodle.deadline(0.2):
+                spin(begun)
+    assert [] == failures
+    assert worker.join(LIMIT)
+    assert_recovers(faults)
+
+
 def test_a_deadline_passes_within_a_nested_call(faults: Faults) -> None:
     begin = time.monotonic()
     with pytest.raises(DeadlineExceededError), noodle.deadline(0.3):
