@@ -96,7 +96,7 @@ is_open(const host_lane *lane, uint64_t id)
 }
 
 /* Does the code of another call keep the worker, from hearing of this one's end or from beginning it at
- * all?  Then this one is not to blame; the other may be, when its own time is over. */
+ * all?  Then this one is not to blame, and has the grace anew; the other may be, when its own time is over. */
 static bool
 runs_another(const Link *self, uint64_t id, uint64_t now)
 {
@@ -147,9 +147,13 @@ kill_overdue(Link *self)
     look_for_beat(self, now);
     for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
         for (uint32_t i = 0; i < lane->retired_count; i++) {
-            const host_retired *const retired = &lane->retired[i];
-            if (!is_overdue(lane, retired, now) || runs_another(self, retired->call_id, now))
+            host_retired *const retired = &lane->retired[i];
+            if (!is_overdue(lane, retired, now))
                 continue;
+            if (runs_another(self, retired->call_id, now)) {
+                retired->kill_at_ns = now + self->grace_ns;
+                continue;
+            }
             if (is_left_unread(lane))
                 break;
             host_link_condemn(self, retired->begins_at == 0

@@ -304,26 +304,35 @@ def test_a_promise_that_settles_after_all_is_forgotten(faults: Faults) -> None:
     assert_recovers(faults)
 
 
+def await_begin(begun: Any) -> None:
+    """Wait until JavaScript has written to memory that both sides have."""
+    limit = time.monotonic() + LIMIT
+    while not begun[0]:
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+
+
 def test_what_waits_and_what_has_not_begun_costs_a_busy_worker_nothing(faults: Faults) -> None:
     """While the code of another call runs, the worker cannot say that a call only waits."""
-    worker, add, never, busy = faults.pool.worker(), faults.add, faults.never, faults.busy
-    two = threading.Barrier(3, timeout=LIMIT)
+    worker, add, waits, busy = faults.pool.worker(), faults.add, faults.neverFrom, faults.busyFrom
+    waits_begun, busy_begun = noodle.zeros(1 << 14), noodle.zeros(1 << 14)
 
-    def give_up(function: Any) -> None:
-        two.wait()
-        with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
-            repeat(function)
+    def give_up() -> None:
+        with pytest.raises(DeadlineExceededError), noodle.deadline(1):
+            waits(waits_begun)
 
-    def repeat(function: Any) -> None:
-        while True:
-            function()
+    def compute() -> None:
+        busy(busy_begun, 2500)  # five times the grace
 
-    with in_thread(lambda: give_up(never)) as first, in_thread(lambda: give_up(add)) as second:
-        two.wait()
-        assert busy(1500) is None  # three times the grace, in which both are given up
+    with in_thread(give_up) as first:
+        await_begin(waits_begun)
+        with in_thread(compute) as second:
+            await_begin(busy_begun)
+            with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
+                add(1, 2)
     assert ([], []) == (first, second)
+    await_count(faults, "unsettled", 1)
     assert worker is faults.pool.worker()
-    assert 3 == add(1, 2)
 
 
 def test_a_busy_call_beside_others_is_killed_when_its_own_deadline_has_passed(
