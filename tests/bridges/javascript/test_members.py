@@ -113,12 +113,12 @@ def test_a_call_that_nobody_awaits_any_more_is_aborted(tool: ModuleType, way: st
 
     async def call() -> None:
         if way == "of the handle":
-            await own.untilAborted.options(deadline=0.05).aio()
+            await own.untilAborted.options(deadline=0.5).aio()
         elif way == "of a block":
-            with noodle.deadline(0.05):
+            with noodle.deadline(0.5):
                 await own.untilAborted.aio()
         else:
-            await asyncio.wait_for(own.untilAborted.aio(), 0.05)
+            await asyncio.wait_for(own.untilAborted.aio(), 0.5)
 
     before = own.aborted
     with pytest.raises(TimeoutError):
