@@ -49,8 +49,10 @@ class RemoteModule:
 
     def _load(self, worker: Worker) -> _host.Reference:
         """Let a worker load it, which has not loaded it yet."""
+        root = worker.root()
+        _host.rename(root, f"the import of {self.specifier}")  # in messages
         loaded: _host.Reference = _host.request(
-            worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
+            root, Operation.IMPORT, self.specifier, str(self.directory)
         )
         return loaded
 
