@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -9,10 +10,11 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from tests.workers.echo import await_end
@@ -214,18 +216,68 @@ def test_a_crash_in_a_thread_of_the_library_ends_what_runs_beside_it(worker: Pyt
     assert_recovers(worker)
 
 
-def test_library_and_function_are_named(version: str, tmp_path: Path):
-    (tmp_path / "fragile.py").write_text("import os\ndef fall(): os.abort()\n", encoding="utf-8")
-    python = str(require_python(version))
-    fragile = noodle.load(f"{tmp_path}/fragile.py", placement="isolated", interpreter=python)
+FRAGILE = """
+import os
+
+class Fragile:
+    def __init__(self, falls=True):
+        if falls:
+            os.abort()
+
+    def fall(self):
+        os.abort()
+
+def fall():
+    os.abort()
+"""
+
+
+@pytest.fixture
+def fragile(version: str, tmp_path: Path) -> Iterator[ModuleType]:
+    """A module of functions that end their worker."""
+    (tmp_path / "fragile.py").write_text(FRAGILE, encoding="utf-8")
+    options = {"interpreter": str(require_python(version)), "directory": str(tmp_path)}
+    loaded = noodle.load("./fragile.py", placement="isolated", **options)
+    with noodle.deadline(LIMIT):
+        yield loaded
+    noodle.unload(loaded)
+
+
+async def awaited(call: Callable[[], Awaitable[object]]) -> object:
+    return await call()
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "place"),
+    [
+        (lambda fragile: fragile.fall(), "fall", "./fragile.py.fall"),
+        (lambda fragile: asyncio.run(awaited(fragile.fall.aio)), "fall", "./fragile.py.fall"),
+        (lambda fragile: fragile.fall.batch([(), ()]), "fall", "./fragile.py.fall"),
+        (lambda fragile: fragile.Fragile(), "Fragile", "./fragile.py.Fragile"),
+        (lambda fragile: fragile.Fragile(False).fall(), "Fragile.fall", "./fragile.py"),
+    ],
+    ids=["call", "awaited", "batch", "constructor", "method"],
+)
+def test_library_and_function_are_named(
+    fragile: ModuleType, call: Callable[[ModuleType], object], name: str, place: str
+):
     with pytest.raises(WorkerCrashedError) as caught:
-        fragile.fall()
+        call(fragile)
     shown = str(caught.value)
-    assert "ended during fall" in shown
+    assert f"ended during {name}" in shown
     assert "signal SIGABRT" in shown
-    assert "fragile.py.fall, process " in shown
-    assert "fall" == traceback.extract_tb(caught.value.__traceback__)[-1].name
-    noodle.unload(fragile)
+    assert str(caught.value.where).startswith(f"{place}, process ")
+    assert name == traceback.extract_tb(caught.value.__traceback__)[-1].name
+
+
+def test_an_error_through_a_callback_names_the_call_that_ended_its_worker(
+    fragile: ModuleType, version: str
+):
+    with python_worker(version) as worker:
+        call = worker.run("result = lambda function: function()")
+        with pytest.raises(WorkerCrashedError) as caught:
+            call(fragile.fall)
+    assert str(caught.value.where).startswith("./fragile.py.fall, process ")
 
 
 def test_a_host_that_ends_while_its_worker_misbehaves_leaves_no_process(version: str):

@@ -220,7 +220,8 @@ def test_a_message_larger_than_the_limit_is_refused_before_it_is_copied(
 
 
 def test_what_could_not_be_sent_holds_nothing_of_the_program(program: Program):
-    assert program.run("""
+    assert (
+        program.run("""
       const { setFlagsFromString } = await import("node:v8");
       const { runInNewContext } = await import("node:vm");
       setFlagsFromString("--expose-gc");
@@ -241,7 +242,9 @@ def test_what_could_not_be_sent_holds_nothing_of_the_program(program: Program):
         found.push(weak.deref() === undefined);
       }
       return found;
-    """) == ["InputLimitError", True] * 2
+    """)
+        == ["InputLimitError", True] * 2
+    )
 
 
 def test_a_result_larger_than_the_limit_is_refused_and_the_host_goes_on(program: Program):
