@@ -75,6 +75,8 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     for name, value in told.attributes.items():
         if settable(error, name, value):
             setattr(error, name, value)
+    if told.language == "python" and told.arguments is not None:
+        error.args = told.arguments
     error.language = told.language
     error.type_name = told.type_name
     error.message = told.message
