@@ -10,6 +10,7 @@ import pytest
 from tests.workers.environments.conftest import Project, run_in
 from tests.workers.environments.package_index import PackageIndex
 
+import noodle
 from noodle.errors import (
     InstallationError,
     MissingPackageError,
@@ -222,6 +223,23 @@ def test_nothing_is_installed_unasked_where_nobody_looks(
     with pytest.raises(MissingPackageError, match="no terminal or notebook") as caught:
         project.provide("small", "1.0")
     assert "NOODLE_INSTALL=always" in (caught.value.remedy or "")
+
+
+def test_a_library_in_a_worker_installs_nothing(
+    small: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this process may do is no permission for its workers."""
+    monkeypatch.setenv("NOODLE_INSTALL", "always")
+    monkeypatch.chdir(tmp_path)
+    text = "import noodle\ndef load(target): return noodle.load(target).__name__\n"
+    (tmp_path / "inner.py").write_text(text)
+    inner = noodle.load("./inner.py", placement="isolated")
+    assert "json" == inner.load("json")
+    with pytest.raises(MissingPackageError, match=r"noodle sync small==1\.0"):
+        inner.load("small==1.0")
+    assert [] == small.requests
+    assert not (tmp_path / "noodle.lock").exists()
+    noodle.unload(inner)
 
 
 def test_an_environment_in_use_is_not_removed(small: PackageIndex, project: Project) -> None:
