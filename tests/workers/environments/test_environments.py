@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.workers.environments.conftest import Project, run_in
-from tests.workers.environments.package_index import PackageIndex
+from tests.workers.environments.package_index import PackageIndex, make_wheel
 
 import noodle
 from noodle.errors import (
@@ -180,6 +180,23 @@ def test_a_lock_file_that_cannot_be_written_is_told_and_noted(
     assert any("noodle.lock cannot be written" in note for note in environment.notes)
     told = f"noodle: {environment.title} is not locked: noodle.lock cannot be written: "
     assert 1 == capsys.readouterr().err.count(told)
+
+
+def test_where_pip_uses_no_index_neither_does_uv(
+    small: PackageIndex, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wheels in a folder are enough, as on a machine without a network."""
+    (tmp_path / "wheels").mkdir()
+    name = "own-1.0-py3-none-any.whl"
+    (tmp_path / "wheels" / name).write_bytes(make_wheel("own", "1.0", {"own.py": "value = 5\n"}))
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", small.url)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    assert "5" == run_in(project.provide("own", "1.0"), "import own; print(own.value)")
+    with pytest.raises(MissingPackageError):
+        project.provide("small", "1.0")
+    assert [] == small.requests
 
 
 # ------------------------------------------------------------ when it is installed
