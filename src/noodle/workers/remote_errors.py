@@ -78,6 +78,8 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
             setattr(error, name, value)
     if isinstance(error, OSError) and told.language == "javascript":
         _describe_system_call(error, told)
+    if told.language == "python" and told.arguments is not None:
+        error.args = told.arguments
     error.language = told.language
     error.type_name = told.type_name
     error.message = told.message

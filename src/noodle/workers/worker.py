@@ -16,6 +16,7 @@ from noodle import _host
 from noodle.errors import MemoryLimitError, NoodleError, VersionError, WorkerCrashedError
 from noodle.sizes import format_size
 from noodle.workers import deadlocks, policies, registry
+from noodle.workers.function_names import FunctionName
 from noodle.workers.launcher import launch
 from noodle.workers.memory_limit import WATCH_SECONDS, MemoryLimit, says_out_of_memory
 from noodle.workers.output import StandardStream
@@ -133,6 +134,8 @@ class Worker:
         self.pid = 0
         self.started_at = time.monotonic()
         self.idle_seconds: float | None = None
+        self.libraries: dict[str, None] = {}
+        """The names of those that were loaded in it, in order."""
         self._holds: weakref.WeakSet[_Hold] = weakref.WeakSet()
         self.is_stopping = False
         self._pid_descriptor = -1
@@ -346,7 +349,7 @@ class Worker:
         self.join(2.0)  # how the process ended is known a moment later than that it did
         during = f" during {function}" if function else ""
         reason = f"it was killed: {self.link.broken}" if self.link.broken else str(self.exit or "")
-        where = f"process {self.pid}" if self.pid else None
+        where = self._place(function)
         error: WorkerCrashedError
         if self._was_out_of_memory:
             error = MemoryLimitError(
@@ -374,6 +377,14 @@ class Worker:
             told = "\n  ".join(self._last_lines)
             error.add_note(f"its last output on standard error:\n  {told}")
         return error
+
+    def _place(self, function: str | None) -> str | None:
+        """Return the library of a call, or those it may be of, and the process if there is one."""
+        if isinstance(function, FunctionName):
+            called = [f"{function.library}.{function}"]
+        else:
+            called = list(self.libraries)
+        return ", ".join([*called, f"process {self.pid}"]) if self.pid else None
 
     def _has_run_out(self) -> bool:
         """Return whether its memory limit has ended it, once its output is known."""

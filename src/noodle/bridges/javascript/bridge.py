@@ -116,7 +116,8 @@ class JavaScriptBridge:
         options = JavaScriptOptions.read(request.options)
         runtime = find_node()
         found = _find(request, options, runtime)
-        module = RemoteModule(pool_for(runtime, options), found.specifier, str(found.directory))
+        pool = pool_for(runtime, options)
+        module = RemoteModule(pool, found.specifier, str(found.directory), request.library)
         _import(module, request)
         if options.prewarm:
             module.warm()
