@@ -28,6 +28,9 @@ TICK_SECONDS = 1.0
 OVER_LIMIT = "it exceeded its memory limit"
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
+OWN_END_SECONDS = 0.25
+"""Chosen: a worker that has closed its end of the link has so long to end itself, then it is killed."""
+
 LAST_WORDS_SECONDS = 0.7
 """Chosen: a crash is told within a second, and on a busy machine its last words may come late."""
 
@@ -231,6 +234,9 @@ class Worker:
             self.link.stop()
 
     def _finish(self) -> None:
+        # One whose descriptors a library has closed ends itself, and says why.
+        if self.link.broken is None:
+            self._wait_for_end(OWN_END_SECONDS)
         self.link.kill()
         self.exit = self._reap()
         end = time.monotonic() + LAST_WORDS_SECONDS
@@ -246,12 +252,16 @@ class Worker:
         self._ended.set()
         registry.ended(self.link)
 
+    def _wait_for_end(self, seconds: float) -> None:
+        if self._pid_descriptor >= 0:
+            ended = select.poll()
+            ended.register(self._pid_descriptor, select.POLLIN)
+            ended.poll(1000 * seconds)
+
     def _reap(self) -> Exit:
         if self._pid_descriptor < 0:
             return Exit(None, None)
-        ended = select.poll()
-        ended.register(self._pid_descriptor, select.POLLIN)
-        ended.poll(5000)
+        self._wait_for_end(5.0)
         # What it has started ends with it. Until it is waited for, its number names no other group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
