@@ -391,6 +391,12 @@ noodle_link_progress(const noodle_link *link)
     return atomic_load_explicit(&link->control->progress, memory_order_relaxed);
 }
 
+uint64_t
+noodle_link_running(const noodle_link *link)
+{
+    return atomic_load_explicit(&link->control->running, memory_order_relaxed);
+}
+
 enum noodle_state
 noodle_link_worker_state(const noodle_link *link)
 {

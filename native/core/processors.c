@@ -200,17 +200,22 @@ noodle_processors_read(const char *cgroup, const char *mounts, unsigned cpus)
 }
 
 noodle_processors
-noodle_processors_refresh(void)
+noodle_processors_use(const char *cgroup, const char *mounts, unsigned cpus)
 {
     const bool first = atomic_exchange(&read_at, noodle_now()) == 0;
-    noodle_processors facts =
-        noodle_processors_read("/proc/self/cgroup", "/proc/self/mountinfo", affinity());
+    noodle_processors facts = noodle_processors_read(cgroup, mounts, cpus);
     const uint64_t before = atomic_exchange(&throttled_before, facts.throttled);
     facts.throttled_now = !first && facts.throttled > before;
     if (facts.throttled_now)
         facts.spinners = 0;
     atomic_store_explicit(&allowed, facts.spinners, memory_order_relaxed);
     return facts;
+}
+
+noodle_processors
+noodle_processors_refresh(void)
+{
+    return noodle_processors_use("/proc/self/cgroup", "/proc/self/mountinfo", affinity());
 }
 
 void

@@ -235,11 +235,13 @@ addon_serve(noodle_channel *channel, const noodle_record *record, const unsigned
     addon.innermost = &call;
     addon.depth++;
     addon.counts.calls++;
+    noodle_worker_runs(&addon.core, call.id);
     later = serve_payload(&call, bytes, length);
     if (!later)
         addon_close_call(&call);
     addon.depth--;
     addon.innermost = call.next;
+    noodle_worker_runs(&addon.core, call.next != NULL ? call.next->id : 0);
     if (UNLIKELY(call.next != NULL && addon.contexts))
         addon_enter(call.next);
     return later;

@@ -6,6 +6,8 @@
 #define GAP_NS UINT64_C(2000000000)
 /* What has come may be the answer, unless it has come for so long. */
 #define FLOOD_NS UINT64_C(1000000000)
+/* Chosen: eight beats.  In a worker without one nothing runs: it is stopped. */
+#define BEATS_NS UINT64_C(2000000000)
 /* Chosen: a quarter of the channels. */
 #define UNSETTLED_LANES 16
 #define TRIM_EVERY_NS UINT64_C(1000000000)
@@ -53,6 +55,7 @@ extend_grace(Link *self, uint64_t now)
     self->last_kept_ns = now;
     if (gap < GAP_NS)
         return;
+    self->last_beat_ns = now;
     for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
         for (uint32_t i = 0; i < lane->retired_count; i++)
             if (lane->retired[i].kill_at_ns != 0)
@@ -66,6 +69,44 @@ is_overdue(const host_lane *lane, const host_retired *retired, uint64_t now)
         atomic_load_explicit(&lane->core->out.tail->position, memory_order_relaxed);
     return retired->kill_at_ns != 0 && now > retired->kill_at_ns && read >= retired->begins_at
            && (!noodle_channel_ready(lane->core) || now - retired->kill_at_ns > FLOOD_NS);
+}
+
+static void
+look_for_beat(Link *self, uint64_t now)
+{
+    const uint64_t beat = noodle_link_beat(self->core);
+    if (beat != self->last_beat)
+        self->last_beat_ns = now;
+    self->last_beat = beat;
+}
+
+/* Is this a call that the host has made and that has no answer? */
+static bool
+is_open(const host_lane *lane, uint64_t id)
+{
+    if (lane->futures != NULL && host_number_get(lane->futures, id) != NULL)
+        return true;
+    for (uint32_t i = 0; i < lane->retired_count; i++)
+        if (lane->retired[i].call_id == id)
+            return true;
+    const host_call *call = lane->owner != NULL ? lane->owner->calls : NULL;
+    while (call != NULL && (call->lane != lane || call->id != id || call->answered))
+        call = call->outer;
+    return call != NULL;
+}
+
+/* Does the code of another call keep the worker, from hearing of this one's end or from beginning it at
+ * all?  Then this one is not to blame, and has the grace anew; the other may be, when its own time is over. */
+static bool
+runs_another(const Link *self, uint64_t id, uint64_t now)
+{
+    const uint64_t running = noodle_link_running(self->core);
+    if (running == 0 || running == id || now - self->last_beat_ns > BEATS_NS)
+        return false;
+    for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
+        if (is_open(lane, running))
+            return true;
+    return false;
 }
 
 /* Is there something on the lane of an event loop that does not turn?  It may say that the call waits. */
@@ -103,11 +144,16 @@ kill_overdue(Link *self)
 {
     const uint64_t now = noodle_now();
     extend_grace(self, now);
+    look_for_beat(self, now);
     for (const host_lane *lane = self->lanes; lane != NULL; lane = lane->next_of_link)
         for (uint32_t i = 0; i < lane->retired_count; i++) {
-            const host_retired *const retired = &lane->retired[i];
+            host_retired *const retired = &lane->retired[i];
             if (!is_overdue(lane, retired, now))
                 continue;
+            if (runs_another(self, retired->call_id, now)) {
+                retired->kill_at_ns = now + self->grace_ns;
+                continue;
+            }
             if (is_left_unread(lane))
                 break;
             host_link_condemn(self, retired->begins_at == 0

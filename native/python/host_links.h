@@ -92,6 +92,8 @@ typedef struct Link {
     uint64_t last_used_ns;         /* kept by the serving thread, from `calls` */
     uint64_t last_calls;
     uint64_t last_kept_ns;         /* of the serving thread's last round */
+    uint64_t last_beat;
+    uint64_t last_beat_ns;         /* when the worker's beat was last seen to rise */
     PyObject *dropped;             /* segments that the worker need not map any more */
     PyObject *weak_references;
 } Link;

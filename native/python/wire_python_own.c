@@ -87,6 +87,38 @@ encode_complex(wire_python_encoder *to, PyObject *number)
     return 0;
 }
 
+/* Borrowed; NULL without an exception where no class of that name is built in. */
+static PyObject *
+built_in_class(PyObject *name)
+{
+    PyObject *builtins = PyImport_AddModule("builtins");
+    PyObject *found = builtins != NULL ? PyDict_GetItem(PyModule_GetDict(builtins), name) : NULL;
+
+    PyErr_Clear();
+    return found != NULL && PyType_Check(found) ? found : NULL;
+}
+
+/* Classes that a program has made are objects of its process, also those that it calls built in. */
+static int
+encode_class(wire_python_encoder *to, PyObject *class)
+{
+    PyObject *name = NULL;
+    int result = 1;
+    size_t start;
+
+    if ((PyType_GetFlags((PyTypeObject *)class) & Py_TPFLAGS_HEAPTYPE) == 0)
+        name = PyObject_GetAttrString(class, "__name__");
+    if (name != NULL && built_in_class(name) == class) {
+        result = open_own(to, WIRE_PYTHON_CLASS, 1, &start);
+        if (result == 0)
+            result = wire_python_encode_text(to, name);
+        if (result == 0)
+            close_own(to, start);
+    }
+    Py_XDECREF(name);
+    return result;
+}
+
 int
 wire_python_encode_own(wire_python_encoder *to, PyObject *object)
 {
@@ -100,6 +132,8 @@ wire_python_encode_own(wire_python_encoder *to, PyObject *object)
         return encode_slice(to, object);
     if (PyComplex_Check(object))
         return encode_complex(to, object);
+    if (Py_TYPE(object) == &PyType_Type)
+        return encode_class(to, object);
     if (object != Py_Ellipsis)
         return 1;
     if (open_own(to, WIRE_PYTHON_ELLIPSIS, 0, &start) < 0)
@@ -133,6 +167,18 @@ make_frozenset(PyObject *items)
     return set;
 }
 
+static PyObject *
+find_class(PyObject *name)
+{
+    PyObject *class = PyUnicode_Check(name) ? built_in_class(name) : NULL;
+
+    if (class == NULL)
+        wire_raise(WIRE_UNREADABLE, "a class that is not built into this version of Python");
+    else
+        Py_INCREF(class);
+    return class;
+}
+
 /* Makes the value of a kind from its items. */
 static PyObject *
 make_own(int64_t kind, PyObject *items)
@@ -149,6 +195,8 @@ make_own(int64_t kind, PyObject *items)
         return PySlice_New(TUPLE_ITEM(items, 0), TUPLE_ITEM(items, 1), TUPLE_ITEM(items, 2));
     if (kind == WIRE_PYTHON_COMPLEX && size == 2)
         return make_complex(items);
+    if (kind == WIRE_PYTHON_CLASS && size == 1)
+        return find_class(TUPLE_ITEM(items, 0));
     if (kind != WIRE_PYTHON_ELLIPSIS || size != 0)
         return wire_python_raise(WIRE_BAD_EXTENSION);
     Py_INCREF(Py_Ellipsis);

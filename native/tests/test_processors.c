@@ -52,12 +52,18 @@ file(const char *name, const char *format, ...)
 }
 
 static noodle_processors
-read_facts(unsigned cpus)
+facts_of(noodle_processors (*read)(const char *, const char *, unsigned), unsigned cpus)
 {
     char cgroup[128], mounts[128];
     snprintf(cgroup, sizeof cgroup, "%s/cgroup", root);
     snprintf(mounts, sizeof mounts, "%s/mountinfo", root);
-    return noodle_processors_read(cgroup, mounts, cpus);
+    return read(cgroup, mounts, cpus);
+}
+
+static noodle_processors
+read_facts(unsigned cpus)
+{
+    return facts_of(noodle_processors_read, cpus);
 }
 
 static void
@@ -148,6 +154,48 @@ CASE(no_more_threads_spin_than_may)
         noodle_spin_end();
         CHECK(noodle_spin_begin());
     }
+}
+
+static bool
+may_spin(void)
+{
+    const bool may = noodle_spin_begin();
+    if (may)
+        noodle_spin_end();
+    return may;
+}
+
+/* A spin takes the time of a quota that is used up already: 50 ms until there is more. */
+CASE(nobody_spins_in_the_second_after_the_kernel_throttled_the_group)
+{
+    const char *const counts[] = {"nr_throttled 7\n", "nr_throttled 8\n", "nr_throttled 8\n"};
+    const bool expected[] = {true, false, true};
+    make_root();
+    folder("v2");
+    unified_mount("/");
+    file("cgroup", "0::/\n");
+    file("v2/cpu.max", "400000 100000\n");
+    for (int i = 0; i < 3; i++) {
+        file("v2/cpu.stat", "%s", counts[i]);
+        EQUAL(!expected[i], facts_of(noodle_processors_use, 8).throttled_now);
+        EQUAL(expected[i], may_spin());
+    }
+    remove_root();
+}
+
+CASE(facts_are_read_again_after_a_second)
+{
+    make_root();
+    file("cgroup", "%s", "0::/\n");
+    file("mountinfo", "%s", "none\n");
+    EQUAL(0, facts_of(noodle_processors_use, 1).spinners);
+    CHECK(!may_spin());
+    noodle_processors_check(noodle_now() + 900000000);
+    CHECK(!may_spin());
+    noodle_processors_check(noodle_now() + 1100000000);
+    const bool may = may_spin();
+    EQUAL(noodle_processors_refresh().spinners > 0, may);
+    remove_root();
 }
 
 CASE(the_generation_rises_in_a_child_of_fork)

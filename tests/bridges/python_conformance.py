@@ -53,8 +53,25 @@ def fail(message: str) -> None:
     raise OwnError(message)
 
 
+def fail_with(kind: str, *arguments: object) -> None:
+    raise {"key": KeyError, "os": OSError, "own": OwnError}[kind](*arguments)
+
+
 def count(most: int):
     yield from range(most)
+
+
+def converse():
+    """Answer what is sent, and in the end tell how often."""
+    said = []
+    while True:
+        try:
+            word = yield f"heard {said[-1]}" if said else "begun"
+        except ValueError as error:
+            word = f"error {error}"
+        if word is None:
+            return len(said)
+        said.append(word)
 
 
 def add(x: float, y: float) -> float:
@@ -151,8 +168,62 @@ class PythonConformance(BridgeConformance):
         assert isinstance(caught.value, ValueError)
         assert issubclass(library.OwnError, ValueError)
 
+    @pytest.mark.parametrize(
+        ("kind", "arguments"),
+        [
+            ("key", ("k",)),
+            ("key", (1, None)),
+            ("os", (2, "gone")),
+            ("own", ()),
+            ("own", (1.5, b"x")),
+        ],
+    )
+    def test_exceptions_keep_their_arguments(
+        self, library: ModuleType, kind: str, arguments: tuple[object, ...]
+    ) -> None:
+        classes = {"key": KeyError, "os": FileNotFoundError, "own": library.OwnError}
+        with pytest.raises(classes[kind]) as caught:
+            library.fail_with(kind, *arguments)
+        assert arguments == caught.value.args
+
+    def test_exceptions_of_the_system_say_what_and_where(self, library: ModuleType) -> None:
+        with pytest.raises(FileNotFoundError) as caught:
+            library.fail_with("os", 2, "gone", "/a/file")
+        error = caught.value
+        assert (2, "gone", "/a/file") == (error.errno, error.strerror, error.filename)
+
+    def test_generators_take_values_and_errors_and_give_a_result(self, library: ModuleType) -> None:
+        talk = library.converse()
+        assert ["begun", "heard a"] == [next(talk), talk.send("a")]
+        assert "heard error b" == talk.throw(ValueError("b"))
+        with pytest.raises(StopIteration) as caught:
+            next(talk)
+        assert 2 == caught.value.value
+        talk = library.converse()
+        assert ["begun", "heard c"] == [talk.send(None), talk.send("c")]
+        with pytest.raises(StopIteration) as caught:
+            talk.send(None)
+        assert 1 == caught.value.value
+
+    def test_a_generator_delegates_to_one_of_the_library(self, library: ModuleType) -> None:
+        def outer() -> Any:
+            told = yield from library.converse()
+            yield ("told", told)
+
+        own = outer()
+        assert ["begun", "heard a", ("told", 1)] == [next(own), own.send("a"), next(own)]
+
     def test_generators_are_iterated(self, library: ModuleType) -> None:
         assert [0, 1, 2] == list(library.count(3))
+
+    def test_classes_that_are_built_in_are_arguments_and_results(self, numpy: ModuleType) -> None:
+        assert "float64" == str(numpy.zeros(2, dtype=float).dtype)
+        assert numpy.array([1, 2], dtype=bool).all()
+        builtins = noodle.load("builtins", **self.load_options)
+        assert builtins.isinstance(3, (str, int))
+        assert builtins.type(3) is int
+        assert builtins.issubclass(KeyError, LookupError)
+        assert builtins.max([int, str], key=id) in (int, str)
 
     def test_numpy_functions_classes_constants_and_submodules(self, numpy: ModuleType) -> None:
         assert [[19, 22], [43, 50]] == numpy.matmul([[1, 2], [3, 4]], [[5, 6], [7, 8]]).tolist()
@@ -188,6 +259,13 @@ class PythonConformance(BridgeConformance):
         with tempfile.TemporaryDirectory() as folder:
             assert Path(folder).is_dir()
         assert not Path(folder).exists()
+
+    def test_a_context_manager_sees_and_stops_an_exception_of_the_block(self) -> None:
+        contextlib = noodle.load("contextlib", **self.load_options)
+        with contextlib.suppress(LookupError):
+            raise KeyError("k")
+        with pytest.raises(ZeroDivisionError), contextlib.suppress(LookupError):
+            raise ZeroDivisionError
 
     def test_numbers_that_are_no_floats_calculate(self) -> None:
         fractions = noodle.load("fractions", **self.load_options)

@@ -260,6 +260,20 @@ def test_frozen_refuses_what_is_not_locked_and_goes_on(
     assert text == (folder / "noodle.lock").read_text()
 
 
+@pytest.mark.parametrize("names", [(), ("main.noodle",), ("small==1.0",)])
+def test_what_is_not_what_was_locked_is_told_once(
+    noodle: Command, write: Write, index: PackageIndex, folder: Path, names: tuple[str, ...]
+) -> None:
+    """The lock file names it too."""
+    write("main.noodle", 'import ffi "small == 1.0" as s\n')
+    assert 0 == noodle("sync", "main.noodle").returncode
+    text = (folder / "noodle.lock").read_text()
+    (folder / "noodle.lock").write_text(re.sub(r'sha256 = \["....', 'sha256 = ["0000', text))
+    result = noodle("sync", *names)
+    assert (4, 1) == (result.returncode, result.stderr.count("is not the one that was locked"))
+    assert "1 target cannot be had; 0 targets in place" in result.stderr
+
+
 def test_a_library_of_another_build_than_was_locked_is_refused_with_frozen(
     noodle: Command, write: Write, folder: Path, lock_file: LockFile
 ) -> None:

@@ -597,6 +597,8 @@ def test_the_version_is_the_one_that_the_header_names():
         -2.5j,
         complex(math.inf, -0.0),
         ...,
+        int,
+        [type, (KeyError, {object: memoryview}), {str}],
     ],
     ids=repr,
 )
@@ -616,8 +618,17 @@ def test_subclasses_go_as_their_base_class():
     assert [tuple, tuple] == [type(item) for item in again]
 
 
+def test_classes_that_are_not_built_in_are_no_values(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("builtins.Point", Point, raising=False)
+    for kind in (Point, datetime, type("int", (), {}), np.float64, type(None)):
+        with pytest.raises(WireError, match="goes by reference"):
+            encode(kind, python=True)
+
+
 def test_other_peers_are_never_sent_what_only_python_has():
     assert [1, 2] == decode(encode((1, 2)))
+    with pytest.raises(WireError, match="goes by reference"):
+        encode(int)
     with pytest.raises(WireError, match="goes by reference"):
         encode(1j)
     with pytest.raises(WireError):
@@ -626,7 +637,10 @@ def test_other_peers_are_never_sent_what_only_python_has():
 
 @pytest.mark.parametrize(
     "items",
-    [[], ["x"], [1, 2], [2, 1], [3, 1.0], [3, 1, 2], [4, []], [5], [-1], [0.5], [1, 1, 2, 3, 4]],
+    [
+        *([], ["x"], [1, 2], [2, 1], [3, 1.0], [3, 1, 2], [4, []], [-1], [0.5], [1, 1, 2, 3, 4]),
+        *([5], [5, 1], [5, "len"], [5, "NoneType"], [5, "int", "int"], [6]),
+    ],
     ids=repr,
 )
 def test_a_malformed_one_is_refused(items: list[object]):

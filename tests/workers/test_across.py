@@ -278,7 +278,7 @@ def test_a_c_library_that_ends_its_worker_is_the_innermost_call(both: Both, tmp_
     calls = ["test_across.py", "relay.mjs", "relay.py", "relay.mjs", "in middle"]
     positions(shown, *calls, 'File "<fatal.c>", line 0, in', "fatal.c.fatal", "WorkerCrashedError")
     assert 1 == shown.count('File "<fatal.c>"')
-    assert str(caught.value.where).startswith("process ")
+    assert "fatal.c, process " in str(caught.value.where)
     noodle.unload(library)
 
 
@@ -286,16 +286,16 @@ def test_a_c_function_of_a_python_worker_is_among_the_calls(both: Both):
     """Python has no frame for it."""
     functions = {
         name: noodle.load(name, placement="isolated", interpreter=str(require_python("3.9")))
-        for name in ("math", "functools", "builtins")
+        for name in ("math", "functools", "itertools")
     }
     with pytest.raises(ValueError, match="math domain error") as caught:
         both.js.relay(functions["math"].sqrt, -1.0)
     shown = "".join(traceback.format_exception(caught.value))
     positions(shown, "test_across.py", "relay.mjs", 'File "<math>", line 0, in sqrt', "math domain")
     assert (("<math>", None, None, "sqrt"),) == caught.value.frames[-1:]
-    with pytest.raises(ValueError, match="invalid literal") as caught:
-        functions["builtins"].int("x")
-    assert [("<builtins>", None, None, "int")] == list(caught.value.frames)
+    with pytest.raises(TypeError, match="not iterable") as caught:
+        functions["itertools"].cycle(5)
+    assert [("<itertools>", None, None, "cycle")] == list(caught.value.frames)
     with pytest.raises(RemoteCallError) as caught:
         functions["math"].sqrt.batch([(1.0,), (-1.0,)])
     assert [("<math>", None, None, "sqrt")] == list(caught.value.frames)

@@ -304,6 +304,57 @@ def test_a_promise_that_settles_after_all_is_forgotten(faults: Faults) -> None:
     assert_recovers(faults)
 
 
+def await_begin(begun: Any) -> None:
+    """Wait until JavaScript has written to memory that both sides have."""
+    limit = time.monotonic() + LIMIT
+    while not begun[0]:
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+
+
+def test_what_waits_and_what_has_not_begun_costs_a_busy_worker_nothing(faults: Faults) -> None:
+    """While the code of another call runs, the worker cannot say that a call only waits."""
+    worker, add, waits, busy = faults.pool.worker(), faults.add, faults.neverFrom, faults.busyFrom
+    waits_begun, busy_begun = noodle.zeros(1 << 14), noodle.zeros(1 << 14)
+
+    def give_up() -> None:
+        with pytest.raises(DeadlineExceededError), noodle.deadline(1):
+            waits(waits_begun)
+
+    def compute() -> None:
+        busy(busy_begun, 2500)  # five times the grace
+
+    with in_thread(give_up) as first:
+        await_begin(waits_begun)
+        with in_thread(compute) as second:
+            await_begin(busy_begun)
+            with pytest.raises(DeadlineExceededError), noodle.deadline(0.1):
+                add(1, 2)
+    assert ([], []) == (first, second)
+    await_count(faults, "unsettled", 1)
+    assert worker is faults.pool.worker()
+
+
+def test_a_busy_call_beside_others_is_killed_when_its_own_deadline_has_passed(
+    faults: Faults,
+) -> None:
+    worker, never, spin = faults.pool.worker(), faults.never, faults.spin
+
+    def wait() -> None:
+        with pytest.raises(WorkerCrashedError, match="grace after its deadline"):
+            never()
+
+    begun = noodle.zeros(1 << 14)  # the same memory on both sides
+    with in_thread(wait) as failures:
+        await_call(worker, "never")
+        while not begun[0]:  # on a busy machine its deadline may pass before that
+            with pytest.raises(DeadlineExceededError), noodle.deadline(0.2):
+                spin(begun)
+    assert [] == failures
+    assert worker.join(LIMIT)
+    assert_recovers(faults)
+
+
 def test_a_deadline_passes_within_a_nested_call(faults: Faults) -> None:
     begin = time.monotonic()
     with pytest.raises(DeadlineExceededError), noodle.deadline(0.3):

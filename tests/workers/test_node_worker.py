@@ -299,6 +299,22 @@ class TestMembers:
         driver.request(Operation.DELETE, counter, "extra")
         assert not driver.request(Operation.HAS, counter, "extra")
 
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "Object.freeze(new (class A { a = 1 })())",
+            "new (class A { get a() { return 1 } })()",
+        ],
+    )
+    def test_what_cannot_be_set_says_so(
+        self, driver: Driver, evaluate: Evaluate, source: str
+    ) -> None:
+        thing = evaluate(f"() => {source}")
+        for operation in (Operation.SET, Operation.SET_ITEM):
+            error = failure(lambda: driver.request(operation, thing, "a", 2))  # noqa: B023
+            assert "TypeError" == error.type
+        assert 1 == driver.get(thing, "a")
+
     def test_names(self, driver: Driver, counter: Reference) -> None:
         assert {"value", "list", "double", "add"} == set(driver.request(Operation.NAMES, counter))
 

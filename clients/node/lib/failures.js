@@ -27,6 +27,11 @@ function overdue({ what, deadline }) {
   });
 }
 
+// How long setTimeout(), which counts in 32 bits, has to wait.
+function timerDelay(milliseconds) {
+  return Math.min(Math.ceil(Math.max(milliseconds, 0)), 2 ** 31 - 1);
+}
+
 function otherHost(name) {
   return new InstanceUnavailableError({
     summary: `${name} belongs to another host`,
@@ -52,4 +57,4 @@ function asError(thrown) {
   return Object.assign(error, { name: "ThrownValue", stack: `ThrownValue: ${error.message}` });
 }
 
-module.exports = { asError, otherHost, otherVersion, overdue, tooLarge };
+module.exports = { asError, otherHost, otherVersion, overdue, timerDelay, tooLarge };

@@ -4,7 +4,7 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 const { ForeignError, InstanceUnavailableError, InternalError } = require("./errors.js");
-const { asError, otherHost, otherVersion, overdue, tooLarge } = require("./failures.js");
+const { asError, otherHost, otherVersion, overdue, timerDelay, tooLarge } = require("./failures.js");
 const {
   ATTACHMENTS_MAX, FRAME, FRAME_BYTES_MAX, FrameReader, HEADER_BYTES, STREAM_VERSION, SUBJECT,
   tableOf, writeHeader,
@@ -123,14 +123,19 @@ class Link {
 
   // ------------------------------------------------------------------------------- sending
 
-  #hooks(attachments) {
+  // sent: gets the numbers of our objects that the message refers to.
+  #hooks(attachments, sent) {
     let total = 0;
     return {
       keepFrame: isOfProgram,
       reference: (value) => {
         const reference = this.referenceOf(value);
         if (typeof value === "symbol") throw wireError("WIRE_UNSENDABLE", "a symbol");
-        if (reference === undefined) return this.localObjects.send(value);
+        if (reference === undefined) {
+          const fields = this.localObjects.send(value);
+          sent.push(fields[3]);
+          return fields;
+        }
         const place = reference.place();
         if (place.link !== this) {
           throw otherHost(reference.name);
@@ -148,12 +153,24 @@ class Link {
     };
   }
 
+  #encoded(content, attachments) {
+    const sent = [];
+    try {
+      const message = encode(content, this.#hooks(attachments, sent), HEADER_BYTES);
+      const size = attachments.reduce((sum, { length }) => sum + length, message.length);
+      if (size > FRAME_BYTES_MAX) throw tooLarge(size);
+      return message;
+    } catch (error) {
+      // Nobody will let go of what was not sent.
+      for (const id of sent) this.localObjects.release(id, 1);
+      throw error;
+    }
+  }
+
   #send(kind, content, facts = {}) {
     if (this.failure !== undefined) return;
     const attachments = [];
-    const message = encode(content, this.#hooks(attachments), HEADER_BYTES);
-    const size = attachments.reduce((sum, { length }) => sum + length, message.length);
-    if (size > FRAME_BYTES_MAX) throw tooLarge(size);
+    const message = this.#encoded(content, attachments);
     writeHeader(message, kind, { ...facts, attachments: attachments.length });
     this.#cork();
     this.#socket.write(message);
@@ -176,17 +193,18 @@ class Link {
   // ---------------------------------------------------------------------------------- calls
 
   // Asks something of an object of Python and gives a promise of the answer. The call, which is kept,
-  // has: what (for messages), deadline (milliseconds), signal, int64, site (where in the program).
+  // has: what (for messages), deadline (milliseconds), spent (how many of these have passed), signal,
+  // int64, site (where in the program).
   request(operation, id, args, call) {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    const { signal, deadline } = call;
+    const { signal, deadline, spent = 0 } = call;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const callId = ++this.#lastId;
     const store = serving.getStore();
     const facts = {
       callId,
       context: store?.link === this ? store.callId : 0,
-      deadline: deadline === undefined ? 0 : now() + deadline * MILLISECOND,
+      deadline: deadline === undefined ? 0 : now() + (deadline - spent) * MILLISECOND,
     };
     return new Promise((resolve, reject) => {
       this.#send(FRAME.CALL, [operation, id, ...args], facts);
@@ -195,9 +213,7 @@ class Link {
       this.#pending.set(callId, call);
       if (this.#pending.size === 1) this.#process.keepAlive(true);
       if (deadline !== undefined) {
-        // setTimeout() counts in 32 bits.
-        const wait = Math.min(Math.ceil(deadline), 2 ** 31 - 1);
-        call.timer = setTimeout(() => this.#overdue(callId), wait);
+        call.timer = setTimeout(() => this.#overdue(callId), timerDelay(deadline - spent));
       }
       if (signal !== undefined) {
         call.abort = () => this.#giveUp(callId, signal.reason);

@@ -56,6 +56,10 @@ class Library {
     if (this.#loadingOn !== link) {
       this.#loadingOn = link;
       this.#loading = this.#noodle.reference(link, this.target, this.options);
+      // What could not be loaded is tried again by the next call.
+      this.#loading.catch(() => {
+        if (this.#loadingOn === link) this.#loadingOn = undefined;
+      });
     }
     this.#reference = await this.#loading;
     return this.#reference.place();

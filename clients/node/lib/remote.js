@@ -7,8 +7,9 @@
 
 const { inspect } = require("node:util");
 const { ArgumentTypeError } = require("./errors.js");
+const { overdue, timerDelay } = require("./failures.js");
 const { callOptions } = require("./options.js");
-const { captureSite } = require("./sites.js");
+const { addSite, captureSite } = require("./sites.js");
 const { OP } = require("./wire.js");
 
 // Chosen, as everywhere in Noodle: items that come with one request, if there are as many.
@@ -109,14 +110,38 @@ function send(target, operation, args, site) {
   return sendTo(place, target, operation, args, site);
 }
 
-function sendTo({ link, id }, target, operation, args, site) {
+// spent: how many milliseconds of its deadline have passed.
+function sendTo({ link, id }, target, operation, args, site, spent = 0) {
   const { deadline, signal, int64 } = target.options;
-  return link.request(operation, id, args, { what: target.shown, site, deadline, signal, int64 });
+  const what = target.shown;
+  return link.request(operation, id, args, { what, site, deadline, spent, signal, int64 });
 }
 
 async function sendLater(target, operation, args, site, place) {
-  const ready = await Promise.all(args.map((arg) => (isWaitedFor(arg) ? settled(arg) : arg)));
-  return sendTo(await place, target, operation, ready, site);
+  const waited = args.map((arg) => (isWaitedFor(arg) ? settled(arg) : arg));
+  const begin = performance.now();
+  // All at once: what fails behind something else that has failed is no rejection that nobody handles.
+  const [found, ...ready] = await inTime(Promise.all([place, ...waited]), target, site);
+  return sendTo(found, target, operation, ready, site, performance.now() - begin);
+}
+
+// Waits for what a call needs before it is sent: at most until its deadline, or until it is aborted.
+function inTime(needed, { shown, options: { deadline, signal } }, site) {
+  if (deadline === undefined && signal === undefined) return needed;
+  let timer;
+  let abort;
+  const ended = new Promise((_, reject) => {
+    abort = () => reject(signal.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort);
+    if (deadline === undefined) return;
+    const late = () => reject(addSite(overdue({ what: shown, deadline }), site));
+    timer = setTimeout(late, timerDelay(deadline));
+  });
+  return Promise.race([needed, ended]).finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  });
 }
 
 // Options that the host has to know, by the names that it gives them; undefined without any.

@@ -1,4 +1,4 @@
-/* The channel: calls to a worker through shared memory.  Version 2.
+/* The channel: calls to a worker through shared memory.  Version 3.
  *
  * Words.  The host is the process that loads foreign code elsewhere; a worker is the child process
  * in which it runs.  A link is the host's end of the memory shared with one worker, and a
@@ -66,7 +66,7 @@
 #include "noodle/process.h"
 #include "noodle/status.h"
 
-#define NOODLE_CHANNEL_ABI 2u
+#define NOODLE_CHANNEL_ABI 3u
 #define NOODLE_CONTROL_MAGIC UINT64_C(0x314c4f52544e4f43)  /* "CONTROL1" in memory */
 #define NOODLE_LINE 128
 #define NOODLE_PAGE 4096u
@@ -120,6 +120,9 @@ typedef struct noodle_control_block {
     _Alignas(NOODLE_LINE) _Atomic uint64_t beat;
     /* Raised by each turn of the worker's event loop or interpreter. */
     _Alignas(NOODLE_LINE) _Atomic uint64_t progress;
+    /* The innermost call whose function the worker's event loop runs right now, by its id; 0: none, or
+     * it has no event loop. */
+    _Alignas(NOODLE_LINE) _Atomic uint64_t running;
 } noodle_control_block;
 
 typedef struct noodle_cursor {
@@ -176,6 +179,7 @@ _Static_assert(offsetof(noodle_control_block, worker) == 1 * NOODLE_LINE, "own l
 _Static_assert(offsetof(noodle_control_block, ready) == 2 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_control_block, beat) == 3 * NOODLE_LINE, "own line");
 _Static_assert(offsetof(noodle_control_block, progress) == 4 * NOODLE_LINE, "own line");
+_Static_assert(offsetof(noodle_control_block, running) == 5 * NOODLE_LINE, "own line");
 _Static_assert(sizeof(noodle_control_block) <= NOODLE_PAGE, "the control block fits its page");
 _Static_assert(offsetof(noodle_cursor, wanted) == 8, "layout of version 1");
 _Static_assert(offsetof(noodle_channel_block, to_worker_tail) == 1 * NOODLE_LINE, "own line");
@@ -500,6 +504,7 @@ int noodle_link_socket(const noodle_link *link);
 /* Signs of life that the worker shows: hints, as the worker writes them. */
 uint64_t noodle_link_beat(const noodle_link *link);
 uint64_t noodle_link_progress(const noodle_link *link);
+uint64_t noodle_link_running(const noodle_link *link);
 enum noodle_state noodle_link_worker_state(const noodle_link *link);
 
 /* Unmaps and closes everything; the end of the lifeline ends a worker that still runs. */
@@ -646,6 +651,12 @@ static inline void
 noodle_worker_progress(noodle_worker *worker)
 {
     atomic_fetch_add_explicit(&worker->control->progress, 1, memory_order_relaxed);
+}
+
+static inline void
+noodle_worker_runs(noodle_worker *worker, uint64_t call_id)
+{
+    atomic_store_explicit(&worker->control->running, call_id, memory_order_relaxed);
 }
 
 /* Starts the native thread that raises the beat every `beat_ms` and, when the host is gone, kills

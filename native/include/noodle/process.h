@@ -47,6 +47,9 @@ noodle_processors noodle_processors_refresh(void);
  * /proc/self/mountinfo but for tests. */
 noodle_processors noodle_processors_read(const char *cgroup, const char *mounts, unsigned cpus);
 
+/* Reads them in the same way and uses them from now on, as noodle_processors_refresh() does. */
+noodle_processors noodle_processors_use(const char *cgroup, const char *mounts, unsigned cpus);
+
 /* Reads the facts again if they are older than a second. */
 void noodle_processors_check(uint64_t now_ns);
 

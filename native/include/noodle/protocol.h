@@ -74,7 +74,8 @@ enum noodle_operation {
     NOODLE_OP_SET_ITEM = 10,   /* id, key, value */
     NOODLE_OP_LENGTH = 11,     /* id                            -> int */
     NOODLE_OP_ITERATE = 12,    /* id                            -> reference of an iterator */
-    NOODLE_OP_NEXT = 13,       /* id, most                      -> [done, item...], at most `most` items */
+    NOODLE_OP_NEXT = 13,       /* id, most                      -> [done, item...], at most `most` items;
+                                  at the end of a generator of Python `done` may be [result] */
     NOODLE_OP_AWAIT = 14,      /* id                            wait for a promise or coroutine */
     NOODLE_OP_TEXT = 15,       /* id                            -> str: how the object shows itself */
     NOODLE_OP_VALUE = 16,      /* id                            -> a copy by value, or an error */

@@ -133,7 +133,8 @@ typedef enum wire_python_kind {
     WIRE_PYTHON_SLICE = 1,     /* start, stop, step */
     WIRE_PYTHON_ELLIPSIS = 2,  /* none */
     WIRE_PYTHON_COMPLEX = 3,   /* two floats: the real and the imaginary part */
-    WIRE_PYTHON_FROZENSET = 4  /* its members */
+    WIRE_PYTHON_FROZENSET = 4, /* its members */
+    WIRE_PYTHON_CLASS = 5      /* its name, a TEXT: a class that is built into Python */
 } wire_python_kind;
 
 /* Limits on one message.  The caller sets all three; wire_default_limits() gives the usual ones. */

@@ -11,13 +11,11 @@ from noodle.bridges.python_descriptions import Declared, read_declared, read_nam
 from noodle.bridges.remote.functions import BatchedFunction, RawFunction, WorkerFunction
 from noodle.bridges.remote.library import RemoteLibrary
 from noodle.calls import BoundFunction, Call, Function, Submodule, require_rows
-from noodle.errors import WorkerCrashedError
 from noodle.prototypes import Prototype
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 from noodle.workers.references import no_subclass
 from noodle.workers.remote_errors import python_error_class
-from noodle.workers.told_errors import told_frames
 
 __all__ = ["RemoteClass", "RemotePythonFunction", "RemotePythonLibrary"]
 
@@ -47,7 +45,6 @@ class RemotePythonLibrary(RemoteLibrary):
                 name,
                 read_declared(details),
                 documentation,
-                self.name,
             )
         if kind == "class":
             return self._classes.setdefault(
@@ -77,10 +74,9 @@ class RemotePythonFunction(WorkerFunction):
         name: Its name.
         declared: What it declares; None where that cannot be read.
         documentation: Its docstring.
-        library: The name of the module that it belongs to.
     """
 
-    __slots__ = ("_place",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -88,9 +84,7 @@ class RemotePythonFunction(WorkerFunction):
         name: str,
         declared: Declared | None,
         documentation: str | None,
-        library: str,
     ) -> None:
-        self._place = f"{library}.{name}"
         if declared is None:
             raw = RawFunction(remote, name, documentation, None)
             super().__init__(remote, Prototype(name, readable=False), raw)
@@ -105,29 +99,14 @@ class RemotePythonFunction(WorkerFunction):
 
     def bind(self, call: Call) -> BoundFunction:
         """Return what calls the function in a worker, whatever the signature."""
-        return BoundFunction(self._call, self.placed, generic=not call.signature.keywords)
-
-    def placed(
-        self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> BaseException:
-        """Add library and function to the error of a worker that has ended during the call.
-
-        One that came through a callback is about another call: there are more frames than its own.
-        """
-        if (
-            isinstance(error, WorkerCrashedError)
-            and (error.where or "").startswith("process ")
-            and len(told_frames(error)) <= 1
-        ):
-            error.where = f"{self._place}, {error.where}"
-        return error
+        return BoundFunction(self._call, generic=not call.signature.keywords)
 
 
 class _Batched(BatchedFunction[RemotePythonFunction]):
     __slots__ = ()
 
     def bind(self, call: Call) -> BoundFunction:
-        return BoundFunction(self._call, self._function.placed, generic=True)
+        return BoundFunction(self._call, generic=True)
 
     def _call(self, rows: list[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
         from noodle.workers.batches import call_rows

@@ -76,6 +76,7 @@ class _Sync:
     not_compiled: int = 0
     states: dict[str, State] = field(default_factory=dict)
     done: set[tuple[str, str, str]] = field(default_factory=set)
+    failed: set[tuple[str, str]] = field(default_factory=set)
     lock_files: dict[Path, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,12 +137,11 @@ class _Sync:
             lock_file = LockFile(path)
             for section in PREPARED:
                 for target in lock_file.targets(section):
-                    if (str(path), section, target) not in self.done:
-                        self._attempt(
-                            _shown(section, target),
-                            lock_file,
-                            partial(prepare_locked, self._here, lock_file, section, target),
-                        )
+                    shown = _shown(section, target)
+                    tried = _attempt_of(shown, lock_file) in self.failed
+                    if not tried and (str(path), section, target) not in self.done:
+                        prepare = partial(prepare_locked, self._here, lock_file, section, target)
+                        self._attempt(shown, lock_file, prepare)
 
     def _prepare(
         self,
@@ -179,6 +179,7 @@ class _Sync:
             raise
         except NoodleError as error:
             self.failures += 1
+            self.failed.add(_attempt_of(target, lock_file))
             print_error(self._errors, visible(target), error)
         return True
 
@@ -294,6 +295,11 @@ class _WatchingHost:
 
     def write(self, text: str) -> None:
         self.host.write(text)
+
+
+def _attempt_of(target: str, lock_file: LockFile) -> tuple[str, str]:
+    """Return what is the same for a target of a program and the table that it is locked in."""
+    return str(lock_file.path), target.replace(" ", "")
 
 
 def _shown(section: str, target: str) -> str:

@@ -53,6 +53,7 @@ class ErrorFields:
         bases: The names of the types that it derives from, nearest first.
         notes: What was added to it.
         attributes: What it carries, by name.
+        arguments: What its class was called with; None where that was not sent whole.
         extra: All of what came beside these, as far as it is plain.
     """
 
@@ -65,6 +66,7 @@ class ErrorFields:
     bases: tuple[str, ...]
     notes: tuple[str, ...]
     attributes: Mapping[str, Any]
+    arguments: tuple[Any, ...] | None
     extra: dict[str, Any]
 
 
@@ -87,8 +89,15 @@ def read_fields(fields: tuple[Any, ...]) -> ErrorFields:
         bases=tuple(filter(_is_type_name, _listed(given.get("bases")))),
         notes=tuple(_shortened(n) for n in _listed(given.get("notes")) if isinstance(n, str)),
         attributes=plain_values(given.get("attributes")),
+        arguments=_arguments(given.get("arguments")),
         extra=_kept(given),
     )
+
+
+def _arguments(value: Any) -> tuple[Any, ...] | None:
+    listed = _listed(value)
+    whole = isinstance(value, list) and len(listed) == len(value) and all(map(is_plain, listed))
+    return tuple(listed) if whole else None
 
 
 def _kept(extra: Mapping[Any, Any]) -> dict[str, Any]:

@@ -23,12 +23,16 @@ class RemoteModule:
         pool: The workers.
         specifier: What to import, in the words of their runtime.
         directory: Where a relative specifier starts.
+        library: What people call it; by default the specifier.
     """
 
-    def __init__(self, pool: Pool, specifier: str, directory: str = ".") -> None:
+    def __init__(
+        self, pool: Pool, specifier: str, directory: str = ".", library: str | None = None
+    ) -> None:
         self.pool = pool
         self.specifier = specifier
         self.directory = directory
+        self.library = specifier if library is None else library
         self._imported: weakref.WeakKeyDictionary[Worker, _host.Reference] = (
             weakref.WeakKeyDictionary()
         )
@@ -45,12 +49,15 @@ class RemoteModule:
             known = self._load(worker)
             _host.note_found(known)
             self._imported[worker] = known
+            worker.libraries[self.library] = None
         return known
 
     def _load(self, worker: Worker) -> _host.Reference:
         """Let a worker load it, which has not loaded it yet."""
+        root = worker.root()
+        _host.rename(root, f"the import of {self.specifier}")  # in messages
         loaded: _host.Reference = _host.request(
-            worker.root(), Operation.IMPORT, self.specifier, str(self.directory)
+            root, Operation.IMPORT, self.specifier, str(self.directory)
         )
         return loaded
 
@@ -86,7 +93,8 @@ class RemoteModule:
         """Return a function of the module that runs in whichever worker has least to do.
 
         Args:
-            path: Its dotted name in the module.
+            path: Its dotted name in the module, which it is called in messages; as a
+                ``FunctionName`` where those should tell the library too.
         """
         return _host.RemoteFunction(self.resolver(path), path, self.pool.size)
 

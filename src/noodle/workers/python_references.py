@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from noodle import _host
-from noodle.errors import NoodleError
+from noodle.errors import NoodleError, RemoteCallError
 from noodle.workers import references
 from noodle.workers.operations import Operation
 from noodle.workers.references import (
@@ -179,12 +179,35 @@ def is_subclass(kind: _host.Reference, other: Any) -> bool:
 
 
 class PythonIteratorProxy(PythonProxy, IteratorProxy):
-    """An iterator of a Python worker; items come many at a time."""
+    """An iterator of a Python worker; a generator's result comes with its end."""
 
     __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
         return IteratorProxy.__iter__(self)
+
+    def __next__(self) -> Any:
+        finished, *items = _host.request(self, Operation.NEXT, 1)
+        if not items:
+            raise StopIteration(*finished if isinstance(finished, list) else ())
+        return items[0]
+
+    def send(self, value: Any) -> Any:
+        """Resume a generator with a value; return what it yields next."""
+        return _resumed(self, "send", value)
+
+    def throw(self, *error: Any) -> Any:
+        """Resume a generator with an exception; return what it yields next."""
+        return _resumed(self, "throw", *error)
+
+
+def _resumed(generator: Proxy, method: str, *arguments: Any) -> Any:
+    try:
+        return _host.request(generator, Operation.METHOD, method, *arguments)
+    except RemoteCallError as error:
+        if (error.language, error.type_name) != ("python", "StopIteration"):
+            raise
+        raise StopIteration(*error.args) from None
 
 
 class PythonAsyncIteratorProxy(PythonProxy, AsyncIteratorProxy):

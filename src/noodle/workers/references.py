@@ -67,6 +67,11 @@ class Proxy(_host.Reference):
     def __setitem__(self, key: Any, value: Any) -> None:
         _host.request(self, Operation.SET_ITEM, key, value)
 
+    def __contains__(self, item: Any) -> bool:
+        if _host.request(self, Operation.HAS, "has"):  # a set, a map, or what is like one
+            return bool(_host.request(self, Operation.METHOD, "has", item))
+        return any(each is item or each == item for each in self)
+
     def __len__(self) -> int:
         length: int = _host.request(self, Operation.LENGTH)
         return length

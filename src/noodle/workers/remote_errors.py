@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 from functools import lru_cache
 from typing import Any
 
@@ -75,6 +76,10 @@ def remote_error(link: _host.Link, fields: tuple[Any, ...]) -> RemoteCallError:
     for name, value in told.attributes.items():
         if settable(error, name, value):
             setattr(error, name, value)
+    if isinstance(error, OSError) and told.language == "javascript":
+        _describe_system_call(error, told)
+    if told.language == "python" and told.arguments is not None:
+        error.args = told.arguments
     error.language = told.language
     error.type_name = told.type_name
     error.message = told.message
@@ -111,7 +116,24 @@ def _class_of(told: ErrorFields) -> tuple[type[RemoteCallError], bool]:
         return error_class(known), told.type_name.startswith(_OWN) or told.code in _WORDED
     if told.language == "python" and not told.type_name.startswith(_OWN):
         return python_error_class(told.type_name, told.bases), True
+    if _error_number(told) is not None:
+        return _system_error_class(told.code), False
     return error_class(told.type_name), told.type_name.startswith(_OWN)
+
+
+def _error_number(told: ErrorFields) -> int | None:
+    """Return the number of a system call's error in Node.js, which tells its name as code."""
+    if told.language != "javascript" or not isinstance(told.extra.get("syscall"), str):
+        return None
+    number = getattr(errno, told.code, None)
+    return number if isinstance(number, int) else None
+
+
+def _describe_system_call(error: OSError, told: ErrorFields) -> None:
+    path = told.extra.get("path")
+    error.errno = _error_number(told)
+    error.strerror = told.message
+    error.filename = path if isinstance(path, str) else None
 
 
 def _text(type_name: str, message: str) -> str:
@@ -171,6 +193,12 @@ def _combined(name: str, builtin: type[Exception]) -> type[RemoteCallError]:
         return type(f"Remote{name}", (RemoteCallError, builtin), {"__module__": __name__})
     except TypeError:  # its layout cannot be combined
         return RemoteCallError
+
+
+@lru_cache(maxsize=256)
+def _system_error_class(code: str) -> type[RemoteCallError]:
+    builtin = type(OSError(getattr(errno, code), ""))
+    return _combined(builtin.__name__, builtin)
 
 
 @lru_cache(maxsize=1024)

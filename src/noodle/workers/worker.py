@@ -16,6 +16,7 @@ from noodle import _host
 from noodle.errors import MemoryLimitError, NoodleError, VersionError, WorkerCrashedError
 from noodle.sizes import format_size
 from noodle.workers import deadlocks, policies, registry
+from noodle.workers.function_names import FunctionName
 from noodle.workers.launcher import launch
 from noodle.workers.memory_limit import WATCH_SECONDS, MemoryLimit, says_out_of_memory
 from noodle.workers.output import StandardStream
@@ -27,6 +28,9 @@ TICK_SECONDS = 1.0
 OVER_LIMIT = "it exceeded its memory limit"
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
+OWN_END_SECONDS = 0.25
+"""Chosen: a worker that has closed its end of the link has so long to end itself, then it is killed."""
+
 LAST_WORDS_SECONDS = 0.7
 """Chosen: a crash is told within a second, and on a busy machine its last words may come late."""
 
@@ -133,6 +137,8 @@ class Worker:
         self.pid = 0
         self.started_at = time.monotonic()
         self.idle_seconds: float | None = None
+        self.libraries: dict[str, None] = {}
+        """The names of those that were loaded in it, in order."""
         self._holds: weakref.WeakSet[_Hold] = weakref.WeakSet()
         self.is_stopping = False
         self._pid_descriptor = -1
@@ -228,6 +234,9 @@ class Worker:
             self.link.stop()
 
     def _finish(self) -> None:
+        # One whose descriptors a library has closed ends itself, and says why.
+        if self.link.broken is None:
+            self._wait_for_end(OWN_END_SECONDS)
         self.link.kill()
         self.exit = self._reap()
         end = time.monotonic() + LAST_WORDS_SECONDS
@@ -243,12 +252,16 @@ class Worker:
         self._ended.set()
         registry.ended(self.link)
 
+    def _wait_for_end(self, seconds: float) -> None:
+        if self._pid_descriptor >= 0:
+            ended = select.poll()
+            ended.register(self._pid_descriptor, select.POLLIN)
+            ended.poll(1000 * seconds)
+
     def _reap(self) -> Exit:
         if self._pid_descriptor < 0:
             return Exit(None, None)
-        ended = select.poll()
-        ended.register(self._pid_descriptor, select.POLLIN)
-        ended.poll(5000)
+        self._wait_for_end(5.0)
         # What it has started ends with it. Until it is waited for, its number names no other group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -346,7 +359,7 @@ class Worker:
         self.join(2.0)  # how the process ended is known a moment later than that it did
         during = f" during {function}" if function else ""
         reason = f"it was killed: {self.link.broken}" if self.link.broken else str(self.exit or "")
-        where = f"process {self.pid}" if self.pid else None
+        where = self._place(function)
         error: WorkerCrashedError
         if self._was_out_of_memory:
             error = MemoryLimitError(
@@ -374,6 +387,14 @@ class Worker:
             told = "\n  ".join(self._last_lines)
             error.add_note(f"its last output on standard error:\n  {told}")
         return error
+
+    def _place(self, function: str | None) -> str | None:
+        """Return the library of a call, or those it may be of, and the process if there is one."""
+        if isinstance(function, FunctionName):
+            called = [f"{function.library}.{function}"]
+        else:
+            called = list(self.libraries)
+        return ", ".join([*called, f"process {self.pid}"]) if self.pid else None
 
     def _has_run_out(self) -> bool:
         """Return whether its memory limit has ended it, once its output is known."""

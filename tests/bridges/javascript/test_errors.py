@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import socket
 import weakref
 from pathlib import Path
 from types import ModuleType
@@ -84,6 +86,33 @@ class TestErrorsWithinErrors:
             shown.append(str(error))
             error = error.__cause__
         assert ["Error: top", "TypeError: middle", "RangeError: low", "ThrownValue: text"] == shown
+
+
+class TestErrorsOfTheSystem:
+    def test_are_those_that_python_has_for_them(self, tmp_path: Path) -> None:
+        missing = str(tmp_path / "missing")
+        with pytest.raises(FileNotFoundError, match="ENOENT: no such file") as caught:
+            noodle.load("node:fs").readFileSync(missing)
+        assert isinstance(caught.value, RemoteCallError)
+        assert (errno.ENOENT, missing) == (caught.value.errno, caught.value.filename)
+        with pytest.raises(FileExistsError):
+            noodle.load("node:fs").mkdirSync(str(tmp_path))
+
+    def test_so_are_those_that_caused_another(self, passing: ModuleType) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        error = raised(lambda: passing.evaluate(f"() => fetch('http://127.0.0.1:{port}')"))
+        assert isinstance(error, TypeError)
+        assert isinstance(error.__cause__, ConnectionRefusedError)
+
+    @pytest.mark.parametrize("extra", ["", ", syscall: 'open', code: 'errorcode'"])
+    def test_a_code_that_python_has_not_is_only_a_code(
+        self, passing: ModuleType, extra: str
+    ) -> None:
+        source = f"() => {{ throw Object.assign(new Error('x'), {{ code: 'ENOENT'{extra} }}) }}"
+        error = raised(lambda: passing.evaluate(source))
+        assert isinstance(error, RemoteCallError)
+        assert not isinstance(error, OSError)
 
 
 class TestErrorsOfPython:

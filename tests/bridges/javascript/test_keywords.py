@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -107,3 +108,24 @@ def test_one_that_is_given_by_position_too_is_refused(
 def test_options_are_one_object(passing: ModuleType) -> None:
     counter = passing.Counter(step=2)
     assert [4, "x"] == counter.add(1, {"twice": True}, note="x")
+
+
+@pytest.mark.parametrize(
+    ("body", "parameters"),
+    [
+        ("", "(width, height)"),
+        ("copy() { return new this.constructor(1, 2) }", "(width, height)"),
+        ("constructor(side) { super(side, side) }", "(side)"),
+    ],
+)
+def test_a_class_has_the_constructor_of_the_one_that_it_derives_from(
+    tmp_path: Path, body: str, parameters: str
+) -> None:
+    (tmp_path / "classes.mjs").write_text(
+        "export class Box { constructor(width, height) { this.width = width } }\n"
+        f"export class Crate extends Box {{ {body} }}"
+    )
+    crate = noodle.load(str(tmp_path / "classes.mjs")).Crate
+    assert parameters == str(inspect.signature(crate))
+    (first, *_) = inspect.signature(crate).parameters
+    assert 3 == crate(**{first: 3}).width

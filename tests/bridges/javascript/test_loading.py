@@ -95,6 +95,30 @@ def test_a_file_that_does_not_load_says_why(name: str, told: str) -> None:
         noodle.load(str(SAMPLES / name))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "place", "told"),
+    [
+        ("a.mjs", "export const a = 1;\n\nexport const b = {;\n", "a.mjs:3:19", "token ';'"),
+        ("a.mjs", "import './b.mjs';\nimport './wrong.mjs';\n", "wrong.mjs:2:3", "token '}'"),
+        ("a.mjs", "import { nothing } from './b.mjs';", "a.mjs:1:10", "export named 'nothing'"),
+        ("a.cjs", "exports.a = 1;\nexports.b = {;\n", "a.cjs:2:14", "token ';'"),
+        ("a.mjs", "import './c.cjs';\n", "c.cjs:1:14", "token ';'"),
+        ("a.ts", "export const a: number = 1;\nlet b: = 1;", "a.ts:2:8", "Expected an identifier"),
+    ],
+)
+def test_a_syntax_error_is_told_with_its_place(
+    tmp_path: Path, name: str, text: str, place: str, told: str
+) -> None:
+    """Node.js tells no place in an ES module, though it may be in any file that is imported."""
+    (tmp_path / "b.mjs").write_text("export const b = 1;")
+    (tmp_path / "c.cjs").write_text("exports.c = {;")
+    (tmp_path / "wrong.mjs").write_text("// comment\n  }\n")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(LibraryLoadError, match=told) as caught:
+        noodle.load(str(tmp_path / name))
+    assert str(tmp_path / place) == caught.value.where
+
+
 # ------------------------------------------------------------------------------------ packages
 
 

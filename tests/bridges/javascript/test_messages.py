@@ -44,7 +44,7 @@ class TestNames:
 
     @pytest.mark.parametrize("way", ["call", "batch", "raw", "awaited"])
     def test_at_a_deadline(self, own: ModuleType, way: str) -> None:
-        with noodle.deadline(0.1):
+        with noodle.deadline(1):
             error = raised(lambda: self.call(way, own, "forEver"))
         assert isinstance(error, DeadlineExceededError)
         assert "waiting.forEver" in str(error)

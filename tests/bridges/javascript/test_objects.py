@@ -169,6 +169,27 @@ class Slotted:
     __slots__ = ("size",)
 
 
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("expression", "value", "expected"),
+        [
+            ("o * 2", Decimal("19.99"), 39.98),
+            ("Number(o)", Decimal("-1.10"), -1.1),
+            ("o < 9", Decimal(10), False),
+            ("Math.max(o, 9)", Decimal(10), 10),
+            ("`${o}`", Decimal("1.10"), "1.10"),
+        ],
+    )
+    def test_a_decimal_is_its_number_where_javascript_wants_one(
+        self, passing: ModuleType, expression: str, value: Decimal, expected: object
+    ) -> None:
+        assert expected == passing.evaluate(f"(o) => {expression}", value)
+
+    @pytest.mark.parametrize("value", [object(), PurePosixPath(" "), Fraction(1, 3)])
+    def test_what_says_no_number_is_none(self, passing: ModuleType, value: object) -> None:
+        assert passing.evaluate("(o) => Number.isNaN(Number(o))", value) is True
+
+
 class TestJson:
     @pytest.mark.parametrize(
         ("value", "expected"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -350,9 +352,24 @@ def test_credentials_do_not_appear_in_errors(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_full_disk_is_an_error_that_says_so(registry: Registry, project: Project) -> None:
-    """A limit on the size of files is what a test can impose; the error takes the same way."""
-    project.lock("large", registry.publish("large", "1.0.0", {"index.js": "x" * 3_000_000}))
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB where this may be made; else a folder."""
+    place = tmp_path / "disk"
+    place.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(place)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    yield place
+    if mounted:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_is_an_error_that_says_so(
+    registry: Registry, project: Project, small_disk: Path
+) -> None:
+    """On a disk of its own where one may be mounted, else with a limit on the size of files."""
+    project.lock("large", registry.publish("large", "1.0.0", {"index.js": "x" * 5_000_000}))
+    project.cache = small_disk / "cache"
     program = f"""
         import resource
         from pathlib import Path
@@ -362,11 +379,11 @@ def test_a_full_disk_is_an_error_that_says_so(registry: Registry, project: Proje
         from noodle.installation.policy import InstallPolicy
         from noodle.lock_file import LockFile
 
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-        folder = Path({str(project.folder)!r})
-        packages = NpmPackages(find_node(), folder / "cache", InstallPolicy("always"))
+        if not Path({str(small_disk)!r}).is_mount():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+        packages = NpmPackages(find_node(), Path({str(project.cache)!r}), InstallPolicy("always"))
         try:
-            packages.install("large", "", LockFile(folder / "noodle.lock"))
+            packages.install("large", "", LockFile(Path({str(project.lock_path)!r})))
         except InstallationError as error:
             print(error)
     """
@@ -375,9 +392,12 @@ def test_a_full_disk_is_an_error_that_says_so(registry: Registry, project: Proje
         capture_output=True,
         text=True,
         check=True,
+        timeout=100,
     )
-    assert "npm:large cannot be installed" in result.stdout
+    assert "npm:large cannot be installed" in result.stdout, result
+    assert "free some space" in result.stdout
     assert [] == project.installed()
+    assert [] == list(project.cache.glob("node/build-*"))
 
 
 def test_a_lock_is_the_same_text_each_time(small: Registry, project: Project) -> None:

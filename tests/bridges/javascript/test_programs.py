@@ -46,6 +46,7 @@ import ffi "npm:lodash@4" as lodash
 import ffi "npm:ms@2" as ms
 import ffi "node:path" as path
 import ffi "./samples/tool.mjs" as tool
+import ffi "./samples/typed.ts" as typed
 
 print(lodash.map([1, 2, 3], n => n * n))
 print(lodash.sortBy(["bb", "a"], word => len(word)), ms.default("1 min"))
@@ -53,9 +54,10 @@ print(path.posix.join("a", "b"), tool.shapes.area(2, 3))
 let point = tool.Point(3, 4)
 print(point.norm())
 for n in tool.upTo(3) { print(n) }
+print(typed.total([{price: 2, count: 3}]))
 """,
     )
-    expected = ["[1, 4, 9]", '["a", "bb"] 60000', "a/b 6", "5", "1", "2", "3"]
+    expected = ["[1, 4, 9]", '["a", "bb"] 60000', "a/b 6", "5", "1", "2", "3", "6"]
     assert ("", expected) == (without_notices(result.stderr), result.stdout.splitlines())
     assert (HERE / "noodle.lock").read_text() == (folder / "noodle.lock").read_text()
 

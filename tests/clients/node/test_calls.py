@@ -262,7 +262,16 @@ def test_a_coroutine_is_awaited_in_python(program: Program):
     """) == [[1], "LookupError"]
 
 
-@pytest.mark.parametrize("call", ["slow(5)", "later(1, 5)", "call(() => new Promise(() => {}))"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "slow(5)",
+        "later(1, 5)",
+        "call(() => new Promise(() => {}))",
+        "echo(new Promise(() => {}))",
+        "slow(new Promise((resolve) => setTimeout(() => resolve(5), 20)))",
+    ],
+)
 def test_a_deadline_ends_the_waiting_with_a_typed_error(program: Program, call: str):
     with pytest.raises(JavaScriptError, match="did not finish before its deadline") as caught:
         program.run(f"{SAMPLE} return await sample.$options({{ deadline: 50 }}).{call};")
@@ -300,6 +309,18 @@ def test_a_signal_that_is_aborted_already_makes_no_call(program: Program):
     """)
         == "too late"
     )
+
+
+def test_a_signal_gives_up_a_call_whose_arguments_are_waited_for(program: Program):
+    assert program.run(f"""
+      {SAMPLE}
+      const controller = new AbortController();
+      const {{ echo }} = sample.$options({{ signal: controller.signal }});
+      const waiting = echo(new Promise(() => {{}})).catch((reason) => reason);
+      controller.abort("enough");
+      const late = echo(new Promise(() => {{}})).catch((reason) => reason);
+      return [await waiting, await late];
+    """) == ["enough", "enough"]
 
 
 def test_a_signal_cancels_a_call_in_a_worker(program: Program):

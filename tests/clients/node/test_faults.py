@@ -68,6 +68,25 @@ def test_after_a_crash_libraries_are_loaded_anew_and_objects_are_gone(tmp_path: 
     ) == ["true", *["ReferenceReleasedError"] * 3, "2", "2"]
 
 
+def test_a_library_that_could_not_be_loaded_anew_is_tried_again_by_the_next_call(tmp_path: Path):
+    """Meanwhile each call fails by itself, those too whose arguments fail for the same reason."""
+    (tmp_path / "own.py").write_text("import os\nvalue = 5\ndef end(): os._exit(1)\n"
+                                     "def echo(value): return value\n")  # fmt: skip
+    lines = run(
+        f"""
+        const {{ renameSync }} = await import("node:fs");
+        const own = await host.load("{tmp_path}/own.py");
+        renameSync("own.py", "away.py");
+        await own.end().catch(named);
+        console.log(await own.echo(1).catch(named));
+        console.log(await own.echo(own.value).catch(named));
+        renameSync("away.py", "own.py");
+        console.log(await own.echo(own.value));""",
+        tmp_path,
+    )
+    assert lines == ["TargetError", "TargetError", "5"]
+
+
 def test_a_host_that_crashes_again_and_again_is_not_started_for_a_while(tmp_path: Path):
     lines = run(
         """
@@ -198,6 +217,34 @@ def test_a_message_larger_than_the_limit_is_refused_before_it_is_copied(
           return sample.echo({made});
         """)
     assert caught.value.name == "InputLimitError"
+
+
+def test_what_could_not_be_sent_holds_nothing_of_the_program(program: Program):
+    assert (
+        program.run("""
+      const { setFlagsFromString } = await import("node:v8");
+      const { runInNewContext } = await import("node:vm");
+      setFlagsFromString("--expose-gc");
+      const collect = runInNewContext("gc");
+      const sample = await load("./sample.py");
+      const fail = (unfit) => {
+        const callback = () => 1;
+        return [new WeakRef(callback), sample.echo([callback, unfit]).catch((error) => error.name)];
+      };
+      const found = [];
+      for (const unfit of [Symbol("it"), new Uint8Array(2 ** 31 + 8)]) {
+        const [weak, failed] = fail(unfit);
+        found.push(await failed);
+        for (let turn = 0; turn < 100 && weak.deref() !== undefined; turn++) {
+          await new Promise(setImmediate);
+          collect();
+        }
+        found.push(weak.deref() === undefined);
+      }
+      return found;
+    """)
+        == ["InputLimitError", True] * 2
+    )
 
 
 def test_a_result_larger_than_the_limit_is_refused_and_the_host_goes_on(program: Program):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.workers.environments.conftest import Project, run_in
-from tests.workers.environments.package_index import PackageIndex
+from tests.workers.environments.package_index import PackageIndex, make_wheel
 
+import noodle
 from noodle.errors import (
     InstallationError,
     MissingPackageError,
@@ -181,6 +182,23 @@ def test_a_lock_file_that_cannot_be_written_is_told_and_noted(
     assert 1 == capsys.readouterr().err.count(told)
 
 
+def test_where_pip_uses_no_index_neither_does_uv(
+    small: PackageIndex, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wheels in a folder are enough, as on a machine without a network."""
+    (tmp_path / "wheels").mkdir()
+    name = "own-1.0-py3-none-any.whl"
+    (tmp_path / "wheels" / name).write_bytes(make_wheel("own", "1.0", {"own.py": "value = 5\n"}))
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", small.url)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    assert "5" == run_in(project.provide("own", "1.0"), "import own; print(own.value)")
+    with pytest.raises(MissingPackageError):
+        project.provide("small", "1.0")
+    assert [] == small.requests
+
+
 # ------------------------------------------------------------ when it is installed
 
 
@@ -222,6 +240,23 @@ def test_nothing_is_installed_unasked_where_nobody_looks(
     with pytest.raises(MissingPackageError, match="no terminal or notebook") as caught:
         project.provide("small", "1.0")
     assert "NOODLE_INSTALL=always" in (caught.value.remedy or "")
+
+
+def test_a_library_in_a_worker_installs_nothing(
+    small: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this process may do is no permission for its workers."""
+    monkeypatch.setenv("NOODLE_INSTALL", "always")
+    monkeypatch.chdir(tmp_path)
+    text = "import noodle\ndef load(target): return noodle.load(target).__name__\n"
+    (tmp_path / "inner.py").write_text(text)
+    inner = noodle.load("./inner.py", placement="isolated")
+    assert "json" == inner.load("json")
+    with pytest.raises(MissingPackageError, match=r"noodle sync small==1\.0"):
+        inner.load("small==1.0")
+    assert [] == small.requests
+    assert not (tmp_path / "noodle.lock").exists()
+    noodle.unload(inner)
 
 
 def test_an_environment_in_use_is_not_removed(small: PackageIndex, project: Project) -> None:

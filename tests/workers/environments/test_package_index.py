@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noodle.workers.environments import package_index
-from noodle.workers.environments.package_index import index_variables
+from noodle.workers.environments.package_index import index_flags, index_variables
 
 PIP = """
 [global]
@@ -55,7 +55,15 @@ def test_pips_variables_win_over_its_files(home: dict[str, str]) -> None:
     configure(home, "pip/pip.conf", PIP)
     variables = index_variables({**home, "PIP_INDEX_URL": "https://v/simple", "PIP_NO_INDEX": "1"})
     assert "https://v/simple" == variables["UV_DEFAULT_INDEX"]
-    assert "1" == variables["UV_NO_INDEX"]
+    assert ["--no-index"] == index_flags({**home, "PIP_NO_INDEX": "1"})
+
+
+def test_pip_without_an_index_is_an_option_of_uv(home: dict[str, str]) -> None:
+    assert [] == index_flags(home)
+    configure(home, "pip/pip.conf", "[global]\nno-index = true\n")
+    assert ["--no-index"] == index_flags(home)
+    assert [] == index_flags({**home, "PIP_NO_INDEX": "0"})
+    assert [] == index_flags({**home, "UV_INDEX": "x"})
 
 
 def test_a_file_that_is_named_wins_over_those_that_are_found(

@@ -28,6 +28,14 @@ export const busy = (ms) => {
   const end = Date.now() + ms;
   while (Date.now() < end);
 };
+export const neverFrom = (begun) => {
+  begun[0] = 1;
+  return never();
+};
+export const busyFrom = (begun, ms) => {
+  begun[0] = 1;
+  busy(ms);
+};
 export const doubled = (thing) => thing.double();
 let gate;
 export const waitForGate = (value) => new Promise((settle) => (gate = () => settle(value)));

@@ -116,7 +116,8 @@ class JavaScriptBridge:
         options = JavaScriptOptions.read(request.options)
         runtime = find_node()
         found = _find(request, options, runtime)
-        module = RemoteModule(pool_for(runtime, options), found.specifier, str(found.directory))
+        pool = pool_for(runtime, options)
+        module = RemoteModule(pool, found.specifier, str(found.directory), request.library)
         _import(module, request)
         if options.prewarm:
             module.warm()
@@ -187,7 +188,7 @@ def _import(module: Any, request: LoadRequest) -> None:
     except RemoteCallError as error:
         raise LibraryLoadError(
             f"importing {request.location} failed: {error}",
-            where=request.location,
+            where=_place(error) or request.location,
             remedy=_REMEDIES.get(str(error.extra.get("code"))),
         ) from error
     except WorkerCrashedError as error:
@@ -200,6 +201,14 @@ def _import(module: Any, request: LoadRequest) -> None:
             where=request.location,
             remedy="allow more time with noodle.deadline(seconds)",
         ) from error
+
+
+def _place(error: RemoteCallError) -> str | None:
+    """Return where a syntax error is, which may be in a file that the module imports."""
+    if not isinstance(error, SyntaxError) or not error.frames:
+        return None
+    file, line, column, _ = error.frames[-1]
+    return f"{file}:{line}:{column}" if file and line and column else None
 
 
 def _version(request: LoadRequest, found: _Found, module: Any) -> str | None:

@@ -45,6 +45,8 @@ _NETWORK_CODES = (
     "EPROTO",
 )
 
+_DISK_CODES = ("ENOSPC", "EDQUOT", "EFBIG")
+
 
 class Npm:
     """Runs npm.
@@ -163,7 +165,7 @@ def _error(target: str, failure: _Failure) -> NoodleError:
 
 
 def _remedy(failure: _Failure) -> str | None:
-    if failure.code == "ENOSPC" or "ENOSPC" in failure.summary:
+    if any(code in f"{failure.code} {failure.summary}" for code in _DISK_CODES):
         return FREE_SPACE
     if failure.code in ("E401", "E403"):
         return "npm login, with the account that may read the package"

@@ -9,6 +9,7 @@ from typing import Any
 from noodle import _host
 from noodle.bridges.remote import pools
 from noodle.errors import ForeignError, NameNotFoundError, did_you_mean
+from noodle.workers.function_names import FunctionName
 from noodle.workers.modules import RemoteModule
 from noodle.workers.operations import Operation
 
@@ -107,8 +108,11 @@ class RemoteLibrary(ABC):
     def _make(self, name: str, kind: str, details: Any, documentation: str | None) -> Any:
         """Return what stands for a member, as its runtime describes it."""
 
-    def _path_of(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+    def _path_of(self, name: str) -> FunctionName:
+        """Return the dotted name of a member in the module, which knows the module's name."""
+        if not self._path:
+            return FunctionName(name, self.name)
+        return FunctionName(f"{self._path}.{name}", self.name.removesuffix(f".{self._path}"))
 
     def _reference(self) -> _host.Reference:
         if not self._path:

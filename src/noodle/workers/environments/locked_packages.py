@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from noodle.errors import InstallationError
 from noodle.installation.store import User
@@ -39,19 +40,26 @@ _LINUX = "sys_platform == 'linux'"
 """Every environment is made for Linux, which a marker need not say."""
 
 
-def locked_table(series: str, exported: str, unused_hashes: frozenset[str]) -> Packages:
+def locked_table(
+    series: str,
+    exported: str,
+    unused_hashes: frozenset[str],
+    further_hashes: Mapping[str, Set[str]] = MappingProxyType({}),
+) -> Packages:
     """Return the table of a lock file.
 
     Args:
         series: The series of Python that the packages were resolved for.
         exported: Requirements with hashes as ``uv export`` writes them.
         unused_hashes: Hashes to leave out: those of sources that are not built.
+        further_hashes: Hashes that are not exported, by ``name==version``.
     """
     table: dict[str, Mapping[str, object]] = {_PYTHON: {"version": series}}
     for entry in exported.replace("\\\n", " ").splitlines():
         requirement, *hashes = entry.split(" --hash=")
         name, _, marker = (part.strip() for part in requirement.partition(";"))
         digests = {text.strip().removeprefix("sha256:") for text in hashes} - unused_hashes
+        digests |= further_hashes.get(name, set())
         facts: dict[str, object] = {"sha256": sorted(digests)}
         marker = re.sub(rf"(?:^| and ){re.escape(_LINUX)}$", "", marker)
         if marker:

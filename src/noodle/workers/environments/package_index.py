@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["index_variables"]
+__all__ = ["index_flags", "index_variables"]
 
 _UV_VARIABLES = (
     "UV_CONFIG_FILE",
@@ -22,7 +22,6 @@ _UV_VARIABLES = (
     "UV_FIND_LINKS",
     "UV_INDEX",
     "UV_INDEX_URL",
-    "UV_NO_INDEX",
 )
 """Variables that say where uv finds packages."""
 
@@ -38,14 +37,11 @@ def index_variables(environment: Mapping[str, str]) -> dict[str, str]:
     Args:
         environment: The environment variables of this process.
     """
-    if any(environment.get(name) for name in _UV_VARIABLES) or _uv_is_configured(environment):
-        return {}
-    options = _pip_options(environment)
+    options = _options_for_uv(environment)
     variables = {
         "UV_DEFAULT_INDEX": options.get("index-url", ""),
         "UV_INDEX": _joined(options.get("extra-index-url"), " "),
         "UV_FIND_LINKS": _joined(options.get("find-links"), ","),
-        "UV_NO_INDEX": "1" if options.get("no-index", "").lower() in _TRUE else "",
         "UV_INSECURE_HOST": _joined(options.get("trusted-host"), " "),
         "SSL_CERT_FILE": environment.get("SSL_CERT_FILE") or options.get("cert", ""),
     }
@@ -55,7 +51,24 @@ def index_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if value}
 
 
+def index_flags(environment: Mapping[str, str]) -> list[str]:
+    """Return what uv takes as an option alone: that pip is configured to use no index.
+
+    Args:
+        environment: The environment variables of this process.
+    """
+    no_index = _options_for_uv(environment).get("no-index", "").lower() in _TRUE
+    return ["--no-index"] if no_index else []
+
+
 _TRUE = ("1", "true", "yes", "on")
+
+
+def _options_for_uv(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's options, or none where uv is configured itself."""
+    if any(environment.get(name) for name in _UV_VARIABLES) or _uv_is_configured(environment):
+        return {}
+    return _pip_options(environment)
 
 
 def _joined(text: str | None, separator: str) -> str:

@@ -8,6 +8,7 @@ package like SciPy 1.7, which has none.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -63,7 +64,8 @@ def resolve(
         for package in content["package"]
         if "hash" in package.get("sdist", {}) and package["name"] not in built
     )
-    table = locked_table(interpreter.series, exported, sources)
+    files = _digests_of_files(content["package"], built, folder)
+    table = locked_table(interpreter.series, exported, sources, files)
     wheels = {
         f"{package['name']}=={package.get('version')}": package.get("wheels", ())
         for package in content["package"]
@@ -73,6 +75,20 @@ def resolve(
             told = f"{name} has no wheel for Python {interpreter.series} on this machine"
             raise without_wheels(target, name.partition("==")[0], told)
     return table
+
+
+def _digests_of_files(
+    packages: Iterable[Mapping[str, Any]], built: Iterable[str], folder: Path
+) -> dict[str, set[str]]:
+    """Return the digests of files in folders, for which uv writes none, by ``name==version``."""
+    found: dict[str, set[str]] = {}
+    for package in packages:
+        source = [package["sdist"]] if package["name"] in built and "sdist" in package else []
+        for file in (*package.get("wheels", ()), *source):
+            if "path" in file and "hash" not in file:
+                digest = hashlib.sha256((folder / file["path"]).read_bytes()).hexdigest()
+                found.setdefault(f"{package['name']}=={package['version']}", set()).add(digest)
+    return found
 
 
 def _has_wheel(wheels: Iterable[Mapping[str, Any]], interpreter: Interpreter) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from noodle.errors import MissingToolError
 from noodle.installation.tool import ToolRun, run_tool
 from noodle.workers.environments.interpreters import search_path
-from noodle.workers.environments.package_index import index_variables
+from noodle.workers.environments.package_index import index_flags, index_variables
 from noodle.workers.environments.uv_failures import uv_error
 
 __all__ = [
@@ -30,6 +30,9 @@ DOWNLOADS_VARIABLE = "NOODLE_PYTHON_DOWNLOADS"
 """The environment variable that lets uv download interpreters, when it is ``1``."""
 
 PIP_COMMAND = "python -m pip install uv"
+
+_USE_AN_INDEX = ("lock", "pip")
+"""The commands that look for packages."""
 
 _DROPPED = re.compile(
     # What belongs to the user's own projects and would change what is locked or installed here.
@@ -83,6 +86,8 @@ class Uv:
 
     def _run(self, arguments: Sequence[str | Path], folder: Path, target: str) -> ToolRun:
         flags = ["--no-progress", "--color=never", *(["--offline"] if self._offline else [])]
+        if arguments[0] in _USE_AN_INDEX:
+            flags += index_flags(os.environ)
         return run_tool(
             [self.program, *arguments, *flags],
             folder=folder,

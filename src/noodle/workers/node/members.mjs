@@ -222,7 +222,7 @@ const operations = {
   [OP.NEW]: (object, _, ...args) => Reflect.construct(target(object), args),
   [OP.GET]: (object, _, name) => get(object, name),
   [OP.SET](object, _, name, value) {
-    Reflect.set(writable(object), name, value);
+    writable(object)[name] = value; // throws where it cannot be set: here everything is strict
     return null;
   },
   [OP.DELETE](object, _, name) {

@@ -5,6 +5,7 @@ import { extname, resolve as resolvePath } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { types } from "node:util";
 import { addon } from "./addon.mjs";
+import { place, placeIfKnown } from "./mistakes.mjs";
 import { Module } from "./references.mjs";
 
 const TYPESCRIPT = new Set([".ts", ".mts", ".cts"]);
@@ -88,8 +89,9 @@ async function importUrl(url) {
     // `import` takes no folders, JSON without attributes, or native parts; `require` does.
     const codes = ["ERR_UNSUPPORTED_DIR_IMPORT", "ERR_IMPORT_ATTRIBUTE_MISSING",
       "ERR_IMPORT_ASSERTION_TYPE_MISSING", "ERR_UNKNOWN_FILE_EXTENSION"];
-    if (!codes.includes(error?.code)) throw error;
-    return requireUrl(url);
+    if (codes.includes(error?.code)) return requireUrl(url);
+    await place(error, url);
+    throw error;
   }
 }
 
@@ -102,6 +104,7 @@ function loadNow(url, specifier) {
   try {
     return requireUrl(url);
   } catch (cause) {
+    placeIfKnown(cause);
     if (!NEED_THE_LOOP.has(cause?.code)) throw cause;
     const error = new Error(
       `${specifier} cannot be imported while JavaScript waits for a callback, as that needs the event loop: `

@@ -40,7 +40,7 @@ function splitList(source, start) {
 // Where the parentheses of the parameters open; -1 where there are none.
 function openingOf(source) {
   if (/^class\b/.test(source)) {
-    const constructor = /\bconstructor\s*\(/.exec(source);
+    const constructor = /(?<![.\w$])constructor\s*\(/.exec(source);
     return constructor === null ? -1 : constructor.index + constructor[0].length - 1;
   }
   return source.indexOf("(");
@@ -85,5 +85,8 @@ export function parametersOf(fn) {
   const single = /^(?:async\s+)?([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*=>/u.exec(source);
   if (single !== null) return [single[1]];
   const opening = openingOf(source);
-  return opening < 0 ? [] : splitList(source, opening).map(nameOf);
+  if (opening >= 0) return splitList(source, opening).map(nameOf);
+  // A class without a constructor has that of the class that it derives from.
+  const parent = Object.getPrototypeOf(fn);
+  return parent === null || parent === Function.prototype ? [] : parametersOf(parent);
 }

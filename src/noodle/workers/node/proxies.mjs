@@ -127,6 +127,9 @@ function idOf(made) {
   return target.id;
 }
 
+// A decimal is its number, to the digits of a double; a text that says no number is none.
+const numberOf = (text) => (text.trim() === "" ? NaN : Number(text));
+
 // Members that JavaScript itself asks every object for, and which no host object has.
 function wellKnown({ id, kind, name }, key, self) {
   switch (key) {
@@ -137,7 +140,7 @@ function wellKnown({ id, kind, name }, key, self) {
     case Symbol.asyncIterator:
       return kind === KIND.ASYNC_ITERATOR ? () => self : () => iterateLater(id);
     case Symbol.toPrimitive:
-      return (hint) => (hint === "number" ? NaN : ask(OP.TEXT, id));
+      return (hint) => (hint === "number" ? numberOf(ask(OP.TEXT, id)) : ask(OP.TEXT, id));
     case Symbol.toStringTag:
       return name;
     case inspect.custom:

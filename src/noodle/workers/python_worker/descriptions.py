@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import typing
@@ -29,11 +30,19 @@ def describe_member(value: Any, name: str) -> list[Any]:
     if isinstance(value, type):
         if issubclass(value, BaseException):
             return ["exception", exception_names(value), text]
-        return ["class", parameters_of(value), text]
+        return ["value" if is_built_in(value) else "class", parameters_of(value), text]
     if is_function(value):
         kind = "async function" if inspect.iscoroutinefunction(value) else "function"
         return [kind, parameters_of(value), text]
     return ["value", None, text]
+
+
+def is_built_in(kind: type) -> bool:
+    """Return whether a class goes by value: the host has the same one."""
+    from .errors import MADE_IN_PYTHON
+
+    is_static = type(kind) is type and not kind.__flags__ & MADE_IN_PYTHON
+    return is_static and vars(builtins).get(kind.__name__) is kind
 
 
 def is_function(value: object) -> bool:

@@ -17,7 +17,7 @@ FRAMES_MAX = 200
 _CALL = "_noodle_call"
 """The attribute of an exception that has the frame of the C function which raised it."""
 
-_MADE_IN_PYTHON = 1 << 9
+MADE_IN_PYTHON = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``: also of classes of C that are made when their module is imported."""
 
 OWN = dirname(dirname(__file__))
@@ -137,7 +137,7 @@ def note_call(error: BaseException, callee: Any) -> None:
 def is_in_c(callee: Any) -> bool:
     """Return whether a function or class is of C, where no frame of Python's tells of its calls."""
     if isinstance(callee, type):
-        return not callee.__flags__ & _MADE_IN_PYTHON
+        return not callee.__flags__ & MADE_IN_PYTHON
     if not callable(callee) or isinstance(callee, MethodType):
         return False
     call = type(callee).__call__

@@ -6,7 +6,7 @@ import importlib
 import operator
 from collections.abc import Callable
 from itertools import islice
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import Any
 
 from . import core, protocol
@@ -73,6 +73,8 @@ def advance(target: Any, most: int) -> Any:
     kept = _failures.pop(id(target), None)
     if kept is not None:
         raise kept[1]
+    if isinstance(target, GeneratorType) and most == 1:
+        return _advance_generator(target)
     items: list[Any] = []
     try:
         items.extend(islice(target, most))
@@ -82,6 +84,14 @@ def advance(target: Any, most: int) -> Any:
         _failures[id(target)] = (target, error)
         return [False, *items]
     return [len(items) < most, *items]
+
+
+def _advance_generator(target: Any) -> list[Any]:
+    """Return [False, item]; at the end a list with what the generator returns is ``finished``."""
+    try:
+        return [False, next(target)]
+    except StopIteration as end:
+        return [[end.value]]
 
 
 async def _advance_later(target: Any, most: int) -> list[Any]:

@@ -1,0 +1,26 @@
+"""What functions of libraries in workers are called in messages."""
+
+from __future__ import annotations
+
+__all__ = ["FunctionName"]
+
+
+class FunctionName(str):
+    """The name of a function, which knows the library that it belongs to.
+
+    It goes where the name goes, so that whoever tells of a call can tell the library as well.
+
+    Args:
+        path: Its dotted name in the module.
+        library: The name of the library.
+    """
+
+    __slots__ = ("library",)
+
+    library: str
+
+    def __new__(cls, path: str, library: str) -> FunctionName:
+        """Return the name of a function of a library."""
+        name = super().__new__(cls, path)
+        name.library = library
+        return name
