@@ -124,6 +124,24 @@ class TestNumpy:
         assert any(name.startswith("scipy==") for name in table)
 
 
+class TestPytorch:
+    @pytest.mark.large
+    @pytest.mark.timeout(1800)
+    def test_the_configured_version_runs_on_the_cpu_where_there_is_no_gpu(
+        self, ffi_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        require_python39()
+        monkeypatch.chdir(tmp_path)
+        noodle.configure(ffi=ffi_config, install="always", cache_directory=str(tmp_path / "cache"))
+        torch = noodle.load("torch")
+        assert str(library_of(torch)) == "torch==1.9.0"
+        steps = torch.arange(4.0)
+        assert torch.dot(steps, steps).item() == 14.0
+        assert gpu_note() in notes_of(torch)
+        if "runs on the CPU" in gpu_note():
+            assert torch.cuda.is_available() is False
+
+
 class TestBlas:
     @PLACEMENTS
     def test_the_systems_blas_runs_as_configured(
