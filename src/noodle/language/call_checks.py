@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
 from noodle.language import tree
+from noodle.language.foreign_imports import has_length
 from noodle.language.source_text import SourceText
 from noodle.language.types import NOT_CALLABLE, Types
 from noodle.prototypes import Parameter, Prototype
@@ -97,6 +98,8 @@ class CallChecks:
         named = {a.name.text: a.value for a in node.arguments if a.name}
         bound = prototype.bind(positional, named)
         if isinstance(bound, str):
+            if has_length(prototype) and len(node.arguments) < len(prototype.parameters):
+                return
             parameters = ", ".join(map(str, prototype.parameters))
             expected, _, received = bound.removeprefix("expected ").partition(", got ")
             self._error(
