@@ -31,7 +31,7 @@ _SAMPLES: dict[str, Any] = {
     "float": 1.0,
     "bool": True,
     "str": "",
-    "bytes": b"",
+    "bytes": b"\0",  # not shorter than the sample of its length says
     "null": None,
     "list": [],
     "map": {},
