@@ -144,13 +144,7 @@ class _Sync:
                         self._attempt(
                             _shown(section, target),
                             lock_file,
-                            partial(
-                                prepare_locked,
-                                self._here,
-                                lock_file,
-                                section=section,
-                                target=target,
-                            ),
+                            partial(prepare_locked, self._here, lock_file, section, target),
                         )
 
     def _prepare(
