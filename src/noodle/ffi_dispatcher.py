@@ -199,6 +199,23 @@ class FfiDispatcher:
         preparation: Preparation | None = self._ask("prepare", text, Path(directory), options)
         return preparation
 
+    def lock(self, text: str, *, directory: str | Path = ".", **options: Any) -> Preparation | None:
+        """Note in the lock file what a target needs, without installing or loading it.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+            options: As of ``load``.
+
+        Returns:
+            What is locked, or None where there is nothing to lock.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        locked: Preparation | None = self._ask("lock", text, Path(directory), options)
+        return locked
+
     def needs(self, text: str, *, directory: str | Path = ".", **options: Any) -> str | None:
         """Return what a target needs and whether it is there, in one line; None for nothing.
 
@@ -214,6 +231,19 @@ class FfiDispatcher:
         """
         needs: str | None = self._ask("needs", text, Path(directory), options)
         return needs
+
+    def notes(self, text: str, *, directory: str | Path = ".") -> tuple[str, ...]:
+        """Return what the configuration has to say of a target; nothing is loaded or installed.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+
+        Raises:
+            UsageError: The text is no target.
+        """
+        request = self._request(text, Path(directory), {})
+        return self._configuration.defaults(request.name, request.target).notes
 
     def _ask(self, question: str, text: str, directory: Path, options: Mapping[str, Any]) -> Any:
         """Return the answer of a bridge about a load; None from one that has no such method."""

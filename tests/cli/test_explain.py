@@ -143,3 +143,18 @@ def test_a_program_with_errors_is_not_explained(invoke: Command, write: Write):
     result = invoke("explain", "bad.noodle")
     assert (result.returncode, result.stdout) == (3, "")
     assert "bad.noodle:1:7: error: " in result.stderr
+
+
+def test_what_a_call_brings_when_it_runs_is_not_held_against_its_length(
+    invoke: Command, write: Write
+) -> None:
+    write(
+        "program.noodle",
+        'import ffi "libz.so.1" as z {\n'
+        "    fn crc32(crc: u64, data: bytes, length: u32): u64\n"
+        "}\n"
+        'let data = "text".encode("utf-8")\n'
+        "print(z.crc32(0, data, 4))\n",
+    )
+    call = calls_of(invoke, "program.noodle")["z.crc32"]
+    assert (call["problem"], call["result"]) == (None, "u64")

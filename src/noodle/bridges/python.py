@@ -20,6 +20,7 @@ from noodle._handle import Handle
 from noodle.bridges.python_environments import (
     describe_needs,
     environment_of,
+    lock_of,
     require_dependencies,
     requirements_of,
 )
@@ -94,6 +95,14 @@ class PythonBridge:
             return None
         folder = environment.interpreter.parent.parent
         return Preparation(environment.description, folder, SECTION, environment.title)
+
+    def lock(self, request: LoadRequest) -> Preparation | None:
+        """Lock what the environment of a library has, installing nothing; None without one.
+
+        Raises:
+            UsageError, ForeignError: As ``Environments.lock``.
+        """
+        return lock_of(request) if request.placement == "isolated" else None
 
     def needs(self, request: LoadRequest) -> str | None:
         """Return the environment that a library needs and whether it is there, in one line."""

@@ -113,17 +113,19 @@ def _sync(
     frozen: Annotated[
         bool, typer.Option("--frozen", help="Install what is locked; what is not is an error.")
     ] = False,
+    lock_only: Annotated[
+        bool, typer.Option("--lock-only", help="Lock what is new, and install nothing.")
+    ] = False,
     config: Config = None,
     debug: Debug = False,
 ) -> None:
     """Install and lock what programs, the configuration and the lock file name."""
     from noodle.cli.sync import sync
 
-    raise typer.Exit(
-        guarded(
-            lambda: sync(names or [], config=config, offline=offline, frozen=frozen), debug=debug
-        )
-    )
+    if frozen and lock_only:
+        raise typer.BadParameter("--lock-only writes the lock file, and --frozen does not")
+    how = {"offline": offline, "frozen": frozen, "lock_only": lock_only}
+    raise typer.Exit(guarded(lambda: sync(names or [], config=config, **how), debug=debug))
 
 
 @app.command("check")

@@ -19,7 +19,7 @@ from noodle.errors import (
 )
 
 if TYPE_CHECKING:
-    from noodle.bridges.javascript.packages import InstalledPackage
+    from noodle.bridges.javascript.packages import InstalledPackage, NpmPackages
 
 __all__ = ["JavaScriptBridge"]
 
@@ -80,6 +80,26 @@ class JavaScriptBridge:
         package = _install(request, JavaScriptOptions.read(request.options), find_node())
         summary = f"{package.name} {package.version}"
         return Preparation(summary, package.directory, SECTION, package.target)
+
+    def lock(self, request: LoadRequest) -> Preparation | None:
+        """Lock what an npm package needs, installing nothing; None for what is no package.
+
+        Raises:
+            MissingPackageError, VersionError, InstallationError, DeadlineExceededError,
+            MissingToolError, SettingsError: As ``load``.
+        """
+        from noodle.bridges.javascript.node import find_node
+        from noodle.bridges.javascript.options import JavaScriptOptions
+        from noodle.bridges.javascript.packages import SECTION
+        from noodle.lock_file import LockFile
+
+        if request.kind != "package":
+            return None
+        packages = _packages(JavaScriptOptions.read(request.options), find_node())
+        lock_file = LockFile.of_directory(Path(request.directory))
+        locked = packages.lock(request.location, request.requirement, lock_file)
+        summary = f"locked: {locked.name} {locked.version}"
+        return Preparation(summary, lock_file.path, SECTION, locked.target)
 
     def load(self, request: LoadRequest) -> LoadedLibrary:
         """Import a module in a worker; an npm package is installed before, if need be.
@@ -143,17 +163,21 @@ def _find(request: LoadRequest, options: Any, runtime: Any) -> _Found:
 
 
 def _install(request: LoadRequest, options: Any, runtime: Any) -> InstalledPackage:
-    from noodle.bridges.javascript.packages import NpmPackages
-    from noodle.build_cache import user_cache_directory
-    from noodle.installation.policy import InstallPolicy
     from noodle.lock_file import LockFile
 
     lock_file = LockFile.of_directory(Path(request.directory))
-    cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
-    policy = InstallPolicy(options.install, options.offline)
-    return NpmPackages(runtime, cache, policy).install(
+    return _packages(options, runtime).install(
         request.location, request.requirement, lock_file, options.allow_scripts
     )
+
+
+def _packages(options: Any, runtime: Any) -> NpmPackages:
+    from noodle.bridges.javascript.packages import NpmPackages
+    from noodle.build_cache import user_cache_directory
+    from noodle.installation.policy import InstallPolicy
+
+    cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
+    return NpmPackages(runtime, cache, InstallPolicy(options.install, options.offline))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

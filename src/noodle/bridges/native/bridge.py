@@ -73,12 +73,12 @@ class NativeBridge:
         A file beside the program, or a source, belongs to the program itself.
 
         Raises:
-            MissingLibraryError: There is no such library.
+            MissingLibraryError: There is no such library, or a dependency is missing.
             LibraryLoadError: It is no library for this process.
             SettingsError: An option is unknown or has a wrong value.
         """
+        from noodle.bridges.native.dependencies import find_with_dependencies
         from noodle.bridges.native.elf import read_library
-        from noodle.bridges.native.linker import find_with_dependencies
         from noodle.bridges.native.options import NativeOptions
 
         if request.kind != "library":
@@ -93,6 +93,10 @@ class NativeBridge:
         build = read_library(path, request.location).identity()
         summary = f"build {build[:12]}"
         return Preparation(summary, path, SECTION, request.location, {"build": build})
+
+    def lock(self, request: LoadRequest) -> Preparation | None:
+        """Do as ``prepare``, which installs nothing."""
+        return self.prepare(request)
 
     def load(self, request: LoadRequest) -> NativeLibrary:
         """Load a shared library, or a C source that is compiled first.
