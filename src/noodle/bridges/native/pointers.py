@@ -60,13 +60,17 @@ class Pointer(AnyPointer):
         """The address as a number."""
         from _cffi_backend import FFI
 
-        return int(FFI().cast("uintptr_t", self.cdata))
+        return int(FFI().cast("uintptr_t", self._raw()))
+
+    def _raw(self) -> Any:
+        """Return the address as cffi's, also where it must not be used any more."""
+        return self.cdata
 
     def __eq__(self, other: object) -> bool:
-        return self.cdata == other.cdata if isinstance(other, Pointer) else NotImplemented
+        return bool(self._raw() == other._raw()) if isinstance(other, Pointer) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.cdata)
+        return hash(self._raw())
 
 
 class WorkerPointer(AnyPointer):
@@ -93,10 +97,14 @@ class WorkerPointer(AnyPointer):
     @property
     def address(self) -> int:
         """The address as a number."""
-        return self.place[0]
+        return self._raw()[0]
+
+    def _raw(self) -> tuple[int, int]:
+        """Return the place, also where it must not be used any more."""
+        return self.place
 
     def __eq__(self, other: object) -> bool:
-        return self.place == other.place if isinstance(other, WorkerPointer) else NotImplemented
+        return self._raw() == other._raw() if isinstance(other, WorkerPointer) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.place)
+        return hash(self._raw())
