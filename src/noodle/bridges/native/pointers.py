@@ -64,7 +64,11 @@ class Pointer(AnyPointer):
         """The address as a number."""
         from _cffi_backend import FFI
 
-        return int(FFI().cast("uintptr_t", self.cdata))
+        return int(FFI().cast("uintptr_t", self._raw()))
+
+    def _raw(self) -> Any:
+        """Return the address as cffi's, also where it must not be used any more."""
+        return self.cdata
 
     def read_at(self, index: int | slice) -> Any:
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
@@ -99,10 +103,10 @@ class Pointer(AnyPointer):
         return text_of(content_of(FFI().cast("char *", self.cdata)), self.origin) or ""
 
     def __eq__(self, other: object) -> bool:
-        return self.cdata == other.cdata if isinstance(other, Pointer) else NotImplemented
+        return bool(self._raw() == other._raw()) if isinstance(other, Pointer) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.cdata)
+        return hash(self._raw())
 
 
 class WorkerPointer(AnyPointer):
@@ -129,17 +133,21 @@ class WorkerPointer(AnyPointer):
     @property
     def address(self) -> int:
         """The address as a number."""
-        return self.place[0]
+        return self._raw()[0]
+
+    def _raw(self) -> tuple[int, int]:
+        """Return the place, also where it must not be used any more."""
+        return self.place
 
     def __noodle_shown__(self) -> str:
         """Return the pointer in messages, whatever lies there."""
         return repr(self)
 
     def __eq__(self, other: object) -> bool:
-        return self.place == other.place if isinstance(other, WorkerPointer) else NotImplemented
+        return self._raw() == other._raw() if isinstance(other, WorkerPointer) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.place)
+        return hash(self._raw())
 
 
 def place_of_pointer(pointer: WorkerPointer) -> list[int]:

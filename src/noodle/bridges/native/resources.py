@@ -222,19 +222,6 @@ class Resource(Pointer, Releasable):
     def _raw(self) -> Any:
         return self._cdata
 
-    @property
-    def address(self) -> int:
-        """The address as a number."""
-        return Pointer(self._cdata, self.pointee, self.origin).address
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Pointer):
-            return NotImplemented
-        return bool(self._cdata == (other._cdata if isinstance(other, Resource) else other.cdata))
-
-    def __hash__(self) -> int:
-        return hash(self._cdata)
-
 
 class WorkerResource(WorkerPointer, Releasable):
     """An object in a worker that has to be released.
@@ -269,21 +256,8 @@ class WorkerResource(WorkerPointer, Releasable):
         place: tuple[int, int] = self.require()
         return place
 
-    def _raw(self) -> Any:
+    def _raw(self) -> tuple[int, int]:
         return self._place
-
-    @property
-    def address(self) -> int:
-        """The address as a number."""
-        return self._place[0]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, WorkerPointer):
-            return NotImplemented
-        return self._place == (other._place if isinstance(other, WorkerResource) else other.place)
-
-    def __hash__(self) -> int:
-        return hash(self._place)
 
 
 class _Borrowed(AnyPointer):
@@ -340,6 +314,9 @@ class BorrowedPointer(Pointer, _Borrowed):
         self.require_owners()
         return self._cdata
 
+    def _raw(self) -> Any:
+        return self._cdata
+
 
 class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
     """An address in a worker that belongs to other objects.
@@ -375,6 +352,9 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
     def place(self) -> tuple[int, int]:  # type: ignore[override]
         """The address and its process; refused once an owner was released."""
         self.require_owners()
+        return self._place
+
+    def _raw(self) -> tuple[int, int]:
         return self._place
 
 
