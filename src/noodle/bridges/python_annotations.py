@@ -95,15 +95,16 @@ class _Writing(ast.NodeTransformer):
         return node if node.value in (None, ...) else self._any()
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        value = self.visit(node.value)
         name = ast.unparse(node.value).rpartition(".")[2]
+        name = value.id if isinstance(value, ast.Name) and value.id != "Any" else name
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if name == "Literal":
             if any(isinstance(part, (ast.Name, ast.Attribute)) for part in ast.walk(node.slice)):
                 return self._any()
             return ast.Subscript(ast.Name("Literal", ast.Load()), node.slice, ast.Load())
-        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if name in ("Annotated", "Required", "NotRequired", "ClassVar", "Final"):
             return self.visit(items[0])  # type: ignore[no-any-return]
-        value = self.visit(node.value)
         if not isinstance(value, (ast.Name, ast.Attribute)) or _is_any(value):
             return self._any()
         inner = [self.visit(item) for item in items]

@@ -370,7 +370,7 @@ def _is_known(typeshed: Path, module: str) -> bool:
 
 @cache
 def _versions(typeshed: Path) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
-    found = {}
+    found: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for line in (typeshed / "VERSIONS").read_text(encoding="utf-8").splitlines():
         match = re.match(r"([\w.]+): 3\.(\d+)-(?:3\.(\d+))?", line)
         if match:

@@ -55,7 +55,7 @@ def write_stub(
     from noodle.runtime.host import make_engine
 
     options = {"header": list(headers)} if headers else {}
-    engine = make_engine(Path.cwd(), config)
+    engine = make_engine(Path.cwd(), config, install="always")
     stub = engine.dispatcher.describe(target, directory=Path.cwd(), run=True, **options)
     if stub is None:
         raise UsageError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
 from noodle.language import tree
+from noodle.language.declared import callable_of
+from noodle.language.declared_calls import DeclaredCall
 from noodle.language.source_text import SourceText
 from noodle.language.types import NOT_CALLABLE, Types
 from noodle.prototypes import Parameter, Prototype
@@ -33,8 +35,11 @@ class CallChecks:
             self._not_callable(node, known or "")
         elif self._arguments_in_order(node):
             prototype = self._prototype(node.callee)
+            declared = callable_of(self.types.declared(node.callee))
             if prototype:
                 self._against(prototype, node)
+            elif declared:
+                self.errors += DeclaredCall(self.source, self.types, declared, node).errors()
 
     def _error(
         self, kind: type[LanguageError], summary: str, node: tree.Node, **details: str

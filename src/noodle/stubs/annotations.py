@@ -16,10 +16,22 @@ _PLAIN = {
     "list": ("list",),
     "dict": ("map",),
     "None": ("null",),
+    "SupportsFloat": ("float", "int", "bool"),
+    "SupportsIndex": ("int", "bool"),
+    "tuple": (),
 }
-"""What fits a builtin type: a whole number fits ``float`` (PEP 484), and ``bool`` is an ``int``."""
+"""What fits a type: a whole number fits ``float`` (PEP 484), and ``bool`` is an ``int``."""
 
-_GENERIC = ("list", "dict")
+_GENERIC = {
+    "list": ("list",),
+    "dict": ("map",),
+    "tuple": (),
+    "Mapping": ("map",),
+    "Sequence": ("list", "range", "str"),
+    "Iterable": ("list", "range", "str", "map"),
+    "Collection": ("list", "range", "str", "map"),
+    "Callable": ("function",),
+}
 
 
 def kinds_of(annotation: str) -> frozenset[str] | None:
@@ -55,7 +67,7 @@ def _subscripted(node: ast.Subscript) -> list[str] | None:
     if isinstance(node.value, ast.Attribute):
         name = node.value.attr
     if name in _GENERIC:
-        return list(_PLAIN[name])
+        return list(_GENERIC[name])
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if name == "Optional":
         found = _kinds(items[0])

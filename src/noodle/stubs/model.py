@@ -48,6 +48,12 @@ class StubParameter:
     type: ValueType | None = None
 
     @property
+    def by_name(self) -> bool:
+        """Whether it may be given by name."""
+        kinds = (_KINDS.POSITIONAL_OR_KEYWORD, _KINDS.KEYWORD_ONLY)
+        return self.kind in kinds and self.name.isidentifier()
+
+    @property
     def kinds(self) -> frozenset[str] | None:
         """The types of Noodle's values that may fit; None for any. See ``kinds_of``."""
         return kinds_of(self.annotation) if self.type is None else None
@@ -107,6 +113,7 @@ class StubFunction:
         awaited: Whether a call gives what is awaited.
         decorator: ``staticmethod``, ``classmethod`` or ``property`` of one in a class, or ``""``.
         module: The module in which type checkers find more than the signatures say, or ``""``.
+        declared: The declaration in its own language, or ``""``.
     """
 
     name: str
@@ -115,6 +122,7 @@ class StubFunction:
     awaited: bool = False
     decorator: str = ""
     module: str = ""
+    declared: str = ""
 
     @property
     def shown(self) -> str:

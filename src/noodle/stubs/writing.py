@@ -176,7 +176,8 @@ class _Writer:
 
     def _function(self, function: StubFunction, indent: str, static: str) -> Iterator[str]:
         signatures = function.signatures or (_ANYTHING,)
-        documentation = list(_docstring(function.documentation, indent + _INDENT))
+        told = "\n\n".join(filter(None, (function.declared, function.documentation)))
+        documentation = list(_docstring(told, indent + _INDENT))
         for index, signature in enumerate(signatures):
             if len(signatures) > 1:
                 yield f"{indent}@{self._names.typing('overload')}"

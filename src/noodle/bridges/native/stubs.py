@@ -76,11 +76,10 @@ def _function(
     declaration: Declaration, prototype: Prototype, comments: Mapping[str, str]
 ) -> StubFunction:
     told = comments.get(declaration.name) or comments.get(declaration.exported, "")
-    documentation = f"{declaration.c_text}\n\n{told}" if told else declaration.c_text
     signature = StubSignature(
         tuple(_parameters(declaration, prototype)), result_annotation(declaration.result)
     )
-    return StubFunction(declaration.name, (signature,), documentation)
+    return StubFunction(declaration.name, (signature,), told, declared=declaration.c_text)
 
 
 def _parameters(declaration: Declaration, prototype: Prototype) -> Iterator[StubParameter]:
