@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from noodle.bridges.native.pointers import AnyPointer as Pointer
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+__all__ = ["CText", "HasArrayInterface", "HasBuffer", "Memory", "Pointer"]
 
-__all__ = ["CText", "HasArrayInterface", "Memory", "Pointer"]
+
+class HasBuffer(Protocol):
+    """What offers its memory by the buffer protocol (PEP 688): bytes, ``array.array``, …"""
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """The memory."""
 
 
 class HasArrayInterface(Protocol):
@@ -20,8 +24,8 @@ class HasArrayInterface(Protocol):
         """Where the memory is, and what lies there."""
 
 
-if TYPE_CHECKING:
-    Memory = Buffer | HasArrayInterface | Pointer
-    CText = str | bytes | bytearray | Pointer | None
-else:
-    Memory = CText = object
+Memory = HasBuffer | HasArrayInterface | Pointer
+"""What a pointer may point to."""
+
+CText = str | bytes | bytearray | Pointer | None
+"""What a ``char *`` may be."""
