@@ -306,6 +306,10 @@ export class RemoteCallError extends ForeignError {
   /** The exceptions of a group, or what an `AggregateError` of a worker has collected. */
   readonly errors?: Error[];
 }
+/** A native function says by its result that it failed. */
+export class FunctionFailedError extends ForeignError {}
+/** A native function failed for a reason that `errno` has. */
+export class FunctionErrnoError extends FunctionFailedError {}
 /** The call did not end before its deadline. */
 export class DeadlineExceededError extends ForeignError {}
 /** The host has died, and with it the objects that it held. The next call starts another. */

@@ -46,6 +46,8 @@ export const {
   WorkerCrashedError,
   MemoryLimitError,
   RemoteCallError,
+  FunctionFailedError,
+  FunctionErrnoError,
   DeadlineExceededError,
   HostCrashedError,
   InternalError,

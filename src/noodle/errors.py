@@ -44,6 +44,8 @@
     │   ├── WorkerCrashedError
     │   │   └── MemoryLimitError   the worker had more memory than it may have
     │   ├── RemoteCallError        a foreign exception that has no type here
+    │   ├── FunctionFailedError    a native function says by its result that it failed
+    │   │   └── FunctionErrnoError ... and errno says why
     │   └── DeadlineExceededError
     └── InternalError              a defect in Noodle
 
@@ -69,6 +71,8 @@ __all__ = [
     "DeadlockError",
     "ForeignError",
     "ForkedProcessError",
+    "FunctionErrnoError",
+    "FunctionFailedError",
     "ImportCycleError",
     "InputLimitError",
     "InstallationError",
@@ -406,6 +410,26 @@ class RemoteCallError(ForeignError):
     frames: tuple[tuple[str | None, int | None, int | None, str | None], ...] = ()
     errors: tuple[BaseException, ...] = ()
     extra: Mapping[str, object] = MappingProxyType({})
+
+
+class FunctionFailedError(ForeignError):
+    """A native function said by its result, or through ``errno``, that it failed.
+
+    ``code`` is the number that says so, or None; ``constant`` the name that the library has for it,
+    or None; ``library`` and ``function`` name what was called.
+    """
+
+    code: int | None = None
+    constant: str | None = None
+    library: str = ""
+    function: str = ""
+
+
+class FunctionErrnoError(FunctionFailedError, OSError):
+    """A native function failed for a reason that ``errno`` has.
+
+    What is raised is also the builtin of that meaning, such as ``FileNotFoundError``.
+    """
 
 
 class DeadlineExceededError(ForeignError, TimeoutError):

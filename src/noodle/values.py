@@ -419,7 +419,7 @@ def _memory_refusal(declared: ValueType, value: object) -> str | None:
 
 
 def _is_pointer(value: object) -> bool:
-    return _has_base(value, "_cffi_backend._CDataBase", "noodle.bridges.native.pointers.Pointer")
+    return _has_base(value, "_cffi_backend._CDataBase", "noodle.bridges.native.pointers.AnyPointer")
 
 
 def layout_refusal(declared: ValueType, value: object) -> str | None:

@@ -76,6 +76,7 @@ const TREE = {
     InstanceUnavailableError: {},
     WorkerCrashedError: { MemoryLimitError: {} },
     RemoteCallError: {},
+    FunctionFailedError: { FunctionErrnoError: {} },
     DeadlineExceededError: {},
     // The host itself has died, and with it what it held. Only clients know this one.
     HostCrashedError: {},

@@ -6,6 +6,7 @@ from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
 from noodle.language import tree
 from noodle.language.declared import callable_of
 from noodle.language.declared_calls import DeclaredCall
+from noodle.language.foreign_imports import has_length
 from noodle.language.source_text import SourceText
 from noodle.language.types import NOT_CALLABLE, Types
 from noodle.prototypes import Parameter, Prototype
@@ -35,11 +36,10 @@ class CallChecks:
             self._not_callable(node, known or "")
         elif self._arguments_in_order(node):
             prototype = self._prototype(node.callee)
-            declared = callable_of(self.types.declared(node.callee))
             if prototype:
                 self._against(prototype, node)
-            elif declared:
-                self.errors += DeclaredCall(self.source, self.types, declared, node).errors()
+            else:
+                self._against_library(node)
 
     def _error(
         self, kind: type[LanguageError], summary: str, node: tree.Node, **details: str
@@ -102,6 +102,8 @@ class CallChecks:
         named = {a.name.text: a.value for a in node.arguments if a.name}
         bound = prototype.bind(positional, named)
         if isinstance(bound, str):
+            if has_length(prototype) and len(node.arguments) < len(prototype.parameters):
+                return
             parameters = ", ".join(map(str, prototype.parameters))
             expected, _, received = bound.removeprefix("expected ").partition(", got ")
             self._error(
@@ -116,6 +118,11 @@ class CallChecks:
         for parameter in prototype.parameters:
             if parameter.name in bound:
                 self._type(prototype, parameter, bound[parameter.name])
+
+    def _against_library(self, node: tree.Call) -> None:
+        declared = callable_of(self.types.declared(node.callee))
+        if declared:
+            self.errors += DeclaredCall(self.source, self.types, declared, node).errors()
 
     def _type(self, prototype: Prototype, parameter: Parameter, argument: tree.Expression) -> None:
         why = self.types.refusal(parameter.type, argument)

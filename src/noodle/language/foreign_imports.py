@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Any
 
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError, PrototypeError
@@ -11,9 +13,20 @@ from noodle.language import tree
 from noodle.language.mistakes import FOREIGN_TYPES
 from noodle.language.source_text import SourceText
 from noodle.prototypes import Parameter, Prototype
-from noodle.values import ANY, VOID, ValueType, parse_type
+from noodle.values import ANY, INTEGER_RANGES, VOID, ValueType, parse_type
 
-__all__ = ["ForeignImport", "derived_name", "from_plain", "read_import", "to_plain"]
+__all__ = [
+    "ForeignImport",
+    "changes_parameters",
+    "derived_name",
+    "from_plain",
+    "has_length",
+    "read_import",
+    "to_plain",
+]
+
+_PARAMETERS = frozenset({"out", "inout", "buffers", "lengths"})
+"""The annotations that change what calls of a function take."""
 
 _DERIVABLE = re.compile(
     r"(?:[A-Za-z]\w*:)?(?:.*/)?(?P<name>[^\W\d]\w*)"
@@ -79,6 +92,34 @@ def _empty_target(source: SourceText, target: tree.Literal) -> LanguageError:
         expected="a package, a library or a file",
         received="an empty text",
         remedy='write `import ffi "numpy" as np`',
+    )
+
+
+def changes_parameters(request: ForeignImport, function: str) -> bool:
+    """Return whether options of an import let calls leave parameters of a function out.
+
+    Args:
+        request: The import.
+        function: The function's name.
+    """
+    said = request.options.get("functions")
+    return isinstance(said, dict) and any(
+        fnmatchcase(function, str(name))
+        and isinstance(annotations, dict)
+        and not _PARAMETERS.isdisjoint(annotations)
+        for name, annotations in said.items()
+    )
+
+
+def has_length(prototype: Prototype) -> bool:
+    """Return whether a parameter may be the length of the one before it, and be left out.
+
+    Args:
+        prototype: What the program declares.
+    """
+    types = [parameter.type.name for parameter in prototype.parameters]
+    return any(
+        array in ("bytes", "str") and length in INTEGER_RANGES for array, length in pairwise(types)
     )
 
 

@@ -14,7 +14,12 @@ from typing import Any
 from noodle.errors import LanguageError
 from noodle.language import tree
 from noodle.language.declared import DeclaredLibraries, UnknownName
-from noodle.language.foreign_imports import ForeignImport, read_import, read_type
+from noodle.language.foreign_imports import (
+    ForeignImport,
+    changes_parameters,
+    read_import,
+    read_type,
+)
 from noodle.language.source_text import SourceText
 from noodle.language.variables import Names, Variable
 from noodle.prototypes import Prototype
@@ -160,11 +165,16 @@ class Types:
         return (request, ".".join(reversed(members))) if request else None
 
     def prototype(self, node: tree.Expression) -> Prototype | None:
-        """Return the prototype that the program declares for a callee, or None."""
+        """Return the prototype that the program declares for a callee, or None.
+
+        Nor is there one where options of the import change what the function takes.
+        """
         found = self.imported(node)
         if found is None:
             return None
         request, member = found
+        if changes_parameters(request, member):
+            return None
         return next((p for p in request.prototypes if p.name == member), None)
 
     def declared(self, node: tree.Expression) -> StubMember | StubModule | UnknownName | None:

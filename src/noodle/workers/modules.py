@@ -117,7 +117,7 @@ class Resolver:
 
     def __call__(self, index: int) -> _host.Reference:
         """Return the function in the worker of an index, started now if need be."""
-        found = self._module.member(self._path, index)
+        found = self._find(index)
         if not isinstance(found, _host.Reference):
             raise TypeError(
                 f"{self._path} of {self._module.specifier} is no function but {found!r}"
@@ -125,6 +125,9 @@ class Resolver:
         _host.rename(found, self._path)  # in messages, as the program calls it
         _host.note_found(found)
         return found
+
+    def _find(self, index: int) -> object:
+        return self._module.member(self._path, index)
 
     def is_at_hand(self) -> bool:
         """Return what ``RemoteModule.is_at_hand`` does."""

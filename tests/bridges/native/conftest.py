@@ -140,3 +140,35 @@ def load(bridges: Any) -> Load:
         return loaded
 
     return load
+
+
+class Functions:
+    """The functions of a library, as attributes."""
+
+    def __init__(self, library: NativeLibrary) -> None:
+        self.library = library
+
+    def __getattr__(self, name: str) -> Any:
+        return self.library.member(name).raw
+
+
+LoadFunctions = Callable[..., Functions]
+
+
+@pytest.fixture(params=[*HERE[::2], *IN_A_WORKER])
+def functions(request: pytest.FixtureRequest, bridges: Any) -> LoadFunctions:
+    """Load a library's functions, in each way and placement."""
+    bridge, way = bridges[request.param.removeprefix("isolated ")]
+    placement = "isolated" if request.param.startswith("isolated") else "inprocess"
+
+    def load(location: str | Path, prototypes: Any, **options: Any) -> Functions:
+        loading = LoadRequest(
+            Path(location).name,
+            str(location),
+            prototypes=prototypes,
+            options={**options, **way},
+            placement=placement,
+        )
+        return Functions(bridge.load(loading))
+
+    return load

@@ -174,7 +174,10 @@ class TestOverlappingArrays:
         values = np.array([1.0, 2.0])
         call(movers, "swap_ends", values[:1], values[1:])
         assert [2.0, 1.0] == values.tolist()
+        call(movers, "swap_ends", values[1:], values[:1])  # the later one first
+        assert [1.0, 2.0] == values.tolist()
         shared = noodle.zeros(LARGE)
+        values[:] = [2.0, 1.0]
         call(movers, "swap_ends", shared, values)
         assert (2.0, 0.0) == (shared[0], values[0])
 

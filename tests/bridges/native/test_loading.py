@@ -404,7 +404,10 @@ class TestOptions:
         of_workers = {"worker", "prewarm", "idle_seconds", "environment"}
         of_workers |= {"memory", "shared_memory"}
         of_headers = {"header", "include_paths", "defines", "variadic"}
-        assert of_libraries | of_headers | of_workers == NativeBridge().option_names
+        of_functions = {"functions", "errors", "encoding", "message", "free", "nullable"}
+        of_functions |= {"codes", "infer", "annotations"}
+        known = of_libraries | of_headers | of_functions | of_workers
+        assert known == NativeBridge().option_names
         assert NativeBridge().missing() is None
 
 

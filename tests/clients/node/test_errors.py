@@ -23,6 +23,20 @@ def test_an_exception_is_an_error_with_its_name_message_and_cause(program: Progr
     assert (error["cause"]["name"], error["cause"]["message"]) == ("ValueError", "it failed")
 
 
+def test_a_native_function_that_failed_is_an_error_of_that_class(program: Program):
+    with pytest.raises(JavaScriptError) as caught:
+        program.run("""
+          const libc = await load("libc.so.6", {
+            prototypes: "int chdir(const char *path);",
+            functions: { chdir: { errors: "errno" } },
+          });
+          await libc.chdir("/no/such/directory");
+        """)
+    classes = ["FunctionErrnoError", "FunctionFailedError", "ForeignError", "NoodleError"]
+    assert caught.value.told["classes"][:4] == classes
+    assert "ENOENT" in caught.value.told["message"]
+
+
 def test_a_class_of_the_library_has_its_full_name(program: Program):
     with pytest.raises(JavaScriptError) as caught:
         program.run(f"{SAMPLE} await sample.fail_custom();")

@@ -34,6 +34,7 @@ class DescribingLoad(IsolatedLoad):
             contents,
             source=self._source(),
             comments=self._comments(names),
+            plan=self._annotations(contents).plan,
             unusable={**contents.unbound, **self._left_out},
         )
 

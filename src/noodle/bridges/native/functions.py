@@ -71,7 +71,7 @@ class DeclaredFunction(Function):
         return self._raw
 
     @property
-    def mapped(self) -> MappedFunction:
+    def mapped(self) -> Function | None:
         """What calls it for the elements of arrays, in a compiled loop."""
         return self._mapped
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from noodle.bridges.native.annotation_tables import AnnotationTable
 from noodle.bridges.native.compilers import COMPILER_REMEDY, Compiler
 from noodle.bridges.native.contents import Contents, DeclaredContents
 from noodle.bridges.native.declarations import Declaration, Declarations, from_prototypes
 from noodle.bridges.native.elf import ElfFile, read_library
+from noodle.bridges.native.exports import Exports, missing_symbols
 from noodle.bridges.native.failures import checked, reports_failures
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
 from noodle.bridges.native.linker import find_with_dependencies
+from noodle.bridges.native.natural_functions import NaturalFunction
+from noodle.bridges.native.natural_load import LibraryCompanions, annotations_of
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
@@ -35,7 +39,6 @@ from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
 from noodle.errors import (
     CompilationError,
-    MissingSymbolError,
     MissingToolError,
     NoodleError,
     SettingsError,
@@ -50,17 +53,6 @@ COMPILED = "compiled call (cffi API mode)"
 THROUGH_LIBFFI = "call through libffi (cffi ABI mode)"
 
 _NO_COMPILER = "there is no C compiler"
-
-
-class Exports(Protocol):
-    """What a library exports."""
-
-    @property
-    def exports(self) -> Mapping[str, bool]:
-        """The exported names; the value says whether the name is a function."""
-
-    def is_function(self, name: str) -> bool:
-        """Return whether the library itself exports a function of that name."""
 
 
 class Load:
@@ -265,24 +257,8 @@ class Load:
         opened = self._open()
         lacking = [d.name for d in declarations.functions if not opened.is_function(d.name)]
         if lacking:
-            raise self._missing_symbols(lacking, opened.exports)
+            raise missing_symbols(self._shown, lacking, opened.exports)
         return declarations
-
-    def _missing_symbols(
-        self, lacking: list[str], exports: Mapping[str, bool]
-    ) -> MissingSymbolError:
-        functions = [name for name, is_function in exports.items() if is_function]
-        variables = [name for name in lacking if name in exports]
-        hints = {name: did_you_mean(name, functions) for name in lacking}
-        near = [f"{hint} instead of {name}" for name, hint in hints.items() if hint]
-        received = f"{', '.join(variables)}: a variable" if variables else None
-        return MissingSymbolError(
-            f"{self._shown} does not export {', '.join(lacking)}",
-            expected=f"one of its {len(functions)} exported functions",
-            received=received or ", ".join(lacking),
-            where=f"prototypes of {self._shown}",
-            remedy="; ".join(near) or None,
-        )
 
     def _compiled_functions(self) -> NativeFunctions:
         from noodle.bridges.native.compiled_contents import items_of
@@ -346,18 +322,32 @@ class Load:
         *,
         compiled: bool,
     ) -> NativeFunctions:
-        way = COMPILED if compiled else THROUGH_LIBFFI
+        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         library = self._request.library
+        table = self._annotations(contents)
         options = self._loop_options(contents)
+        companions = LibraryCompanions(contents, entry, table)
 
         def make(declaration: Declaration) -> NativeFunction:
             called = entry(declaration)
+            plan = table.plan(declaration)
             loop = LocalLoop(declaration, lambda: self._address(declaration), options)
+            if plan:
+                return NaturalFunction(
+                    library, plan, called, companions, compiled=compiled, notes=notes, loop=loop
+                )
             return NativeFunction(
-                library, declaration, called, compiled=compiled, notes=(way,), loop=loop
+                library, declaration, called, compiled=compiled, notes=notes, loop=loop
             )
 
-        return NativeFunctions(contents, make)
+        functions = companions.functions = NativeFunctions(contents, make)
+        return functions
+
+    def _annotations(self, contents: Contents) -> AnnotationTable:
+        """Return all that is said of the functions, checked."""
+        return AnnotationTable(
+            contents, annotations_of(self._options, self._shown, self._directory)
+        )
 
     def _address(self, declaration: Declaration) -> int:
         return self._opened_here().address_of(declaration.exported)

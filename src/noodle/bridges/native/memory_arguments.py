@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from _cffi_backend import FFI
 
 from noodle.bridges.native.argument_rules import Converter, Kind, Refusal
-from noodle.bridges.native.native_types import NativeType
+from noodle.bridges.native.native_types import NativeType, item_size
 from noodle.bridges.native.pointers import AnyPointer, Pointer
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe, item_of_format, layout_refusal, type_of
@@ -130,6 +131,7 @@ class MemoryArgument(Kind):
     def __init__(self, native: NativeType, shown: str) -> None:
         super().__init__(native, shown)
         self._item = native.type.item.name if native.type.item else "void"
+        self._item_size = item_size(native)
         self._formats = {
             code
             for code in _FORMAT_CODES
@@ -167,8 +169,15 @@ class MemoryArgument(Kind):
         """Return whether that is its own memory; see ``Argument``."""
         return not issubclass(python_type, (type(None), Pointer, _FFI.CData))
 
-    def _shared(self, value: Any) -> Any:
+    @property
+    def counted(self) -> Callable[[Any, int], Any]:
+        """What gives the memory of a buffer that must have at least so many items."""
+        return self._shared
+
+    def _shared(self, value: Any, least: int = 0) -> Any:
         view = memoryview(value)
+        if least > 0 and view.nbytes < least * self._item_size:
+            raise TypeError
         known = self._item == "void" or view.format in self._formats
         if not known and item_of_format(view.format, view.itemsize) != self._item:
             raise TypeError

@@ -10,7 +10,7 @@ __all__ = ["CText", "HasArrayInterface", "HasBuffer", "Memory", "Pointer"]
 
 
 class HasBuffer(Protocol):
-    """What offers its memory by the buffer protocol (PEP 688): bytes, ``array.array``, …"""
+    """What offers its memory by the buffer protocol (PEP 688), such as bytes."""
 
     def __buffer__(self, flags: int, /) -> memoryview:
         """The memory."""

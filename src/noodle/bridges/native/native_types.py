@@ -14,7 +14,7 @@ from typing import Any
 
 from noodle.values import FLOAT_TYPES, INTEGER_RANGES, VOID, ValueType, parse_type
 
-__all__ = ["CallbackType", "Enumeration", "Field", "NativeType", "Structure"]
+__all__ = ["CallbackType", "Enumeration", "Field", "NativeType", "Structure", "item_size"]
 
 C_NUMBERS = {
     **{name: f"{'u' if name[0] == 'u' else ''}int{name[1:]}_t" for name in INTEGER_RANGES},
@@ -229,6 +229,14 @@ class Enumeration:
     def unpack(cls, packed: Sequence[Any]) -> Enumeration:
         """Return the enumeration that ``pack`` made into lists."""
         return cls(packed[0], tuple(packed[1]))
+
+
+def item_size(native: NativeType) -> int:
+    """Return the size of the items of an array parameter, in bytes; 1 where it has none."""
+    item = native.type.item.name if native.type.item else ""
+    if item[1:].isdigit():
+        return int(item[1:]) // 8
+    return 8 if item == "ptr" else 1
 
 
 PYTHON_TYPES: dict[str, type] = {

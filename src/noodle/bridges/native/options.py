@@ -12,12 +12,24 @@ from noodle.bridges.python_options import LEAST_MEMORY
 from noodle.bridges.remote import options as shared
 from noodle.errors import SettingsError
 
-__all__ = ["WORKER_OPTIONS", "NativeOptions"]
+__all__ = ["ANNOTATING", "WORKER_OPTIONS", "NativeOptions"]
 
 WORKER_OPTIONS = frozenset(
     {"worker", "prewarm", "idle_seconds", "environment", "memory", "shared_memory"}
 )
 """Those that only a library in a worker has."""
+
+ANNOTATING = (
+    "functions",
+    "errors",
+    "encoding",
+    "message",
+    "free",
+    "nullable",
+    "codes",
+    "infer",
+)
+"""Those that say something of functions."""
 
 _LEVELS = ("O0", "O1", "O2", "O3", "Os")
 _MODES = ("api", "abi")
@@ -43,6 +55,16 @@ class NativeOptions:
         auto_vectorize: Whether a function of numbers is called for the elements of arrays that it
             is given.
         parallel_execution: Whether such a loop over a thread-safe function uses all processors.
+        functions: Annotations by function, as ``annotations`` has them.
+        errors: How functions say that they failed, where their results fit.
+        encoding: The encoding of all texts.
+        message: The function that gives the text of a failure.
+        free: The functions that release objects, or by the structure that they release.
+        nullable: Whether pointers may be null.
+        codes: The library's names for numbers.
+        infer: Whether annotations are inferred from the declarations.
+        annotations: The file that says the same; None for the one beside the header or program, if
+            there is one, False for none.
         worker: The name of the worker that it runs in, with the others that name it; None for a
             worker of its own.
         prewarm: Whether its worker is started, and opens the library, before the load returns; it
@@ -66,6 +88,15 @@ class NativeOptions:
     thread_safe: bool | frozenset[str] = False
     auto_vectorize: bool = False
     parallel_execution: bool = False
+    functions: Any = None
+    errors: Any = None
+    encoding: Any = None
+    message: Any = None
+    free: Any = None
+    nullable: Any = None
+    codes: Any = None
+    infer: Any = None
+    annotations: str | bool | None = None
     worker: str | None = None
     prewarm: bool = False
     idle_seconds: float | None = None
@@ -77,6 +108,11 @@ class NativeOptions:
     def names(cls) -> frozenset[str]:
         """Return the names of the options."""
         return frozenset(field.name for field in fields(cls))
+
+    def said(self) -> dict[str, Any]:
+        """Return the annotations among the options; their values are checked with the functions."""
+        found = {name: getattr(self, name) for name in ANNOTATING}
+        return {name: value for name, value in found.items() if value is not None}
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> NativeOptions:
@@ -129,6 +165,14 @@ def _worker(name: str, value: Any) -> str | None:
     raise shared.wrong(name, value, "a name of letters, digits, '_', '.' and '-'")
 
 
+def _said(name: str, value: Any) -> Any:
+    return value
+
+
+def _file(name: str, value: Any) -> str | bool | None:
+    return value if value is False else shared.directory(name, value)
+
+
 def _memory(name: str, value: Any) -> int | None:
     return shared.size(name, value, LEAST_MEMORY)
 
@@ -179,6 +223,8 @@ _CHECKS: Mapping[str, Any] = {
     "thread_safe": _thread_safe,
     "auto_vectorize": shared.flag,
     "parallel_execution": shared.flag,
+    **dict.fromkeys(ANNOTATING, _said),
+    "annotations": _file,
     "worker": _worker,
     "prewarm": shared.flag,
     "idle_seconds": shared.seconds,

@@ -38,25 +38,26 @@ def content_of(result: Any) -> bytes | None:
     return content
 
 
-def text_of(content: bytes | None, function: str) -> str | None:
+def text_of(content: bytes | None, function: str, encoding: str = "utf-8") -> str | None:
     """Return the text that a function has given.
 
     Args:
         content: Its bytes; None for null.
         function: The function's name in messages.
+        encoding: The text's encoding.
 
     Raises:
-        ForeignError: It is not UTF-8.
+        ForeignError: It is no such text.
     """
     try:
-        return None if content is None else content.decode()
+        return None if content is None else content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ForeignError(
-            f"{function} returned text that is not UTF-8",
-            expected="UTF-8",
+            f"{function} returned text that is not {encoding.upper()}",
+            expected=encoding.upper(),
             received=f"byte {error.object[error.start]:#04x} at index {error.start}",
             where=f"result of {function}",
-            remedy="declare the result as bytes in a Noodle prototype, and decode it",
+            remedy='state its encoding, such as encoding="latin-1", or encoding="bytes" for bytes',
         ) from error
 
 

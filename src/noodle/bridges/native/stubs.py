@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter
 
+from noodle.bridges.native.annotations import BYTES
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, Variable
-from noodle.bridges.native.native_types import NativeType
+from noodle.bridges.native.native_types import C_NUMBERS, NativeType
+from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.prototypes import Prototype
 from noodle.stubs.model import (
     StubConstant,
@@ -21,7 +23,7 @@ from noodle.values import FLOAT_TYPES, INTEGER_RANGES, VOID
 
 __all__ = ["native_stub"]
 
-Prototypes = Callable[[Declaration], Prototype]
+Plans = Callable[[Declaration], NaturalPlan | None]
 
 
 def native_stub(
@@ -30,7 +32,7 @@ def native_stub(
     *,
     source: str,
     comments: Mapping[str, str],
-    prototype: Prototypes = Declaration.prototype,
+    plan: Plans,
     unusable: Mapping[str, str],
 ) -> StubModule:
     """Return what a library declares.
@@ -40,7 +42,7 @@ def native_stub(
         contents: What it is known to have.
         source: What that was read from, for people.
         comments: What its authors say of names.
-        prototype: What a function takes when it is called, where annotations change that.
+        plan: Gives what is done around the calls of a function that is annotated.
         unusable: Why further names that it has cannot be used.
     """
     functions = (contents.function(name) for name in sorted(contents.functions))
@@ -51,7 +53,7 @@ def native_stub(
             for name in sorted(contents.constants)
         ),
         *(_variable(variable, comments) for variable in variables if variable),
-        *(_function(d, prototype(d), comments) for d in functions if d),
+        *(_function(d, plan(d), comments) for d in functions if d),
     ]
     return StubModule(name, members, source=source, complete=True, unusable=unusable)
 
@@ -73,28 +75,55 @@ def _variable(variable: Variable, comments: Mapping[str, str]) -> StubConstant:
 
 
 def _function(
-    declaration: Declaration, prototype: Prototype, comments: Mapping[str, str]
+    declaration: Declaration, plan: NaturalPlan | None, comments: Mapping[str, str]
 ) -> StubFunction:
     told = comments.get(declaration.name) or comments.get(declaration.exported, "")
-    signature = StubSignature(
-        tuple(_parameters(declaration, prototype)), result_annotation(declaration.result)
-    )
-    return StubFunction(declaration.name, (signature,), told, declared=declaration.c_text)
-
-
-def _parameters(declaration: Declaration, prototype: Prototype) -> Iterator[StubParameter]:
-    declared = {p.name: p.type for p in declaration.parameters if p.name}
-    places: Sequence[NativeType] = [p.type for p in declaration.parameters]
-    for index, parameter in enumerate(prototype.parameters):
-        native = declared.get(parameter.name) or places[index]
-        kind = Parameter.POSITIONAL_OR_KEYWORD if parameter.keyword else Parameter.POSITIONAL_ONLY
-        yield StubParameter(
-            parameter.name,
-            parameter_annotation(native),
-            kind if parameter.positional else Parameter.KEYWORD_ONLY,
-            "..." if parameter.optional else None,
-            parameter.type,
+    signatures = [_signature(declaration, declaration.prototype())]
+    if plan:
+        natural = StubSignature(
+            tuple(_parameters(declaration, plan.prototype(), natural=True)), _results(plan)
         )
+        signatures = [natural, *signatures] if plan.omitted else [natural]
+    return StubFunction(declaration.name, tuple(signatures), told, declared=declaration.c_text)
+
+
+def _signature(declaration: Declaration, prototype: Prototype) -> StubSignature:
+    parameters = tuple(_parameters(declaration, prototype, natural=False))
+    return StubSignature(parameters, result_annotation(declaration.result))
+
+
+def _parameters(
+    declaration: Declaration, prototype: Prototype, *, natural: bool
+) -> Iterator[StubParameter]:
+    pairs = zip(prototype.parameters, declaration.parameters, strict=True)
+    for parameter, declared in pairs:
+        if natural and parameter.optional:
+            continue
+        named = parameter.keyword
+        kind = Parameter.POSITIONAL_OR_KEYWORD if named else Parameter.POSITIONAL_ONLY
+        number = _NUMBERS.get(parameter.type.name)
+        annotation = number or parameter_annotation(declared.type)
+        yield StubParameter(parameter.name, annotation, kind, type=parameter.type)
+
+
+def _results(plan: NaturalPlan) -> str:
+    """Return what a call gives that leaves out what it may."""
+    parts = [result_annotation(plan.declaration.result) or "Any"] * plan.keeps_result
+    parts += [_out_annotation(out) for out in plan.outs]
+    parts += ["int"] * bool(plan.annotations.errno)
+    if len(parts) > 1:
+        return f"tuple[{', '.join(parts)}]"
+    return (*parts, "None")[0]
+
+
+def _out_annotation(out: Out) -> str:
+    if out.kind == "text" or (out.kind == "buffer" and out.c in ("char", "uint8_t")):
+        kind = "bytes" if out.encoding == BYTES else "str"
+        return f"{kind} | None" if out.kind == "text" else kind
+    if out.kind == "pointer":
+        return "Pointer | None"
+    numbers = {c: _NUMBERS[name] for name, c in C_NUMBERS.items()}
+    return "Any" if out.kind == "buffer" else numbers.get(out.c, "Any")
 
 
 def parameter_annotation(native: NativeType) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from _cffi_backend import FFI
 
-from noodle.bridges.native.argument_rules import Converter, Refusal
+from noodle.bridges.native.argument_rules import Argument, Converter, Refusal
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
@@ -22,11 +22,14 @@ class SentArgument:
     Args:
         parameter: The parameter.
         shown: Its name in messages.
+        rules: Its rules in this process; None for those of its type.
     """
 
-    def __init__(self, parameter: DeclaredParameter, shown: str) -> None:
+    def __init__(
+        self, parameter: DeclaredParameter, shown: str, rules: Argument | None = None
+    ) -> None:
         self._native = parameter.type
-        self._rules = argument_of(parameter, shown)
+        self._rules = rules or argument_of(parameter, shown)
         name = parameter.type.type.name
         self._takes_pointers = name == "ptr" or (name == "str" and parameter.type.from_c)
 

@@ -12,7 +12,7 @@ from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.bridges.remote import pools
 from noodle.errors import ForeignError, LibraryLoadError, RemoteCallError, WorkerCrashedError
-from noodle.workers.modules import RemoteModule
+from noodle.workers.modules import RemoteModule, Resolver
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
 from noodle.workers.worker import Worker
@@ -41,10 +41,21 @@ class LibraryInWorker(RemoteModule):
         """Return a function of the library.
 
         Args:
-            name: Its symbol.
+            name: Its name.
         """
         shown = f"{self.specifier}.{name}"
         return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+
+    def annotated(self, kind: str, packed: Sequence[Any]) -> _host.RemoteFunction:
+        """Return an annotated function of the library.
+
+        Args:
+            kind: How it is called, as ``ServedLibrary.annotated`` has it.
+            packed: Its plan, as ``natural_serving.pack_plan`` has it.
+        """
+        name = packed[0][0]
+        resolver = _Annotated(self, f"functions.{name}", kind, packed)
+        return _host.RemoteFunction(resolver, f"{self.specifier}.{name}", self.pool.size)
 
     def loop(self, name: str) -> _host.RemoteFunction:
         """Return what calls a function for the elements of arrays; see ``serving.map_arrays``.
@@ -103,6 +114,27 @@ class LibraryInWorker(RemoteModule):
             if not isinstance(error, LibraryLoadError):
                 raise
             raise _load_error(error) from None
+
+
+class _Annotated(Resolver):
+    """Finds an annotated function in a worker, which is told its plan."""
+
+    __slots__ = ("_kind", "_library", "_packed")
+
+    def __init__(
+        self, library: LibraryInWorker, path: str, kind: str, packed: Sequence[Any]
+    ) -> None:
+        super().__init__(library, path)
+        self._library = library
+        self._kind = kind
+        self._packed = packed
+
+    def _find(self, index: int) -> object:
+        reference = self._library.reference(index)
+        found: object = _host.request(
+            reference, Operation.METHOD, "annotated", self._kind, self._packed
+        )
+        return found
 
 
 def _load_error(error: RemoteCallError) -> LibraryLoadError:

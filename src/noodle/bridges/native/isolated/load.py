@@ -14,6 +14,10 @@ from noodle.bridges.native.elf import ElfFile, NotElfError
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import IsolatedLibrary, LibraryInWorker, WorkerVariables
+from noodle.bridges.native.isolated.natural import (
+    IsolatedNaturalFunction,
+    companions_in_worker,
+)
 from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
@@ -88,24 +92,34 @@ class IsolatedLoad(Load):
     ) -> NativeFunctions:
         packed = [declaration.pack() for declaration in functions]
         opening = (str(self._path), self._identity, self._shown, packed, extension)
-        module = self._module = LibraryInWorker(self._pool(), self._request.library, opening)
+        library = self._request.library
+        module = self._module = LibraryInWorker(self._pool(), library, opening)
         compiled = extension is not None
         notes = (COMPILED if compiled else THROUGH_LIBFFI,)
+        table = self._annotations(contents)
+        companions = companions_in_worker(contents, module, table)
         options = self._loop_options(contents)
 
         def make(declaration: Declaration) -> IsolatedFunction:
+            plan = table.plan(declaration)
+            loop = WorkerLoop(declaration, module.loop(declaration.name), options)
+            if plan:
+                return IsolatedNaturalFunction(
+                    library, plan, module, companions, compiled=compiled, notes=notes, loop=loop
+                )
             remote = module.function(declaration.name)
             return IsolatedFunction(
-                self._request.library,
+                library,
                 declaration,
                 remote,
                 module.hold,
                 compiled=compiled,
                 notes=notes,
-                loop=WorkerLoop(declaration, module.loop(declaration.name), options),
+                loop=loop,
             )
 
-        return NativeFunctions(contents, make)
+        made = companions.functions = NativeFunctions(contents, make)
+        return made
 
     def _pool(self) -> Pool:
         options = self._options

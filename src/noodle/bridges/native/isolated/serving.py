@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from noodle.bridges.native.declarations import Declaration, Declarations, Variab
 from noodle.bridges.native.elf import read_library
 from noodle.bridges.native.failures import checked
 from noodle.bridges.native.functions import adapted
+from noodle.bridges.native.isolated.natural_serving import ServedCall
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.opened_library import OpenedLibrary
 from noodle.bridges.native.results import content_of
@@ -100,7 +101,29 @@ class ServedLibrary:
         self._opened = opened
         self._path = path
         self._contents = contents
+        self._entry = entry
         self.functions = type(shown, (_Functions,), {})(contents, entry)
+
+    def annotated(self, kind: str, packed: Sequence[Any]) -> Callable[..., Any]:
+        """Return what the host calls for an annotated function.
+
+        Args:
+            kind: ``natural`` where its outs are left out, ``checked`` where errno is read, else
+                ``plain``.
+            packed: Its plan, as ``natural_serving.pack_plan`` has it.
+        """
+        called = ServedCall(self._called(packed[0][0]), packed, self._called, _place_of)
+        if kind == "natural":
+            return _served(called.natural, called.declaration, None, called.sent, called.numbers)
+        if kind == "checked":
+            return _served(called.checked, called.declaration, None)
+        return _served(called.entry, called.declaration, called.result)
+
+    def _called(self, name: str) -> Callable[..., Any]:
+        declaration = self._contents.function(name)
+        if declaration is None:
+            raise AttributeError(name)
+        return self._entry(declaration)
 
     def variable(self, name: str) -> Any:
         """Return what lies in a variable; the place of a pointer, or of what is no number."""
@@ -174,7 +197,7 @@ class _Functions:
         declaration = self._contents.function(name)
         if declaration is None:
             raise AttributeError(name)
-        served = _served(self._entry(declaration), declaration)
+        served = _served(self._entry(declaration), declaration, _converter_of(declaration.result))
         setattr(self, name, served)
         return served
 
@@ -186,12 +209,29 @@ def _entry_through_libffi(opened: OpenedLibrary, declaration: Declaration) -> Ca
     return checked(plain, opened.address_of, opened.exports)
 
 
-def _served(entry: Callable[..., Any], declaration: Declaration) -> Callable[..., Any]:
-    types = [parameter.type for parameter in declaration.parameters]
-    converters = [_memory if _is_pointer(native) else None for native in types]
-    result = _converter_of(declaration.result)
-    if any(native.writes for native in types):
-        return _writing(entry, [native.writes for native in types], converters, result)
+def _served(
+    entry: Callable[..., Any],
+    declaration: Declaration,
+    result: Callable[[Any], Any] | None,
+    places: Sequence[int] | None = None,
+    numbers: Container[int] = (),
+) -> Callable[..., Any]:
+    """Return what the host calls.
+
+    Args:
+        entry: What is called with arguments that cffi takes.
+        declaration: What it takes.
+        result: What converts the result.
+        places: Those of the parameters that the host sends; None for all.
+        numbers: The places of pointers for which it sends a number.
+    """
+    parameters = declaration.parameters
+    listed = range(len(parameters)) if places is None else places
+    types = [None if index in numbers else parameters[index].type for index in listed]
+    converters = [_memory if native and _is_pointer(native) else None for native in types]
+    writes = [bool(native and native.writes) for native in types]
+    if any(writes):
+        return _writing(entry, writes, converters, result)
     labels = [str(index) for index in range(len(types))]
     return adapted(entry, labels, [], list(converters), result)
 

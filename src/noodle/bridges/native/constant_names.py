@@ -1,0 +1,69 @@
+"""A library's names for the numbers by which its functions say that they failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from noodle.bridges.native.annotations import wrong_annotation
+from noodle.bridges.native.contents import Contents
+from noodle.bridges.native.native_types import NativeType
+
+__all__ = ["ConstantNames"]
+
+
+class ConstantNames:
+    """Finds the name of a number: that was stated, or that of the result's enumeration.
+
+    Args:
+        contents: What the library is known to have.
+        where: Where names are stated, in messages.
+        codes: Names with their numbers, or names and patterns of constants that a header has.
+
+    Raises:
+        SettingsError: That is neither.
+    """
+
+    def __init__(self, contents: Contents, where: str, codes: Any) -> None:
+        self._contents = contents
+        is_map = isinstance(codes, Mapping) and all(
+            isinstance(name, str) and type(code) is int for name, code in codes.items()
+        )
+        listed = [codes] if isinstance(codes, str) else codes
+        is_list = isinstance(listed, (list, tuple)) and all(isinstance(n, str) for n in listed)
+        if not is_map and not is_list:
+            expected = (
+                'names and their numbers, such as {"Z_DATA_ERROR": -3}, or names of constants'
+            )
+            raise wrong_annotation(where, "codes", codes, expected)
+        self._stated: Mapping[str, int] = codes if is_map else {}
+        self._patterns = () if is_map else tuple(listed)
+
+    @cached_property
+    def _names(self) -> Mapping[int, set[str]]:
+        stated = dict(self._stated)
+        for pattern in self._patterns:
+            for name in self._contents.constants:
+                if fnmatchcase(name, pattern):
+                    stated[name] = self._contents.constant(name)
+        found: dict[int, set[str]] = {}
+        for name, code in stated.items():
+            found.setdefault(code, set()).add(name)
+        return found
+
+    def of(self, code: int, result: NativeType) -> str | None:
+        """Return the name of a number; None where there is none, or more than one.
+
+        Args:
+            code: The number.
+            result: The type of the result that it is.
+        """
+        names = self._names.get(code, set()) | self._members(code, result)
+        return names.pop() if len(names) == 1 else None
+
+    def _members(self, code: int, result: NativeType) -> set[str]:
+        found = self._contents.enumeration(result.enumeration) if result.enumeration else None
+        members = found.members if found else ()
+        return {name for name in members if self._contents.constant(name) == code}

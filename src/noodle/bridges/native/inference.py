@@ -1,0 +1,140 @@
+"""Annotations that a declaration itself suggests, where following them cannot lose anything.
+
+An inferred out or length can be left out of a call, and a call that gives it works as before. An
+inferred destructor runs when the program asks for it, never for what is dropped: who owns an
+object is not in its declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+
+from noodle.bridges.native.annotations import RESULT, Annotations
+from noodle.bridges.native.contents import Contents
+from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.native_types import NativeType
+from noodle.values import INTEGER_RANGES, VOID
+
+__all__ = ["destructors", "infer", "makes_objects"]
+
+_DESTRUCTOR = re.compile(
+    r"(?:^|.*_)(?:free|close|destroy|delete|release|finalize|dispose)", re.IGNORECASE
+)
+_ENDING = re.compile(
+    rf"(?:{_DESTRUCTOR.pattern})|.*[a-z](?:Free|Close|Destroy|Delete|Release|Finalize|Dispose)"
+)
+_VERSIONED = re.compile(rf"(?:{_ENDING.pattern})(?:_?v\d+|_ex|64)?")
+_CONSTRUCTOR = re.compile(
+    r"(?:.*[_a-z])?(?:new|open|create|alloc|init|make|dup|copy|clone|load)(?:_?\w{0,12})?",
+    re.IGNORECASE,
+)
+_LENGTH = re.compile(
+    r"(?i:n|num|(?:\w*_|buf|in|src|data)?(?:len|length|size|count|bytes))"
+    r"|[a-z]\w*(?:Len|Length|Size|Count|Bytes)|n_\w+|n[A-Z]\w*|num_?[A-Z_]\w*"
+)
+_WIDE = ("i32", "u32", "i64", "u64")
+
+
+def destructors(contents: Contents) -> dict[str, str]:
+    """Return the function that releases objects of each structure, where there is just one.
+
+    Args:
+        contents: What a library is known to have; only functions that are named so are read.
+    """
+    found: dict[str, list[str]] = {}
+    for name in contents.functions:
+        declaration = contents.function(name) if _ENDING.fullmatch(name) else None
+        if declaration and _takes_one_object(declaration):
+            found.setdefault(declaration.parameters[0].type.structure, []).append(name)
+    return {structure: names[0] for structure, names in found.items() if len(names) == 1}
+
+
+def _takes_one_object(declaration: Declaration) -> bool:
+    parameters = declaration.parameters
+    result = declaration.result.type
+    returns_status = result == VOID or result.name in INTEGER_RANGES
+    return len(parameters) == 1 and _is_object(parameters[0].type) and returns_status
+
+
+def _is_object(native: NativeType) -> bool:
+    return bool(native.structure) and native.type.name == "ptr" and native.writes
+
+
+def makes_objects(declaration: Declaration) -> bool:
+    """Return whether a function's name says that it makes the object that it returns."""
+    return bool(_CONSTRUCTOR.fullmatch(declaration.name)) and _is_object(declaration.result)
+
+
+def infer(declaration: Declaration, released_by: Mapping[str, str]) -> Annotations:
+    """Return what a declaration suggests.
+
+    Args:
+        declaration: The function.
+        released_by: The function that releases objects of each structure.
+    """
+    out = _out(declaration)
+    free: dict[str, str] = {}
+    for name in out:
+        target = declaration.parameters[-1].type.target
+        if target and target.structure in released_by:
+            free[name] = released_by[target.structure]
+    if makes_objects(declaration) and declaration.result.structure in released_by:
+        free[RESULT] = released_by[declaration.result.structure]
+    return Annotations(
+        out=out or None,
+        lengths=_lengths(declaration) or None,
+        free=free or None,
+        frees=_frees(declaration, released_by) or None,
+    )
+
+
+def _out(declaration: Declaration) -> tuple[str, ...]:
+    """Return the last parameter of a function with a status, where it is ``T **`` of objects."""
+    if not declaration.parameters or declaration.result.type.name not in INTEGER_RANGES:
+        return ()
+    last = declaration.parameters[-1]
+    target = last.type.target
+    is_out = target is not None and last.type.writes and _is_object(target)
+    return (last.name,) if is_out and last.name else ()
+
+
+def _lengths(declaration: Declaration) -> dict[str, str]:
+    """Return the arrays that are only read and are followed by one length."""
+    found = {}
+    parameters = declaration.parameters
+    for index, (array, length) in enumerate(pairwise(parameters)):
+        following = parameters[index + 2].name if index + 2 < len(parameters) else ""
+        native = parameters[index + 2].type if following else None
+        two = native is not None and _is_length(following, native)
+        if (
+            array.name
+            and _is_array(array.type)
+            and _is_length(length.name, length.type)
+            and not two
+        ):
+            found[array.name] = length.name
+    return found
+
+
+def _is_array(native: NativeType) -> bool:
+    if native.writes or native.structure or native.callback or native.target:
+        return False
+    if native.type.name == "ptr" and native.type.item and native.type.item.name == "ptr":
+        return False
+    return native.type.name in ("ptr", "bytes", "str")
+
+
+def _is_length(name: str, native: NativeType) -> bool:
+    return native.type.name in _WIDE and bool(_LENGTH.fullmatch(name)) and not native.enumeration
+
+
+def _frees(declaration: Declaration, released_by: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the object that a function releases, by its name."""
+    if not _takes_one_object(declaration) or not declaration.parameters[0].name:
+        return ()
+    structure = declaration.parameters[0].type.structure
+    named = released_by.get(structure) == declaration.name
+    released = structure in released_by and bool(_VERSIONED.fullmatch(declaration.name))
+    return (declaration.parameters[0].name,) if named or released else ()

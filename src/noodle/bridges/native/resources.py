@@ -1,0 +1,383 @@
+"""Objects of native libraries that have to be released, and pointers that end with them.
+
+A resource is a pointer that knows its destructor. It keeps what it was made from alive, so that a
+statement is released before its database. A stated destructor also runs when the last reference is
+dropped, on the thread that drops it, or when the program ends; an inferred one only when the
+program asks for it. A process that was forked off releases nothing of its parent's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+from noodle.bridges.native.pointers import AnyPointer, Pointer, WorkerPointer
+from noodle.errors import ReferenceReleasedError
+
+__all__ = [
+    "BorrowedPointer",
+    "Destructor",
+    "Ownership",
+    "Releasable",
+    "Resource",
+    "WorkerBorrowedPointer",
+    "WorkerResource",
+    "is_dependent",
+]
+
+_waiting: defaultdict[int, deque[tuple[Ownership, Any]]] = defaultdict(deque)
+"""What was dropped on another thread than its own, by the thread that has to release it."""
+
+
+class Destructor:
+    """What releases the objects of one kind.
+
+    Args:
+        name: The function's name.
+        release: Releases what lies at a raw address, without a check of the outcome.
+        close: Releases a resource as the program's own call would.
+        finalizes: Whether it also runs for what is dropped.
+        same_thread: Whether only the thread that made an object may release it.
+        ready: Whether it can be called now, asked before it runs for what was dropped.
+    """
+
+    __slots__ = ("close", "finalizes", "name", "ready", "release", "same_thread")
+
+    def __init__(
+        self,
+        name: str,
+        release: Callable[[Any], Any],
+        close: Callable[[Any], Any],
+        *,
+        finalizes: bool,
+        same_thread: bool,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.name = name
+        self.release = release
+        self.close = close
+        self.finalizes = finalizes
+        self.same_thread = same_thread
+        self.ready = ready
+
+
+class Ownership:
+    """Whether a resource still has to be released. Claims are atomic: the first one gets it.
+
+    Args:
+        destructor: What releases it.
+        owners: The objects that must not be released before it.
+    """
+
+    __slots__ = ("_claims", "_process", "_thread", "destructor", "owners")
+
+    def __init__(self, destructor: Destructor, owners: tuple[Any, ...]) -> None:
+        self.destructor = destructor
+        self.owners = owners
+        self._claims = [True]
+        self._process = os.getpid()
+        self._thread = threading.get_ident()
+        _release_waiting(self._thread)
+
+    @property
+    def released(self) -> bool:
+        """Whether it was released, or is being released."""
+        return not self._claims
+
+    def claim(self) -> bool:
+        """Return whether the caller may release it; nobody else may from then on."""
+        try:
+            self._claims.pop()
+        except IndexError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Take a claim back: the destructor refused to release it."""
+        self._claims.append(True)
+
+    def drop(self, raw: Any) -> None:
+        """Release what is referenced no more, unless it was released before.
+
+        Args:
+            raw: Its address, as the destructor takes it.
+        """
+        if self._process != os.getpid() or self.released:
+            return
+        mine = not self.destructor.same_thread or threading.get_ident() == self._thread
+        if not mine or not self.destructor.ready():
+            _waiting[self._thread].append((self, raw))
+        elif self.claim():
+            self.destructor.release(raw)
+
+
+def _release_waiting(thread: int) -> None:
+    queue = _waiting.get(thread)
+    for _ in range(len(queue) if queue else 0):
+        try:
+            ownership, raw = queue.popleft()  # type: ignore[union-attr]
+        except IndexError:
+            return
+        ownership.drop(raw)
+
+
+class Releasable(AnyPointer):
+    """A pointer to an object that a function of its library releases.
+
+    It is a context manager: the end of a ``with`` block releases it.
+    """
+
+    __slots__ = ()
+
+    ownership: Ownership
+
+    @property
+    def released(self) -> bool:
+        """Whether it was released."""
+        return self.ownership.released
+
+    def close(self) -> None:
+        """Release it with the library's own function; nothing happens if it was released before.
+
+        Raises:
+            FunctionFailedError: The library refused; it is still there.
+        """
+        if not self.ownership.released:
+            self.ownership.destructor.close(self)
+
+    def claimed(self) -> Any:
+        """Return the raw address for the destructor; every later use is refused.
+
+        Raises:
+            ReferenceReleasedError: It was released before.
+        """
+        if not self.ownership.claim():
+            raise self._was_released()
+        return self._raw()
+
+    def require(self) -> Any:
+        """Return the raw address.
+
+        Raises:
+            ReferenceReleasedError: It was released.
+        """
+        if self.ownership.released:
+            raise self._was_released()
+        return self._raw()
+
+    def _raw(self) -> Any:
+        raise NotImplementedError
+
+    def _was_released(self) -> ReferenceReleasedError:
+        return ReferenceReleasedError(
+            f"{self!r} was used after it was released",
+            expected=f"a pointer to {self.pointee} that is still there",
+            received=f"one that {self.ownership.destructor.name} has released",
+            where=f"the result of {self.origin}",
+            remedy=f"call {self.origin} again for a new one",
+        )
+
+    def _finalize(self, raw: Any) -> None:
+        if self.ownership.destructor.finalizes:
+            weakref.finalize(self, self.ownership.drop, raw)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        end = ", released" if self.released else ""
+        return f"<{self.pointee} at {self.address:#x} from {self.origin}{end}>"
+
+
+class Resource(Pointer, Releasable):
+    """An object in this process that has to be released.
+
+    Args:
+        cdata: The address, as cffi's ``void *``.
+        pointee: See ``AnyPointer``.
+        origin: The function that returned it.
+        ownership: Whether it still has to be released.
+    """
+
+    __slots__ = ("_cdata", "ownership")
+
+    def __init__(self, cdata: Any, pointee: str, origin: str, ownership: Ownership) -> None:
+        AnyPointer.__init__(self, pointee, origin)
+        self._cdata = cdata
+        self.ownership = ownership
+        self._finalize(cdata)
+
+    @property
+    def cdata(self) -> Any:
+        """The address; refused once the object was released."""
+        return self.require()
+
+    def _raw(self) -> Any:
+        return self._cdata
+
+    @property
+    def address(self) -> int:
+        """The address as a number."""
+        return Pointer(self._cdata, self.pointee, self.origin).address
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Pointer):
+            return NotImplemented
+        return bool(self._cdata == (other._cdata if isinstance(other, Resource) else other.cdata))
+
+    def __hash__(self) -> int:
+        return hash(self._cdata)
+
+
+class WorkerResource(WorkerPointer, Releasable):
+    """An object in a worker that has to be released.
+
+    Args:
+        place: See ``WorkerPointer``.
+        pointee: See ``AnyPointer``.
+        origin: The function that returned it.
+        ownership: Whether it still has to be released.
+        hold: See ``WorkerPointer``.
+    """
+
+    __slots__ = ("_place", "ownership")
+
+    def __init__(
+        self,
+        place: tuple[int, int],
+        pointee: str,
+        origin: str,
+        ownership: Ownership,
+        hold: object = None,
+    ) -> None:
+        AnyPointer.__init__(self, pointee, origin)
+        self._hold = hold
+        self._place = place
+        self.ownership = ownership
+        self._finalize(place)
+
+    @property
+    def place(self) -> tuple[int, int]:  # type: ignore[override]
+        """The address and its process; refused once the object was released."""
+        place: tuple[int, int] = self.require()
+        return place
+
+    def _raw(self) -> Any:
+        return self._place
+
+    @property
+    def address(self) -> int:
+        """The address as a number."""
+        return self._place[0]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WorkerPointer):
+            return NotImplemented
+        return self._place == (other._place if isinstance(other, WorkerResource) else other.place)
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
+
+class _Borrowed(AnyPointer):
+    """A pointer into what other objects own, which it keeps alive."""
+
+    __slots__ = ()
+
+    owners: tuple[Any, ...]
+    ends: bool
+
+    def require_owners(self) -> None:
+        """Refuse a pointer that ended with an owner.
+
+        Raises:
+            ReferenceReleasedError: An owner was released.
+        """
+        for owner in self.owners if self.ends else ():
+            if isinstance(owner, Releasable) and owner.released:
+                raise ReferenceReleasedError(
+                    f"a pointer to {self.pointee} was used after its owner was released",
+                    expected="a pointer whose owner is still there",
+                    received=f"one into {owner!r}",
+                    where=f"the result of {self.origin}",
+                    remedy=f"use it before {owner.ownership.destructor.name} is called",
+                )
+            if isinstance(owner, _Borrowed):
+                owner.require_owners()
+
+
+class BorrowedPointer(Pointer, _Borrowed):
+    """An address in this process that belongs to other objects.
+
+    Args:
+        cdata: The address, as cffi's ``void *``.
+        pointee: See ``AnyPointer``.
+        origin: The function that returned it.
+        owners: What it belongs to.
+        ends: Whether it ends with them.
+    """
+
+    __slots__ = ("_cdata", "ends", "owners")
+
+    def __init__(
+        self, cdata: Any, pointee: str, origin: str, owners: tuple[Any, ...], *, ends: bool
+    ) -> None:
+        AnyPointer.__init__(self, pointee, origin)
+        self._cdata = cdata
+        self.owners = owners
+        self.ends = ends
+
+    @property
+    def cdata(self) -> Any:
+        """The address; refused once an owner was released, where it ends with that."""
+        self.require_owners()
+        return self._cdata
+
+
+class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
+    """An address in a worker that belongs to other objects.
+
+    Args:
+        place: See ``WorkerPointer``.
+        pointee: See ``AnyPointer``.
+        origin: The function that returned it.
+        owners: What it belongs to.
+        ends: Whether it ends with them.
+        hold: See ``WorkerPointer``.
+    """
+
+    __slots__ = ("_place", "ends", "owners")
+
+    def __init__(
+        self,
+        place: tuple[int, int],
+        pointee: str,
+        origin: str,
+        owners: tuple[Any, ...],
+        *,
+        ends: bool,
+        hold: object = None,
+    ) -> None:
+        AnyPointer.__init__(self, pointee, origin)
+        self._hold = hold
+        self._place = place
+        self.owners = owners
+        self.ends = ends
+
+    @property
+    def place(self) -> tuple[int, int]:  # type: ignore[override]
+        """The address and its process; refused once an owner was released."""
+        self.require_owners()
+        return self._place
+
+
+def is_dependent(python_type: type) -> bool:
+    """Return whether values of a type own what functions return for them, or belong to owners."""
+    return issubclass(python_type, (Releasable, _Borrowed))
