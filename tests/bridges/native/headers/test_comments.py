@@ -60,6 +60,9 @@ typedef enum { RED, /* the red */
 static inline int hidden(void) { /* nothing */ return 1; }
 /* After a body. */
 int seven(void);
+/* With a body. */
+int eight(void) { return 8; }
+int nine[2] = { 1, 2 }; // with a value
 
 #ifdef __cplusplus
 }
@@ -67,7 +70,7 @@ int seven(void);
 #endif
 """
 
-NAMES = {"add", "one", "two", "three", "four", "five", "six", "seven"}
+NAMES = {"add", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,8 @@ def comments() -> dict[str, str]:
         ("five", None),
         ("six", "At the end."),
         ("seven", "After a body."),
+        ("eight", "With a body."),
+        ("nine", "with a value"),
         ("struct point", "A point."),
         ("struct point.x", "across"),
         ("struct point.y", "down"),

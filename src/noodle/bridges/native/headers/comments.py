@@ -102,7 +102,7 @@ class _Scanner:
         tag = _TAG.search(before)
         end = self._level(f"{tag[1]} {tag[2]}" if tag else "code", token.end())
         if tag is None:
-            level.begin = end or level.begin
+            level.body(token.start(), end)
             return
         closing = re.compile(r"\s*(\w+)\s*;").match(self.text, end) if end else None
         named = closing[1] if closing and before.lstrip().startswith("typedef") else ""
@@ -163,6 +163,12 @@ class _Level:
             self.depth = max(0, self.depth + (1 if token["mark"] == "(" else -1))
         elif self.depth == 0 and (token["mark"] == ";" or self._owner.startswith("enum")):
             self._add(token.end())
+
+    def body(self, start: int, end: int) -> None:
+        """Take a function's body, or the value of a variable, which ends with a semicolon."""
+        if self._text[self.begin : start].rstrip().endswith(")"):
+            self._add(start)
+            self.begin = end or start
 
     def close(self, token: re.Match[str]) -> None:
         """Take a closing brace."""
