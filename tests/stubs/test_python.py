@@ -227,7 +227,9 @@ def test_an_environment_that_is_not_there_tells_nothing(tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="needs typing.Self")
-def test_a_type_checker_finds_wrong_types(helper: StubModule, check_types: CheckTypes, tmp_path: Path):
+def test_a_type_checker_finds_wrong_types(
+    helper: StubModule, check_types: CheckTypes, tmp_path: Path
+):
     (tmp_path / "helper.pyi").write_text(stub_text(helper), encoding="utf-8")
     statistics = describe("statistics", tmp_path, run=True)
     (tmp_path / "stats.pyi").write_text(stub_text(statistics), encoding="utf-8")

@@ -52,7 +52,10 @@ def test_a_function_has_its_types_and_what_its_authors_say():
     [
         ((StubParameter("a"), StubParameter("b", default="1")), "a: Any, b: Any = ..."),
         ((StubParameter("in", "int"), StubParameter("a", "int")), "in_: int, /, a: int"),
-        ((StubParameter("", "int"), StubParameter("", "str")), "argument_1: int, argument_2: str, /"),
+        (
+            (StubParameter("", "int"), StubParameter("", "str")),
+            "argument_1: int, argument_2: str, /",
+        ),
         ((StubParameter("a", "int", default="0"), StubParameter("b", "int")), "a: int, b: int"),
         ((StubParameter("a"), StubParameter("a")), "a: Any, a_: Any"),
         ((StubParameter("a", kind=Parameter.POSITIONAL_ONLY),), "a: Any, /"),

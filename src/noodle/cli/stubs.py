@@ -15,7 +15,7 @@ from rich.text import Text
 
 from noodle.cli.exit_codes import OK
 from noodle.cli.terminal import output_console, visible
-from noodle.errors import NoodleError, SettingsError, UsageError
+from noodle.errors import SettingsError, TargetError
 from noodle.language.foreign_imports import derived_name
 from noodle.stubs.model import StubAlias, StubClass, StubConstant, StubFunction, StubModule
 from noodle.stubs.writing import stub_text
@@ -58,7 +58,7 @@ def write_stub(
     engine = make_engine(Path.cwd(), config, install="always")
     stub = engine.dispatcher.describe(target, directory=Path.cwd(), run=True, **options)
     if stub is None:
-        raise UsageError(
+        raise TargetError(
             f"nothing is known of what {target} declares",
             expected="a library of a bridge that tells",
             received=target,
@@ -115,7 +115,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise NoodleError(
+        raise SettingsError(
             f"the stub cannot be written: {error.strerror}",
             expected="a file that may be written",
             received=str(path),
