@@ -19,6 +19,7 @@ _PLAIN = {
     "SupportsFloat": ("float", "int", "bool"),
     "SupportsIndex": ("int", "bool"),
     "tuple": (),
+    "CText": ("str", "bytes", "null"),
 }
 """What fits a type: a whole number fits ``float`` (PEP 484), and ``bool`` is an ``int``."""
 

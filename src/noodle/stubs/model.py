@@ -204,6 +204,7 @@ class StubModule:
         complete: Whether it has no other names than these and the further ones.
         further: Names that it has too, of which no more is known.
         modules: Gives the namespaces within it, by name.
+        types: Classes that only annotations name.
         unusable: Why further names that it has cannot be used.
         notes: What could not be found out, for people.
     """
@@ -215,6 +216,7 @@ class StubModule:
     complete: bool = False
     further: frozenset[str] = frozenset()
     modules: Mapping[str, Callable[[], StubModule]] = field(default_factory=dict)
+    types: Sequence[StubClass] = ()
     unusable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -62,7 +62,7 @@ class _Tree:
     def names(self) -> set[str]:
         """Return every name that is declared anywhere."""
         found = set(self.module.names)
-        for member in self.module.members:
+        for member in (*self.module.members, *self.module.types):
             found |= _names_in(member)
         for tree in self.nested.values():
             found |= tree.names()
@@ -80,11 +80,13 @@ class _Writer:
     def __init__(self, module: StubModule, deepest: int) -> None:
         self._module = module
         self._tree = _Tree(module, deepest)
-        self._names = Names(module.names, self._tree.names())
+        types = [declared.name for declared in module.types]
+        self._names = Names([*module.names, *types], {*self._tree.names(), *types})
         self._left_out: list[str] = []
 
     def text(self) -> str:
-        body = list(self._namespace(self._tree, ""))
+        body = [line for declared in self._module.types for line in self._class(declared, "")]
+        body += self._namespace(self._tree, "")
         heading = _docstring(self._heading(), "")
         imports = self._names.imports()
         notes = [f"# {_line(name)} is left out: Python has no such name" for name in self._left_out]

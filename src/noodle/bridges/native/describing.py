@@ -12,7 +12,7 @@ from noodle.bridges.native.headers.comments import comments_of
 from noodle.bridges.native.headers.packages import is_own_header
 from noodle.bridges.native.isolated.load import IsolatedLoad
 from noodle.bridges.native.sources.comments import source_comments
-from noodle.bridges.native.stubs import native_stub
+from noodle.bridges.native.stubs import NativeStubs
 from noodle.stubs.model import StubModule
 
 __all__ = ["DescribingLoad"]
@@ -29,14 +29,9 @@ class DescribingLoad(IsolatedLoad):
         """
         contents = self._contents()
         names = {*contents.functions, *contents.variables}
-        return native_stub(
-            self._request.location,
-            contents,
-            source=self._source(),
-            comments=self._comments(names),
-            plan=self._annotations(contents).plan,
-            unusable={**contents.unbound, **self._left_out},
-        )
+        stubs = NativeStubs(contents, self._comments(names), self._annotations(contents).plan)
+        unusable = {**contents.unbound, **self._left_out}
+        return stubs.module(self._request.location, self._source(), unusable)
 
     def _contents(self) -> Contents:
         if self._options.header:
