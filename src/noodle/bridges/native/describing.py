@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from noodle.bridges.native.contents import Contents, DeclaredContents
-from noodle.bridges.native.declarations import Declaration
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.headers.comments import comments_of
 from noodle.bridges.native.headers.packages import is_own_header
@@ -39,7 +39,7 @@ class DescribingLoad(IsolatedLoad):
         return DeclaredContents(self._declarations() if self._prototypes else None)
 
     def _in_worker(
-        self, contents: Contents, functions: Sequence[Declaration], extension: list[str] | None
+        self, contents: Contents, declared: Any, extension: list[str] | None
     ) -> NativeFunctions:
         return NativeFunctions(contents)
 
