@@ -64,7 +64,7 @@ def test_a_stub_is_written_anew_and_what_others_wrote_is_kept(
     ("target", "name"),
     [
         ("math", "math_stubs.pyi"),
-        ("numpy", "numpy_stubs.pyi"),
+        ("pycparser", "pycparser_stubs.pyi"),
         ("os.path", "os_path.pyi"),
         ("./own-helper.py", "own_helper_py.pyi"),
     ],

@@ -38,6 +38,17 @@ int open_it(const char *name, struct thing **handle);
 const char *name_of(const struct thing *thing);
 void nothing(void);
 int print(const char *format, ...);
+
+/* A point. */
+typedef struct point {
+    double x; /* across */
+    char name[8];
+    int cells[2];
+    struct point *next;
+    void *other;
+} point;
+
+void move_it(point *where, double by);
 """
 
 SOURCE = """
@@ -50,6 +61,7 @@ int open_it(const char *name, struct thing **handle) { return name && handle; }
 const char *name_of(const struct thing *thing) { return thing ? "a" : 0; }
 void nothing(void) {}
 int print(const char *format, ...) { return !format; }
+void move_it(point *where, double by) { where->x += by; }
 __attribute__((constructor)) static void opened(void) { __builtin_trap(); }
 """
 
@@ -136,6 +148,25 @@ def test_annotations_of_the_load_change_what_a_call_takes(describe: Describe):
     assert found.shown == "open_it(name: CText) -> Pointer | None"
 
 
+def test_structures_are_classes_that_are_got_by_their_names(with_header: StubModule):
+    (point,) = with_header.types
+    fields = [m for m in point.members if isinstance(m, StubConstant)]
+    assert (point.name, point.documentation) == ("struct_point", "A point.")
+    assert [(f.name, f.annotation, f.documentation) for f in fields] == [
+        ("x", "float", "across"),
+        ("name", "str", ""),
+        ("cells", "Any", ""),
+        ("next", "struct_point | Pointer | None", ""),
+        ("other", "Pointer | None", ""),
+    ]
+    assert (
+        function(with_header, "struct").shown
+        == "struct(name: Literal['point']) -> type[struct_point]"
+    )
+    shown = function(with_header, "move_it").shown
+    assert shown == "move_it(where: struct_point | Memory | None, by: float) -> None"
+
+
 def test_what_cannot_be_called_has_a_reason(with_header: StubModule):
     assert "print" not in with_header.names
     assert "..." in with_header.unusable["print"]
@@ -204,7 +235,11 @@ def test_a_type_checker_finds_wrong_types(
         "sample.name_of(handle)",
         "sample.nosuch()",
         "sample.MOST = 3",
+        "place = sample.struct('point')(1.0, name='a')",
+        "sample.move_it(place, place.x)",
+        "sample.struct('pint')",
+        "place.y",
     ]
     told = check_types("\n".join(lines))
     wrong = {int(line.split(":")[1]) for line in told.splitlines() if ": error:" in line}
-    assert wrong == {4, 5, 8, 10, 13, 14}, told
+    assert wrong == {4, 5, 8, 10, 13, 14, 17, 18}, told
