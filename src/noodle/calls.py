@@ -422,7 +422,9 @@ class Bridge(Protocol):
     libraries may need an environment has ``needs``, which tells in one line what a request needs
     and whether it is there, or returns None; it installs nothing. One whose libraries run in
     several placements may have ``usual_placement``, which returns that of a request for which none
-    is asked.
+    is asked. One that knows what its libraries declare has ``describe``, which takes a request and
+    ``run``, whether the library may be installed and its code run, and returns a ``StubModule`` or
+    None.
     """
 
     @property

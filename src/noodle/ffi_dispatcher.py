@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle import targets
 from noodle._handle import Handle
@@ -39,6 +39,9 @@ from noodle.library_requests import (
 )
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype, parse_prototype
+
+if TYPE_CHECKING:
+    from noodle.stubs.model import StubModule
 
 __all__ = ["FfiDispatcher"]
 
@@ -245,7 +248,31 @@ class FfiDispatcher:
         request = self._request(text, Path(directory), {})
         return self._configuration.defaults(request.name, request.target).notes
 
-    def _ask(self, question: str, text: str, directory: Path, options: Mapping[str, Any]) -> Any:
+    def describe(
+        self, text: str, *, directory: str | Path = ".", run: bool = False, **options: Any
+    ) -> StubModule | None:
+        """Return what a library declares; None where that is not known.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+            run: Whether the library may be installed and its code run to find out.
+            options: As of ``load``.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        found: StubModule | None = self._ask("describe", text, Path(directory), options, run=run)
+        return found
+
+    def _ask(
+        self,
+        question: str,
+        text: str,
+        directory: Path,
+        options: Mapping[str, Any],
+        **details: Any,
+    ) -> Any:
         """Return the answer of a bridge about a load; None from one that has no such method."""
         request = self._request(text, directory, options)
         bridge = self._bridge(request.target)
@@ -256,7 +283,9 @@ class FfiDispatcher:
         defaults = self._configuration.defaults(request.name, request.target)
         asked, wanted = load_request(request, defaults)
         placement = self._placement(bridge, wanted, asked)
-        return answer(replace(wanted, placement=placement))
+        if details.get("run") and self._admit:
+            self._admit(request.name, placement)
+        return answer(replace(wanted, placement=placement), **details)
 
     def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
         configured = self._configuration.target(text) if isinstance(text, str) else None

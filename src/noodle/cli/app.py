@@ -193,6 +193,36 @@ def _bridges(
     raise typer.Exit(guarded(lambda: list_bridges(target, headers, config=config), debug=debug))
 
 
+@app.command("stubs")
+def _stubs(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A library, or a configured name.")
+    ],
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", metavar="FILE", help="Read the native library's C header."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Write there: a file, a directory, or - for the terminal; by default a file of "
+            "the library's name.",
+        ),
+    ] = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Write what a library declares as a .pyi file, with types and its authors' comments."""
+    from noodle.cli.stubs import write_stub
+
+    raise typer.Exit(
+        guarded(lambda: write_stub(target, header or [], output, config=config), debug=debug)
+    )
+
+
 environments = typer.Typer(
     no_args_is_help=True, help="Show and remove the packages that are installed in the cache."
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from noodle.errors import (
     DeadlineExceededError,
     DeadlockError,
     LibraryLoadError,
+    MissingPackageError,
     MissingToolError,
     RemoteCallError,
     TargetError,
@@ -20,6 +21,7 @@ from noodle.errors import (
 
 if TYPE_CHECKING:
     from noodle.bridges.javascript.packages import InstalledPackage, NpmPackages
+    from noodle.stubs.model import StubModule
 
 __all__ = ["JavaScriptBridge"]
 
@@ -100,6 +102,43 @@ class JavaScriptBridge:
         locked = packages.lock(request.location, request.requirement, lock_file)
         summary = f"locked: {locked.name} {locked.version}"
         return Preparation(summary, lock_file.path, SECTION, locked.target)
+
+    def describe(self, request: LoadRequest, *, run: bool = False) -> StubModule | None:
+        """Return what a module declares; None where that cannot be known without running it.
+
+        Args:
+            request: As of ``load``.
+            run: Whether it may be installed and imported.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        from noodle.bridges.javascript.library import JavaScriptLibrary
+        from noodle.bridges.javascript.node import find_node
+        from noodle.bridges.javascript.options import JavaScriptOptions
+        from noodle.bridges.javascript.stubs import completed, declared
+
+        options = JavaScriptOptions.read(request.options)
+        runtime = find_node()
+        if not run:
+            options = replace(options, install="never")
+        try:
+            found = _find(request, options, runtime)
+        except MissingPackageError:
+            if run:
+                raise
+            return None
+        stub = None
+        if request.kind != "builtin":
+            kept = request.kind == "package"
+            stub = declared(
+                request.location, found.specifier, found.directory, runtime, options, kept=kept
+            )
+        if not run:
+            return stub
+        library = self.load(request)
+        assert isinstance(library, JavaScriptLibrary)
+        return completed(stub, library)
 
     def load(self, request: LoadRequest) -> LoadedLibrary:
         """Import a module in a worker; an npm package is installed before, if need be.

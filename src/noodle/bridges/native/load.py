@@ -92,6 +92,7 @@ class Load:
         self._notes: list[str] = [self._cache.note] if self._cache.note else []
         self._prototypes = request.prototypes
         self._interface: Interface | None = None
+        self._header_files: tuple[str, ...] = ()
         self._path = self._find()
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
@@ -261,6 +262,7 @@ class Load:
             directory=self._directory,
             exports=lambda: self._open().exports,
         )
+        self._header_files = extension.headers
         return self._compiled_with(lambda: (extension.key, extension.file))
 
     def _no_functions(self) -> NativeFunctions:
