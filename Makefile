@@ -25,7 +25,7 @@ WITH_CMAKE_OPTIONS := SKBUILD_CMAKE_DEFINE="NOODLE_WERROR=$(WERROR)"
 SOURCES := CMakeLists.txt $(shell find src native build_backend -name __pycache__ -prune -o \
 	! -name '*.so' ! -name '*.pyc' -print)
 
-.PHONY: help setup demo test format-check lint types tests test-slow sanitize bench format clean
+.PHONY: help setup demo test format-check lint types tests test-slow test-large sanitize bench format clean
 
 help: ## Show this list
 	@echo "usage: make COMMAND"
@@ -81,6 +81,9 @@ tests: setup ## Run only the tests, with import layers and docs examples
 
 test-slow: setup ## Run slow tests, fuzzing and sanitizers; the summary goes to docs/robustness.md
 	@$(VENV)/bin/python tools/robustness.py
+
+test-large: setup ## Install the specification's PyTorch 1.9.0, of 850 MB, and run it
+	@$(RUN) pytest -m large $(PYTEST_ARGS)
 
 sanitize: setup ## Run the C extensions' tests under the address and undefined-behaviour sanitizers
 	@$(VENV)/bin/python tools/sanitize.py

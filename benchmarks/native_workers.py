@@ -12,6 +12,7 @@ from pathlib import Path
 
 from latencies import BARE, Comparison, batch_rows
 from native_calls import require_compiler, shared_library
+from native_peers import environment
 from native_sides import LIBRARY, load
 from results import Row
 from sides import link_of

@@ -91,8 +91,23 @@ def test_the_spelling_example_finds_the_words_that_were_meant(
     ] == printed.splitlines()
 
 
+def test_the_matrices_example_prints_the_product_that_numpy_has(
+    noodle_command: list[str], examples: Path, tmp_path: Path
+) -> None:
+    printed = run(noodle_command, examples / "matrices.noodle", tmp_path)
+    product = ["[[701.  674.5]", " [336.  356.5]", " [393.  406. ]]"]
+    assert [*product, "squares of the first harbour: 202.0"] == printed.splitlines()
+
+
 @pytest.mark.parametrize(
-    "program", ["tour.noodle", "make_levels.noodle", "chart.noodle", "spelling.noodle"]
+    "program",
+    [
+        "chart.noodle",
+        "make_levels.noodle",
+        "matrices.noodle",
+        "spelling.noodle",
+        "tour.noodle",
+    ],
 )
 def test_an_example_has_no_errors_and_can_be_explained(
     noodle_command: list[str], examples: Path, program: str

@@ -311,7 +311,14 @@ export class RemoteCallError extends ForeignError {
   readonly errors?: Error[];
 }
 /** A native function says by its result that it failed. */
-export class FunctionFailedError extends ForeignError {}
+export class FunctionFailedError extends ForeignError {
+  /** The number that says so. */
+  readonly code: number | null;
+  /** The name that the library, or `errno`, has for it. */
+  readonly constant: string | null;
+  readonly library: string;
+  readonly function: string;
+}
 /** A native function failed for a reason that `errno` has. */
 export class FunctionErrnoError extends FunctionFailedError {}
 /** The call did not end before its deadline. */

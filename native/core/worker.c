@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -305,6 +306,8 @@ watch_host(void *argument)
             break;
         atomic_fetch_add_explicit(given.beat, 1, memory_order_relaxed);
     }
+    if (polled.revents & POLLNVAL)
+        dprintf(STDERR_FILENO, "noodle: the worker ends: its descriptors were closed by a library\n");
     kill_group();
     return NULL;
 }

@@ -396,11 +396,11 @@ class LoadRequest:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What a library needs and now has, without having been loaded.
+    """What a library needs and now has, or what is locked of it, without having been loaded.
 
     Args:
         summary: What it will run with, in one line.
-        path: The file or folder that holds it; it is there.
+        path: The file or folder that holds it, or the lock file; it is there.
         section: The section of the lock file that names it.
         target: Its table there.
         facts: What the lock file should say about this machine's copy; often nothing.
@@ -417,11 +417,14 @@ class Bridge(Protocol):
     """The adapter for one language runtime.
 
     One that installs packages, or finds files, has a method ``prepare`` too, which takes the same
-    request as ``load`` and returns a ``Preparation``, or None where nothing is needed. One whose
+    request as ``load`` and returns a ``Preparation``, or None where nothing is needed; its method
+    ``lock`` does the same for the lock file alone, installing nothing. One whose
     libraries may need an environment has ``needs``, which tells in one line what a request needs
     and whether it is there, or returns None; it installs nothing. One whose libraries run in
     several placements may have ``usual_placement``, which returns that of a request for which none
-    is asked.
+    is asked. One that knows what its libraries declare has ``describe``, which takes a request and
+    ``run``, whether the library may be installed and its code run, and returns a ``StubModule`` or
+    None.
     """
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle import targets
 from noodle._handle import Handle
@@ -39,6 +39,9 @@ from noodle.library_requests import (
 )
 from noodle.planner import Origin, Planner
 from noodle.prototypes import Prototype, parse_prototype
+
+if TYPE_CHECKING:
+    from noodle.stubs.model import StubModule
 
 __all__ = ["FfiDispatcher"]
 
@@ -199,6 +202,23 @@ class FfiDispatcher:
         preparation: Preparation | None = self._ask("prepare", text, Path(directory), options)
         return preparation
 
+    def lock(self, text: str, *, directory: str | Path = ".", **options: Any) -> Preparation | None:
+        """Note in the lock file what a target needs, without installing or loading it.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+            options: As of ``load``.
+
+        Returns:
+            What is locked, or None where there is nothing to lock.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        locked: Preparation | None = self._ask("lock", text, Path(directory), options)
+        return locked
+
     def needs(self, text: str, *, directory: str | Path = ".", **options: Any) -> str | None:
         """Return what a target needs and whether it is there, in one line; None for nothing.
 
@@ -215,7 +235,44 @@ class FfiDispatcher:
         needs: str | None = self._ask("needs", text, Path(directory), options)
         return needs
 
-    def _ask(self, question: str, text: str, directory: Path, options: Mapping[str, Any]) -> Any:
+    def notes(self, text: str, *, directory: str | Path = ".") -> tuple[str, ...]:
+        """Return what the configuration has to say of a target; nothing is loaded or installed.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+
+        Raises:
+            UsageError: The text is no target.
+        """
+        request = self._request(text, Path(directory), {})
+        return self._configuration.defaults(request.name, request.target).notes
+
+    def describe(
+        self, text: str, *, directory: str | Path = ".", run: bool = False, **options: Any
+    ) -> StubModule | None:
+        """Return what a library declares; None where that is not known.
+
+        Args:
+            text: A target, or the name of a configured library.
+            directory: Against which a relative path in the target is resolved.
+            run: Whether the library may be installed and its code run to find out.
+            options: As of ``load``.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        found: StubModule | None = self._ask("describe", text, Path(directory), options, run=run)
+        return found
+
+    def _ask(
+        self,
+        question: str,
+        text: str,
+        directory: Path,
+        options: Mapping[str, Any],
+        **details: Any,
+    ) -> Any:
         """Return the answer of a bridge about a load; None from one that has no such method."""
         request = self._request(text, directory, options)
         bridge = self._bridge(request.target)
@@ -226,7 +283,9 @@ class FfiDispatcher:
         defaults = self._configuration.defaults(request.name, request.target)
         asked, wanted = load_request(request, defaults)
         placement = self._placement(bridge, wanted, asked)
-        return answer(replace(wanted, placement=placement))
+        if details.get("run") and self._admit:
+            self._admit(request.name, placement)
+        return answer(replace(wanted, placement=placement), **details)
 
     def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
         configured = self._configuration.target(text) if isinstance(text, str) else None

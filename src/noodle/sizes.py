@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 
-__all__ = ["EXAMPLES", "format_size", "parse_size"]
+__all__ = ["EXAMPLES", "format_size", "machine_memory", "parse_size"]
 
 EXAMPLES = "a number of bytes, or a text such as '512MB' or '2GiB'"
 
@@ -30,6 +31,11 @@ def parse_size(value: object) -> int | None:
     base = 1024 if binary else 1000
     size = round(float(number) * base ** _POWERS[prefix.lower()])
     return size if size > 0 else None
+
+
+def machine_memory() -> int:
+    """Return how much memory this machine has, in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def format_size(size: int) -> str:

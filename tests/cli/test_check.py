@@ -91,3 +91,47 @@ def test_an_import_circle_is_an_error(invoke: Command, write: Write):
     assert result.returncode == 3
     assert "b.noodle:1:1: error: Noodle files import each other in a circle" in result.stderr
     assert "a.noodle: 1 error" in result.stderr
+
+
+def test_names_and_calls_of_libraries_are_checked_by_what_they_declare(
+    invoke: Command, write: Write
+):
+    write("kernel.c", "double twice(double x) { return 2 * x; }\n")
+    write("loud.py", 'print("loaded")\ndef half(x: float) -> float: ...\n')
+    write(
+        "use.noodle",
+        'import ffi "./kernel.c" as k\nimport ffi "./loud.py" as l\n'
+        'import ffi "math" as math\nimport ffi "libm.so.6" as m { fn cos(x: f64): f64 }\n'
+        "print(k.twise(1))\nprint(k.twice())\n"
+        'print(l.half("a"))\nprint(l.haf(1))\n'
+        "print(math.sqr(2))\nprint(math.sqrt(1, 2))\nprint(m.sin(1))\n"
+        "print(k.twice(1), l.half(1), math.sqrt(2), m.cos(0), math.pi)\n",
+    )
+    result = invoke("check", "use.noodle")
+    assert result.returncode == 3
+    assert "loaded" not in result.stdout + result.stderr
+    for text in (
+        "use.noodle:5:9: error: `k` has no `twise`",
+        "try:      write `twice`",
+        "use.noodle:6:7: error: `twice` does not take these arguments",
+        "use.noodle:7:14: error: `half` does not take this as `x`",
+        "use.noodle:8:9: error: `l` has no `haf`",
+        "use.noodle:9:12: error: `math` has no `sqr`",
+        "use.noodle:10:7: error: `sqrt` does not take these arguments",
+        "use.noodle:11:9: error: `m` has no `sin`",
+        "use.noodle: 7 errors",
+    ):
+        assert text in result.stderr
+
+
+def test_a_library_that_cannot_be_described_is_no_error(invoke: Command, write: Write):
+    write("wrong.c", "double twice(double x { return 2 * x; }\n")
+    write("wrong.py", "def f(:\n")
+    write(
+        "use.noodle",
+        'import ffi "./wrong.c" as k\nimport ffi "./wrong.py" as w\n'
+        'import ffi "nosuchpackage" as n\nimport ffi "npm:nosuchpackage-of-noodle" as j\n'
+        "print(k.twice(1), w.f(1), n.f(1), j.f(1))\n",
+    )
+    result = invoke("check", "use.noodle")
+    assert (result.returncode, result.stderr) == (0, "")

@@ -58,3 +58,17 @@ def test_a_library_that_raises_when_it_is_looked_at_offers_nothing():
         raise RuntimeError("no attributes today")
 
     assert completed(NameCompleter(fails), "x.y") == []
+
+
+def test_a_completion_says_what_it_is(tmp_path: Path):
+    engine = default_engine()
+    host = EngineHost(str(tmp_path))
+    session = Session(host, "", "", describe=host.describe_foreign)
+    session.run('import ffi "libm.so.6" as m { fn cos(x: f64): f64 }')
+    completer = NameCompleter(session.completions, session.meaning)
+    found = completer.get_completions(Document("m.c"), CompleteEvent(completion_requested=True))
+    assert [(each.text, each.display_meta_text) for each in found] == [
+        ("cos", "cos(x: float) -> float")
+    ]
+    assert completed(completer, "m.cos(x") == ["m.cos(x="]
+    use(engine)

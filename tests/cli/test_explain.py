@@ -68,6 +68,24 @@ def test_the_steps_tell_what_the_plan_says(invoke: Command, write: Write):
     assert any("API mode" in note or "ABI mode" in note for note in cos["notes"])
 
 
+def test_what_holds_for_a_native_function_is_told_and_what_of_it_was_inferred(
+    invoke: Command, write: Write
+):
+    write(
+        "program.noodle",
+        """\
+import ffi "libz.so.1" as z {
+    fn crc32(crc: u64, buf: bytes, len: u32): u64
+} with { functions: { crc32: { nullable: false } } }
+import ffi "builtins" as py
+z.crc32(0, py.bytes("abc", "ascii"))
+""",
+    )
+    notes = calls_of(invoke, "program.noodle")["z.crc32"]["notes"]
+    assert "lengths: buf by len (inferred; infer=False turns that off)" in notes
+    assert "nullable: False" in notes
+
+
 def test_an_argument_of_unknown_type_is_planned_as_the_prototype_declares(
     invoke: Command, write: Write
 ):
@@ -143,3 +161,18 @@ def test_a_program_with_errors_is_not_explained(invoke: Command, write: Write):
     result = invoke("explain", "bad.noodle")
     assert (result.returncode, result.stdout) == (3, "")
     assert "bad.noodle:1:7: error: " in result.stderr
+
+
+def test_what_a_call_brings_when_it_runs_is_not_held_against_its_length(
+    invoke: Command, write: Write
+) -> None:
+    write(
+        "program.noodle",
+        'import ffi "libz.so.1" as z {\n'
+        "    fn crc32(crc: u64, data: bytes, length: u32): u64\n"
+        "}\n"
+        'let data = "text".encode("utf-8")\n'
+        "print(z.crc32(0, data, 4))\n",
+    )
+    call = calls_of(invoke, "program.noodle")["z.crc32"]
+    assert (call["problem"], call["result"]) == (None, "u64")

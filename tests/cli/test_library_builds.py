@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noodle.calls import Preparation
-from noodle.cli.library_builds import lock_build, platform_name
+from noodle.cli.library_builds import lock_build, platform_name, require_locked
 from noodle.errors import InstallationError, VersionError
 from noodle.lock_file import LockFile
 
@@ -57,3 +57,11 @@ def test_a_lock_file_that_cannot_be_written_is_told() -> None:
     with pytest.raises(InstallationError, match=r"noodle\.lock cannot be written") as caught:
         lock_build(LockFile(Path("/proc/noodle.lock")), library("aa"), frozen=False)
     assert "--frozen" in str(caught.value.remedy)
+
+
+def test_what_is_not_in_a_lock_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    lock_file = LockFile(tmp_path / "noodle.lock")
+    with pytest.raises(InstallationError, match=r"noodle\.lock cannot be written"):
+        require_locked(lock_file, library("aa"))
+    lock_build(lock_file, library("aa"), frozen=False)
+    require_locked(lock_file, library("aa"))

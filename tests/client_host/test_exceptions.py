@@ -8,7 +8,7 @@ import pytest
 
 from noodle import _wire
 from noodle.client_host.exceptions import CAUSES_MAX, ERRORS_MAX, encode_exception
-from noodle.errors import ArityError, RemoteCallError
+from noodle.errors import ArityError, FunctionFailedError, RemoteCallError
 
 
 class Untellable(Exception):
@@ -40,6 +40,13 @@ def test_an_exception_is_told_with_type_message_frames_and_notes():
 def test_an_error_of_noodle_is_told_by_its_full_name_and_text():
     _, name, message, *_ = told(ArityError("too few", expected="two"))
     assert (name, message) == ("noodle.errors.ArityError", "too few\n  expected: two")
+
+
+def test_a_native_failure_is_told_with_its_code_and_what_was_called():
+    error = FunctionFailedError("lib.open failed")
+    error.code, error.constant, error.library, error.function = 5, "E_BUSY", "lib", "open"
+    extra = {"code": 5, "constant": "E_BUSY", "library": "lib", "function": "open"}
+    assert told(error)[5] == extra
 
 
 def test_an_error_of_another_language_stays_one():

@@ -1,4 +1,4 @@
-"""The specification's ffi_config, as far as bridges in this process go (conformance S8)."""
+"""What a configured library is: target, version, dependencies, notes (conformance S8)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 import noodle
 from noodle.errors import MissingLibraryError, MissingPackageError, VersionError
-from noodle.runtime.configuration import gpu_devices
+from noodle.libraries import library_of
 from noodle.runtime.engine import default_engine, use
+from noodle.runtime.gpus import gpu_note
 
 FFI_CONFIG: dict[str, Any] = {
     "bridges": {
@@ -95,9 +96,33 @@ def test_a_dependency_of_the_wrong_version_is_missing() -> None:
 
 def test_gpu_support_is_explained() -> None:
     configure("maths", path="math", gpu_support=True)
-    notes = noodle.load("maths").sqrt.explain(4).notes
-    expected = "GPU device(s) found" if gpu_devices() else "runs on the CPU"
-    assert any(note.startswith("gpu_support") and expected in note for note in notes)
+    assert gpu_note() in noodle.load("maths").sqrt.explain(4).notes
+
+
+def test_a_switch_that_does_not_concern_a_library_says_so() -> None:
+    switches = {"auto_vectorize": True, "gpu_offload": True, "parallel_execution": True}
+    maths = {"path": "math", "optimization": "O3"}
+    noodle.configure(ffi={"bridges": {"maths": maths}, "optimization": switches})
+    assert noodle.load("maths").sqrt.explain(4).notes == (
+        "gpu_offload: on, but no arm that runs on a GPU is registered",
+        "auto_vectorize: concerns scalar native functions only",
+        "parallel_execution: concerns loops of thread-safe native functions only",
+        "optimization: O3 concerns what Noodle compiles only",
+    )
+    noodle.configure(ffi={"bridges": {"maths": maths | {"optimization": "auto"}}})
+    assert noodle.load("maths").sqrt.explain(4).notes == ()
+
+
+@pytest.mark.parametrize(("stated", "level"), [({"optimization": "O3"}, "-O3"), ({}, "-O2")])
+def test_a_configured_source_is_compiled_at_its_level(
+    tmp_path: Path, stated: dict[str, str], level: str
+) -> None:
+    source = tmp_path / "half.c"
+    source.write_text("double half(double x) { return x / 2; }\n")
+    configure("half", path=str(source), **stated)
+    half = noodle.load("half")
+    assert 2.0 == half.half(4.0)
+    assert any(note.endswith(level) for note in library_of(half).origin.notes)
 
 
 def test_a_configured_name_wins_over_an_installed_package() -> None:

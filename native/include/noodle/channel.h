@@ -660,7 +660,8 @@ noodle_worker_runs(noodle_worker *worker, uint64_t call_id)
 }
 
 /* Starts the native thread that raises the beat every `beat_ms` and, when the host is gone, kills
- * the worker's whole process group: the launcher has given it one of its own. */
+ * the worker's whole process group: the launcher has given it one of its own.  When the descriptors
+ * were closed here, it writes so to standard error first. */
 noodle_status noodle_worker_watch(noodle_worker *worker, int beat_ms);
 
 /* Ends a worker that cannot go on: with exit code 70, and when its host is gone with its whole process

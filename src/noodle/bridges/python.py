@@ -14,12 +14,13 @@ import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, UnionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle._handle import Handle
 from noodle.bridges.python_environments import (
     describe_needs,
     environment_of,
+    lock_of,
     require_dependencies,
     requirements_of,
 )
@@ -50,6 +51,9 @@ from noodle.errors import (
 )
 from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, ValueType, qualified_name
+
+if TYPE_CHECKING:
+    from noodle.stubs.model import StubModule
 
 __all__ = ["PythonBridge", "PythonFunction", "PythonLibrary", "declared_type", "prototype_of"]
 
@@ -95,9 +99,31 @@ class PythonBridge:
         folder = environment.interpreter.parent.parent
         return Preparation(environment.description, folder, SECTION, environment.title)
 
+    def lock(self, request: LoadRequest) -> Preparation | None:
+        """Lock what the environment of a library has, installing nothing; None without one.
+
+        Raises:
+            UsageError, ForeignError: As ``Environments.lock``.
+        """
+        return lock_of(request) if request.placement == "isolated" else None
+
     def needs(self, request: LoadRequest) -> str | None:
         """Return the environment that a library needs and whether it is there, in one line."""
         return describe_needs(request) if request.placement == "isolated" else None
+
+    def describe(self, request: LoadRequest, *, run: bool = False) -> StubModule | None:
+        """Return what a library declares; None where that cannot be known without importing it.
+
+        Args:
+            request: As of ``load``.
+            run: Whether it may be installed and imported.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        from noodle.bridges.python_stubs import describe_python
+
+        return describe_python(request, self.load, run=run)
 
     def load(self, request: LoadRequest) -> LoadedLibrary:
         """Import a library.
@@ -192,6 +218,19 @@ class PythonLibrary:
         if isinstance(value, ModuleType):
             return Submodule(PythonLibrary(value))
         return PythonFunction(name, value) if is_function(value) else value
+
+    def value(self, name: str) -> Any:
+        """Return a member as the module has it.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        return getattr(self._module, name)
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the module makes members when they are asked for."""
+        return "__getattr__" in vars(self._module)
 
     def _submodule(self, name: str) -> ModuleType:
         full = f"{self.name}.{name}"

@@ -13,7 +13,7 @@ from noodle.bridges.python_imports import (
     version_of,
 )
 from noodle.bridges.python_options import PythonOptions
-from noodle.calls import LoadRequest
+from noodle.calls import LoadRequest, Preparation
 from noodle.errors import MissingPackageError, VersionError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "describe_needs",
     "environment_of",
     "environments_of",
+    "lock_of",
     "require_dependencies",
     "requirements_of",
 ]
@@ -111,6 +112,29 @@ def environment_of(request: LoadRequest) -> Environment | None:
         raise
 
 
+def lock_of(request: LoadRequest) -> Preparation | None:
+    """Note in the lock file what the environment of a library has; nothing is installed.
+
+    Args:
+        request: The load.
+
+    Returns:
+        What is locked; None where the library needs no environment.
+
+    Raises:
+        UsageError, ForeignError: As ``Environments.lock``.
+    """
+    requirements = requirements_of(request)
+    if requirements is None:
+        return None
+    from noodle.lock_file import LockFile
+    from noodle.workers.environments.locked_packages import SECTION
+
+    lock_file = LockFile.of_directory(Path(request.directory))
+    locked = environments_of(request).lock(requirements, lock_file)
+    return Preparation(f"locked: {locked.contents}", lock_file.path, SECTION, requirements.title)
+
+
 def _found_here(request: LoadRequest) -> str | None:
     """Return what this interpreter has of a library, where that is not what was asked for."""
     name = import_name(request.location).partition(".")[0]
@@ -144,8 +168,7 @@ def describe_needs(request: LoadRequest) -> str | None:
     locked = environments.locked(requirements, lock_file)
     if locked is None:
         return f"environment of {requirements}: not locked yet; try noodle sync"
-    packages = ", ".join(sorted(locked.packages)) or "no packages"
-    return f"environment of Python {locked.series} with {packages}: not installed; try noodle sync"
+    return f"environment of {locked.contents}: not installed; try noodle sync"
 
 
 def require_dependencies(request: LoadRequest) -> None:

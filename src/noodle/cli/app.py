@@ -113,17 +113,19 @@ def _sync(
     frozen: Annotated[
         bool, typer.Option("--frozen", help="Install what is locked; what is not is an error.")
     ] = False,
+    lock_only: Annotated[
+        bool, typer.Option("--lock-only", help="Lock what is new, and install nothing.")
+    ] = False,
     config: Config = None,
     debug: Debug = False,
 ) -> None:
     """Install and lock what programs, the configuration and the lock file name."""
     from noodle.cli.sync import sync
 
-    raise typer.Exit(
-        guarded(
-            lambda: sync(names or [], config=config, offline=offline, frozen=frozen), debug=debug
-        )
-    )
+    if frozen and lock_only:
+        raise typer.BadParameter("--lock-only writes the lock file, and --frozen does not")
+    how = {"offline": offline, "frozen": frozen, "lock_only": lock_only}
+    raise typer.Exit(guarded(lambda: sync(names or [], config=config, **how), debug=debug))
 
 
 @app.command("check")
@@ -189,6 +191,36 @@ def _bridges(
         name = target
         raise typer.Exit(guarded(lambda: list_unbound(name, headers, config=config), debug=debug))
     raise typer.Exit(guarded(lambda: list_bridges(target, headers, config=config), debug=debug))
+
+
+@app.command("stubs")
+def _stubs(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A library, or a configured name.")
+    ],
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", metavar="FILE", help="Read the native library's C header."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Write there: a file, a directory, or - for the terminal; by default a file of "
+            "the library's name.",
+        ),
+    ] = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Write what a library declares as a .pyi file, with types and its authors' comments."""
+    from noodle.cli.stubs import write_stub
+
+    raise typer.Exit(
+        guarded(lambda: write_stub(target, header or [], output, config=config), debug=debug)
+    )
 
 
 environments = typer.Typer(

@@ -31,7 +31,7 @@ _SAMPLES: dict[str, Any] = {
     "float": 1.0,
     "bool": True,
     "str": "",
-    "bytes": b"",
+    "bytes": b"\0",  # not shorter than the sample of its length says
     "null": None,
     "list": [],
     "map": {},
@@ -58,12 +58,14 @@ class ImportOutcome:
         module: The library's namespace; None when it could not be loaded.
         error: Why it could not be loaded.
         needs: The environment that it needs, and whether it was there; None for none.
+        notes: What the configuration has to say of it.
     """
 
     request: ForeignImport
     module: ModuleType | None
     error: NoodleError | None
     needs: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -124,7 +126,8 @@ def load_imports(host: EngineHost, requests: Sequence[ForeignImport]) -> list[Im
             raise
         except NoodleError as error:
             failure = error
-        outcomes.append(ImportOutcome(request, module, failure, needs_of(host, request)))
+        needs, notes = needs_of(host, request), _notes_of(host, request)
+        outcomes.append(ImportOutcome(request, module, failure, needs, notes))
     return outcomes
 
 
@@ -141,6 +144,17 @@ def needs_of(host: EngineHost, request: ForeignImport) -> str | None:
         raise
     except NoodleError:
         return None
+
+
+def _notes_of(host: EngineHost, request: ForeignImport) -> tuple[str, ...]:
+    """Return what the configuration has to say of an import; what is wrong shows when it loads."""
+    try:
+        directory = host.directory_of(request.path)
+        return host.engine.dispatcher.notes(request.target, directory=directory)
+    except InternalError:
+        raise
+    except NoodleError:
+        return ()
 
 
 def follow(site: CallSite, outcomes: Sequence[ImportOutcome]) -> CallFlow:

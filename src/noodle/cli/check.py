@@ -52,7 +52,7 @@ def _checked(file: str, config: Path | None) -> tuple[Sequence[LanguageError], S
     """Return the errors of a program; where it has none, the environments that it needs."""
     host = EngineHost(os.path.dirname(os.path.abspath(file)), config=config)
     try:
-        checked = check_files(host, file)
+        checked = check_files(host, file, host.describe_foreign)
     except SourceError as error:
         return [error], ()
     errors = [e for part in checked for e in part.errors or _target_errors(host, part)]

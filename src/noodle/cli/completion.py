@@ -19,10 +19,16 @@ class NameCompleter(Completer):
 
     Args:
         names: Returns what may stand where the last word of a line stands.
+        meaning: Returns in one line what a name of a line's completions is, or ``""``.
     """
 
-    def __init__(self, names: Callable[[str], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        names: Callable[[str], Sequence[str]],
+        meaning: Callable[[str, str], str] | None = None,
+    ) -> None:
         self._names = names
+        self._meaning = meaning
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -34,7 +40,8 @@ class NameCompleter(Completer):
         match = _LAST_NAME.search(line)
         beginning = match.group() if match else ""
         for name in self._found(line):
-            yield Completion(name, start_position=-len(beginning))
+            shown = self._meaning(line, name) if self._meaning else ""
+            yield Completion(name, start_position=-len(beginning), display_meta=shown)
 
     def _found(self, line: str) -> Sequence[str]:
         try:

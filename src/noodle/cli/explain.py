@@ -78,6 +78,7 @@ def _print_json(
                 "name": outcome.request.name,
                 "loaded": outcome.identity or None,
                 "needs": outcome.needs,
+                "notes": list(outcome.notes),
                 "problem": str(outcome.error) if outcome.error else None,
             }
             for outcome in outcomes
@@ -124,6 +125,8 @@ def _print_import(console: Console, outcome: ImportOutcome) -> None:
     )
     if outcome.needs:
         console.print(Text(f"       {visible(outcome.needs)}"))
+    for note in outcome.notes if outcome.error else ():  # else each of its calls has them
+        console.print(Text(f"       note: {visible(note)}"))
     if outcome.error and outcome.error.remedy:
         console.print(
             Text.assemble("       ", ("try: ", "label"), (visible(outcome.error.remedy), "remedy"))

@@ -8,7 +8,7 @@ from noodle.calls import Preparation
 from noodle.errors import InstallationError, VersionError
 from noodle.lock_file import LockFile
 
-__all__ = ["lock_build", "platform_name"]
+__all__ = ["lock_build", "platform_name", "require_locked"]
 
 
 def lock_build(lock_file: LockFile, preparation: Preparation, *, frozen: bool) -> None:
@@ -37,12 +37,31 @@ def lock_build(lock_file: LockFile, preparation: Preparation, *, frozen: bool) -
     try:
         lock_file.note(section, target, platform_name(), preparation.facts)
     except OSError as error:
-        raise InstallationError(
-            f"{lock_file.path.name} cannot be written: {(error.strerror or '').lower()}",
-            expected="a lock file in a folder that may be written to",
-            where=str(lock_file.path),
-            remedy="make it writable, or leave it as it is with --frozen",
-        ) from None
+        raise _not_written(lock_file, f": {(error.strerror or '').lower()}") from None
+
+
+def require_locked(lock_file: LockFile, preparation: Preparation) -> None:
+    """Refuse a target whose packages are not in the lock file, because it cannot be written.
+
+    Args:
+        lock_file: The lock file.
+        preparation: What should be in it.
+
+    Raises:
+        SettingsError: The lock file cannot be read.
+        InstallationError: The target is not there.
+    """
+    if lock_file.packages(preparation.section, preparation.target) is None:
+        raise _not_written(lock_file)
+
+
+def _not_written(lock_file: LockFile, why: str = "") -> InstallationError:
+    return InstallationError(
+        f"{lock_file.path.name} cannot be written{why}",
+        expected="a lock file in a folder that may be written to",
+        where=str(lock_file.path),
+        remedy="make it writable, or leave it as it is with --frozen",
+    )
 
 
 def platform_name() -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from noodle.calls import Preparation
 from noodle.lock_file import LockFile
 from noodle.runtime.host import EngineHost
 
-__all__ = ["PREPARED", "prepare_locked"]
+if TYPE_CHECKING:
+    from noodle.workers.environments import Environments
+
+__all__ = ["PREPARED", "lock_packages", "prepare_locked"]
 
 
 def prepare_locked(host: EngineHost, lock_file: LockFile, section: str, target: str) -> Preparation:
@@ -26,17 +30,40 @@ def prepare_locked(host: EngineHost, lock_file: LockFile, section: str, target: 
     return PREPARED[section](host, lock_file, target)
 
 
-def _python_environment(host: EngineHost, lock_file: LockFile, target: str) -> Preparation:
-    from noodle.installation.policy import InstallPolicy
-    from noodle.workers.environments import Environments, Requirements
+def lock_packages(host: EngineHost, lock_file: LockFile, target: str) -> Preparation:
+    """Resolve and lock Python packages that belong together; nothing is installed.
+
+    Args:
+        host: Whose settings hold.
+        lock_file: The lock file.
+        target: The packages, as a table of the lock file is named.
+
+    Raises:
+        UsageError, ForeignError: They cannot be resolved.
+    """
+    from noodle.workers.environments import Requirements
     from noodle.workers.environments.locked_packages import SECTION
+
+    locked = _environments(host).lock(Requirements.parse(target), lock_file)
+    return Preparation(f"locked: {locked.contents}", lock_file.path, SECTION, target)
+
+
+def _python_environment(host: EngineHost, lock_file: LockFile, target: str) -> Preparation:
+    from noodle.workers.environments import Requirements
+    from noodle.workers.environments.locked_packages import SECTION
+
+    environment = _environments(host).provide(Requirements.parse(target), lock_file)
+    folder = environment.interpreter.parent.parent
+    return Preparation(environment.description, folder, SECTION, target)
+
+
+def _environments(host: EngineHost) -> Environments:
+    from noodle.installation.policy import InstallPolicy
+    from noodle.workers.environments import Environments
 
     settings = host.engine.settings
     policy = InstallPolicy(settings.install, settings.offline)
-    environments = Environments(settings.cache_directory, policy)
-    environment = environments.provide(Requirements.parse(target), lock_file)
-    folder = environment.interpreter.parent.parent
-    return Preparation(environment.description, folder, SECTION, target)
+    return Environments(settings.cache_directory, policy)
 
 
 def _npm_package(host: EngineHost, lock_file: LockFile, target: str) -> Preparation:

@@ -40,7 +40,7 @@ class Prompt:
         self._session = session
         self._prompt: PromptSession[str] = PromptSession(
             history=_history(),
-            completer=NameCompleter(session.completions),
+            completer=NameCompleter(session.completions, session.meaning),
             complete_while_typing=False,
             multiline=True,
             prompt_continuation=CONTINUATION,

@@ -27,7 +27,8 @@ def repl(*, config: Path | None = None, debug: bool = False) -> int:
     Returns:
         The exit code: 0 on a terminal; else that of the first snippet that failed.
     """
-    session = Session(EngineHost(os.getcwd(), config=config), directory="")
+    host = EngineHost(os.getcwd(), config=config)
+    session = Session(host, directory="", describe=host.describe_foreign)
     loop = Repl(session, debug=debug)
     if sys.stdin is None:
         return OK

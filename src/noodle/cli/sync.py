@@ -17,8 +17,8 @@ from rich.text import Text
 from noodle.calls import Preparation
 from noodle.cli.exit_codes import NOT_COMPILED, NOT_LOADED, OK
 from noodle.cli.failures import print_error, print_language_error
-from noodle.cli.library_builds import lock_build
-from noodle.cli.lock_preparation import PREPARED, prepare_locked
+from noodle.cli.library_builds import lock_build, require_locked
+from noodle.cli.lock_preparation import PREPARED, lock_packages, prepare_locked
 from noodle.cli.sync_stamp import PROGRAM_SUFFIX, programs_here, state_of, write_stamp
 from noodle.cli.terminal import error_console, output_console, visible
 from noodle.errors import InternalError, LanguageError, NoodleError
@@ -40,6 +40,7 @@ def sync(
     config: Path | None = None,
     offline: bool = False,
     frozen: bool = False,
+    lock_only: bool = False,
 ) -> int:
     """Install what programs, the configuration and the lock file name, and lock what is new.
 
@@ -49,20 +50,22 @@ def sync(
         config: The configuration file; None for the nearest one.
         offline: Whether to do without the network.
         frozen: Whether a target that is not locked yet is an error.
+        lock_only: Whether nothing is installed.
 
     Returns:
         The exit code: 3 when a program does not compile, 4 when something cannot be had.
     """
     begin = time.monotonic()
     names = names or programs_here()
-    syncing = _Sync(config, offline=offline, frozen=frozen)
+    syncing = _Sync(config, offline=offline, frozen=frozen, lock_only=lock_only)
     for name in names:
         if name.endswith(PROGRAM_SUFFIX) or os.path.isfile(name):
             syncing.add_program(name)
         else:
             syncing.add_target(name)
     syncing.add_configuration()
-    syncing.add_lock_file()
+    if not lock_only:
+        syncing.add_lock_file()
     return syncing.report(names, time.monotonic() - begin)
 
 
@@ -71,6 +74,7 @@ class _Sync:
     config: Path | None
     offline: bool
     frozen: bool
+    lock_only: bool
     count: int = 0
     failures: int = 0
     not_compiled: int = 0
@@ -122,8 +126,8 @@ class _Sync:
             return
         self._note_places(os.getcwd())
         lock_file = LockFile.of_directory(Path.cwd())
-        prepare = partial(prepare_locked, self._here, lock_file, "pypi", text)
-        self._attempt(text, lock_file, prepare)
+        how = lock_packages if self.lock_only else partial(prepare_locked, section="pypi")
+        self._attempt(text, lock_file, lambda: how(self._here, lock_file, target=text))
 
     def add_configuration(self) -> None:
         """Prepare the configured libraries."""
@@ -154,10 +158,12 @@ class _Sync:
     ) -> None:
         """Prepare a target; where nothing is to be installed, say so only if ``always``."""
         self._note_places(directory)
+        dispatcher = host.engine.dispatcher
+        how = dispatcher.lock if self.lock_only else dispatcher.prepare
         prepared = self._attempt(
             target,
             LockFile.of_directory(Path(directory)),
-            lambda: host.engine.dispatcher.prepare(target, directory=directory, **options),
+            lambda: how(target, directory=directory, **options),
         )
         if always and not prepared:
             self._output.print(
@@ -190,6 +196,8 @@ class _Sync:
             return
         if preparation.facts:
             lock_build(lock_file, preparation, frozen=self.frozen)
+        elif self.lock_only:
+            require_locked(lock_file, preparation)
         self.done.add(entry)
         self.count += 1
         self._output.print(
@@ -220,14 +228,14 @@ class _Sync:
         changed = [path for path, before in self.lock_files.items() if _content(path) != before]
         for path in changed:
             self._output.print(Text(f"{visible(os.path.relpath(path))} has changed", "place"))
-        targets = _counted(self.count, "target")
+        done = f"{_counted(self.count, 'target')} {'locked' if self.lock_only else 'in place'}"
         if self.failures or self.not_compiled:
-            self._errors.print(Text(f"{self._troubles()}; {targets} in place", "error"))
+            self._errors.print(Text(f"{self._troubles()}; {done}", "error"))
             return NOT_COMPILED if self.not_compiled else NOT_LOADED
-        self._output.print(Text(f"{targets} in place ({seconds:.1f} s)", "ok"))
+        self._output.print(Text(f"{done} ({seconds:.1f} s)", "ok"))
         if not (names or self._found_something()):
             self._output.print(Text(_NOTHING_HERE, "place"))
-        if self.config is None:
+        if self.config is None and not self.lock_only:
             locks = {str(path): state_of(str(path)) for path in self.lock_files}
             write_stamp(names, {**self.states, **locks}, self.count)
         return OK

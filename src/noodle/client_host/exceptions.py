@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from noodle import _wire
-from noodle.errors import RemoteCallError
+from noodle.errors import FunctionFailedError, RemoteCallError
 from noodle.workers.told_errors import cause_of, collected_errors, identity_of, told_frames
 
 __all__ = ["encode_exception"]
@@ -84,6 +84,8 @@ def _encoded_extra(error: BaseException) -> dict[bytes, bytes]:
     extra: dict[str, Any] = {}
     if isinstance(error, RemoteCallError):
         extra = {key: value for key, value in error.extra.items() if key not in _KEPT_BY_WORKERS}
+    elif isinstance(error, FunctionFailedError):
+        extra = {name: getattr(error, name) for name in ("code", "constant", "library", "function")}
     added = getattr(error, "__notes__", None)
     notes = [note for note in added if isinstance(note, str)] if isinstance(added, list) else []
     if notes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
 from noodle.language import tree
+from noodle.language.declared import callable_of
+from noodle.language.declared_calls import DeclaredCall
 from noodle.language.foreign_imports import has_length
 from noodle.language.source_text import SourceText
 from noodle.language.types import NOT_CALLABLE, Types
@@ -36,6 +38,8 @@ class CallChecks:
             prototype = self._prototype(node.callee)
             if prototype:
                 self._against(prototype, node)
+            else:
+                self._against_library(node)
 
     def _error(
         self, kind: type[LanguageError], summary: str, node: tree.Node, **details: str
@@ -114,6 +118,11 @@ class CallChecks:
         for parameter in prototype.parameters:
             if parameter.name in bound:
                 self._type(prototype, parameter, bound[parameter.name])
+
+    def _against_library(self, node: tree.Call) -> None:
+        declared = callable_of(self.types.declared(node.callee))
+        if declared:
+            self.errors += DeclaredCall(self.source, self.types, declared, node).errors()
 
     def _type(self, prototype: Prototype, parameter: Parameter, argument: tree.Expression) -> None:
         why = self.types.refusal(parameter.type, argument)

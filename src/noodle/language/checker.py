@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from noodle.errors import LanguageError, NoodleSyntaxError, NoodleTypeError
+from collections.abc import Sequence
+
+from noodle.errors import (
+    LanguageError,
+    NoodleNameError,
+    NoodleSyntaxError,
+    NoodleTypeError,
+    did_you_mean,
+)
 from noodle.language import tree
 from noodle.language.call_checks import CallChecks
+from noodle.language.declared import UnknownName
 from noodle.language.source_text import SourceText
 from noodle.language.types import Types, combine, simple
 
@@ -43,6 +52,7 @@ class _Checker:
         self.types = types
         self.errors: list[LanguageError] = []
         self.calls = CallChecks(source, types, self.errors)
+        self._assigned: set[tree.Node] = set()
 
     def node(self, node: tree.Node) -> None:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -152,6 +162,7 @@ class _Checker:
     def _assignment(self, node: tree.Assignment) -> None:
         target = node.target
         if isinstance(target, tree.Attribute):
+            self._assigned.add(target)
             variable = self.types.variable(target.value)
             if variable and variable.kind == "module":
                 self._error(
@@ -265,6 +276,24 @@ class _Checker:
                 received="null",
                 remedy="test it before: `if x != null { … }`",
             )
+        elif node not in self._assigned:
+            declared = self.types.declared(node)
+            if isinstance(declared, UnknownName):
+                self._unknown_name(node, declared)
+
+    def _unknown_name(self, node: tree.Attribute, unknown: UnknownName) -> None:
+        near = did_you_mean(unknown.name, unknown.names)
+        reason = unknown.reason
+        self._error(
+            f"`{unknown.library}.{unknown.name}` cannot be used: {reason}"
+            if reason
+            else f"`{unknown.library}` has no `{unknown.name}`",
+            node.name,
+            kind=NoodleNameError,
+            expected=_one_of(unknown.names),
+            received=f"`{unknown.name}`",
+            remedy=f"write `{near}`" if near else "noodle bridges TARGET lists what there is",
+        )
 
     def _index(self, node: tree.Index) -> None:
         known = self.types.of(node.value)
@@ -279,6 +308,12 @@ class _Checker:
 
     def _call(self, node: tree.Call) -> None:
         self.calls.check(node)
+
+
+def _one_of(names: Sequence[str]) -> str:
+    if not names:
+        return "a name that the import declares; it declares none"
+    return f"one of {', '.join(names)}" if len(names) <= 5 else f"one of its {len(names)} names"
 
 
 _KINDS: dict[type[tree.Node], str] = {

@@ -10,6 +10,7 @@ from noodle.errors import LanguageError, NoodleSyntaxError
 from noodle.language import tree
 from noodle.language.call_site import CallSite, find_call_sites
 from noodle.language.checker import check
+from noodle.language.declared import DeclaredLibraries, Describe
 from noodle.language.foreign_imports import ForeignImport, to_plain
 from noodle.language.limits import too_deep
 from noodle.language.lowering import lower
@@ -52,19 +53,22 @@ class Analysis(NamedTuple):
     incomplete: bool
 
 
-def analyse(source: str, path: str, earlier: Earlier | None = None) -> Analysis:
+def analyse(
+    source: str, path: str, earlier: Earlier | None = None, *, describe: Describe | None = None
+) -> Analysis:
     """Read and check a program.
 
     Args:
         source: Its text.
         path: The file name to show.
         earlier: What earlier snippets of a session have left.
+        describe: Says what the libraries that it imports declare; calls of theirs are then checked.
     """
     text = SourceText(source, path)
     try:
         program, errors, incomplete = parse(text)
         names = resolve(text, program, earlier)
-        types = Types(text, names)
+        types = Types(text, names, DeclaredLibraries(describe))
         types.read_imports(program)
         if not errors:
             shows_result = earlier is not None

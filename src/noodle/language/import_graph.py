@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from noodle.errors import LanguageError, SourceError
 from noodle.language import tree
 from noodle.language.compiler import Analysis, analyse, errors_of
+from noodle.language.declared import Describe
 from noodle.language.foreign_imports import ForeignImport
 from noodle.language.host import Host
 from noodle.language.module_imports import ModuleImport, refuse_circle, unreadable_import
@@ -31,24 +32,26 @@ class CheckedFile:
     errors: list[LanguageError]
 
 
-def check_files(host: Host, path: str) -> list[CheckedFile]:
+def check_files(host: Host, path: str, describe: Describe | None = None) -> list[CheckedFile]:
     """Check a program and every file that it imports, each once; the program comes first.
 
     Args:
         host: Reads files.
         path: The program.
+        describe: Says what the libraries of foreign imports declare.
 
     Raises:
         SourceError: The program itself cannot be read.
     """
-    graph = _ImportGraph(host)
+    graph = _ImportGraph(host, describe)
     graph.visit(ModuleImport(path))
     return list(graph.files.values())
 
 
 class _ImportGraph:
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, describe: Describe | None) -> None:
         self.host = host
+        self.describe = describe
         self.files: dict[str, CheckedFile] = {}
         self.around: list[ModuleImport] = []
 
@@ -61,7 +64,7 @@ class _ImportGraph:
         refuse_circle(self.around, wanted)
         if wanted.key in self.files:
             return
-        analysis = analyse(self._source(wanted), wanted.path)
+        analysis = analyse(self._source(wanted), wanted.path, describe=self.describe)
         errors = list(errors_of(analysis))
         imports = tuple(analysis.types.imports)
         self.files[wanted.key] = CheckedFile(wanted.path, analysis.source.original, imports, errors)

@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 from noodle.language.compiler import analyse, compile_analysis
+from noodle.language.completions import Completions
+from noodle.language.declared import DeclaredLibraries, Describe
 from noodle.language.host import Host
 from noodle.language.loader import ProgramLoader
 from noodle.language.lowering import RESULT_NAME
@@ -25,13 +27,20 @@ class Session:
         host: Loads foreign libraries, reads files, takes output.
         directory: The directory against which imports of Noodle files are resolved.
         cache_directory: Where bytecode of imported files is kept; see ``ProgramLoader``.
+        describe: Says what the libraries of foreign imports declare, for completion.
 
     Not safe for use by several threads at once.
     """
 
     def __init__(
-        self, host: Host, directory: str = ".", cache_directory: str | None = None
+        self,
+        host: Host,
+        directory: str = ".",
+        cache_directory: str | None = None,
+        *,
+        describe: Describe | None = None,
     ) -> None:
+        self._completions = Completions(DeclaredLibraries(describe))
         self._loader = ProgramLoader(host, cache_directory)
         self._directory = directory
         self._earlier = Earlier()
@@ -72,6 +81,7 @@ class Session:
             for name, variable in analysis.names.top_level.items():
                 if variable.python_name in self._namespace:
                     self._earlier.variables[name] = variable
+                    self._completions.learn(name, analysis.types.imported_names().get(name))
         return self._namespace[RESULT_NAME]
 
     def _copy_of_names(self) -> Earlier:
@@ -93,27 +103,17 @@ class Session:
         """Return what may stand where the last word of a text stands.
 
         Args:
-            text: The line up to the cursor, for example ``np.lin``. Members are looked up only in
-                names that the session has declared; no function is called.
+            text: The line up to the cursor, for example ``np.lin``, or ``m.pow(2, y`` for the name
+                of a parameter. Members are looked up only in names that the session has declared;
+                no function is called.
         """
-        word = text[len(text.rstrip(_WORD)) :]
-        *owners, prefix = word.split(".")
-        if not owners:
-            return [name for name in self.names() if name.startswith(prefix)]
-        members = self._members(owners)
-        return [m for m in members if m.startswith(prefix) and (prefix or not m.startswith("_"))]
+        return self._completions.names(text, self.names(), self.namespace)
 
-    def _members(self, owners: list[str]) -> list[str]:
-        namespace = self.namespace
-        if owners[0] not in namespace:
-            return []
-        value = namespace[owners[0]]
-        try:
-            for owner in owners[1:]:
-                value = getattr(value, owner)
-            return dir(value)
-        except Exception:  # a foreign member that fails to load has nothing to offer
-            return []
+    def meaning(self, text: str, name: str) -> str:
+        """Return in one line what a completion is; ``""`` where that is not known.
 
-
-_WORD = "".join(chr(c) for c in range(128) if chr(c).isalnum()) + "_."
+        Args:
+            text: The line up to the cursor.
+            name: One of its completions.
+        """
+        return self._completions.meaning(text, name)

@@ -13,6 +13,7 @@ from typing import Any
 
 from noodle.errors import LanguageError
 from noodle.language import tree
+from noodle.language.declared import DeclaredLibraries, UnknownName
 from noodle.language.foreign_imports import (
     ForeignImport,
     changes_parameters,
@@ -22,6 +23,7 @@ from noodle.language.foreign_imports import (
 from noodle.language.source_text import SourceText
 from noodle.language.variables import Names, Variable
 from noodle.prototypes import Prototype
+from noodle.stubs.model import StubMember, StubModule
 from noodle.values import ANY, FLOAT_TYPES, INTEGER_RANGES, ValueType, refusal
 
 __all__ = ["NOT_CALLABLE", "Types", "combine"]
@@ -91,11 +93,15 @@ class Types:
     Args:
         source: Its text.
         names: What its names mean.
+        declared: What the libraries that it imports declare.
     """
 
-    def __init__(self, source: SourceText, names: Names) -> None:
+    def __init__(
+        self, source: SourceText, names: Names, declared: DeclaredLibraries | None = None
+    ) -> None:
         self.source = source
         self.names = names
+        self._declared = declared or DeclaredLibraries()
         self.imports: list[ForeignImport] = []
         self.errors: list[LanguageError] = []
         self._imported: dict[Variable, ForeignImport] = {}
@@ -111,6 +117,10 @@ class Types:
                 self.imports.append(request)
                 for variable in self.names.declared.get(statement, []):
                     self._imported[variable] = request
+
+    def imported_names(self) -> dict[str, ForeignImport]:
+        """Return the foreign imports by the names that the program gives them."""
+        return {variable.name: request for variable, request in self._imported.items()}
 
     def annotation(self, node: tree.Node, text: str | None) -> ValueType:
         """Return the type of an annotation; a wrong one goes to ``errors``."""
@@ -166,6 +176,14 @@ class Types:
         if changes_parameters(request, member):
             return None
         return next((p for p in request.prototypes if p.name == member), None)
+
+    def declared(self, node: tree.Expression) -> StubMember | StubModule | UnknownName | None:
+        """Return what a name of a foreign library is declared as; None where that is not known."""
+        found = self.imported(node)
+        if found is None:
+            return None
+        request, member = found
+        return self._declared.find(request, member.split(".") if member else ())
 
     def function(self, node: tree.Expression) -> _Function | None:
         """Return the function of the program that an expression certainly means, or None."""

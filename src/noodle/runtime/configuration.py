@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from noodle.library_requests import LoadDefaults
+from noodle.runtime.gpus import gpu_note
 from noodle.settings import BridgeSettings, Settings
 from noodle.targets import Target
 
-__all__ = ["SettingsConfiguration", "gpu_devices"]
-
-GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dri/renderD*")
-"""Device files of NVIDIA's driver, AMD's compute driver, and any other GPU driver of the kernel."""
+__all__ = ["SettingsConfiguration"]
 
 
 class SettingsConfiguration:
@@ -45,13 +42,14 @@ class SettingsConfiguration:
         """
         bridge = self._settings.ffi.bridges.get(name)
         options = self._bridge_options(bridge, target)
+        notes = tuple(self._notes(bridge, target))
         if bridge is None:
-            return LoadDefaults(placement=self._settings.placement, options=options)
+            return LoadDefaults(placement=self._settings.placement, options=options, notes=notes)
         return LoadDefaults(
             version=bridge.version,
             placement=bridge.placement or self._settings.placement,
             options={**options, **bridge.options},
-            notes=tuple(self._notes(bridge, target)),
+            notes=notes,
         )
 
     def _bridge_options(self, bridge: BridgeSettings | None, target: Target) -> dict[str, Any]:
@@ -78,29 +76,29 @@ class SettingsConfiguration:
         if self._settings.library_paths:
             options["library_paths"] = [str(path) for path in self._settings.library_paths]
         if bridge is not None:
-            options["optimization"] = bridge.optimization
+            if bridge.optimization:
+                options["optimization"] = bridge.optimization
             options["dependencies"] = list(bridge.dependencies)
             if bridge.prototypes:
                 options["prototypes"] = bridge.prototypes
         return options
 
-    def _notes(self, bridge: BridgeSettings, target: Target) -> Iterable[str]:
-        if bridge.gpu_support:
-            devices = gpu_devices()
-            yield (
-                f"gpu_support: {len(devices)} GPU device(s) found, used as the library decides"
-                if devices
-                else "gpu_support: no GPU device on this machine, so it runs on the CPU"
-            )
+    def _notes(self, bridge: BridgeSettings | None, target: Target) -> Iterable[str]:
+        """Yield what becomes of the switches that are on, where that does not show by itself."""
+        if bridge is not None and bridge.gpu_support:
+            yield gpu_note()
         optimization = self._settings.ffi.optimization
-        if optimization.auto_vectorize and target.bridge != "native":
+        if optimization.gpu_offload:
+            yield "gpu_offload: on, but no arm that runs on a GPU is registered"
+        native = target.bridge == "native"
+        if optimization.auto_vectorize and not native:
             yield "auto_vectorize: concerns scalar native functions only"
-
-
-def gpu_devices() -> list[str]:
-    """Return the device files of the GPUs that this machine shows."""
-    return sorted(
-        str(device)
-        for pattern in GPU_DEVICES
-        for device in Path("/").glob(pattern.removeprefix("/"))
-    )
+        if optimization.parallel_execution and not native:
+            yield "parallel_execution: concerns loops of thread-safe native functions only"
+        if bridge is None or not bridge.optimization:
+            return
+        if not native:
+            yield f"optimization: {bridge.optimization} concerns what Noodle compiles only"
+        elif target.kind in ("file", "library"):
+            level = bridge.optimization
+            yield f"optimization: {level} for what Noodle compiles; the library is as it was built"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from noodle.language.foreign_imports import ForeignImport
     from noodle.runtime.engine import Engine
+    from noodle.stubs.model import StubModule
 
 __all__ = ["EngineHost", "make_engine"]
 
@@ -125,6 +126,25 @@ class EngineHost:
                 received=f"{type(error).__name__}: {error}",
                 where=place,
             ) from error
+
+    def describe_foreign(self, spec: ForeignImport, *, run: bool = False) -> StubModule | None:
+        """Return what the library of an ``import ffi`` declares; None where that is not known.
+
+        Args:
+            spec: The import.
+            run: Whether the library may be installed and its code run to find out.
+
+        Raises:
+            NoodleError: The import cannot be right.
+        """
+        _refuse_reserved(spec.options)
+        return self.engine.dispatcher.describe(
+            spec.target,
+            directory=self.directory_of(spec.path),
+            run=run,
+            prototypes=spec.prototypes or None,
+            **spec.options,
+        )
 
     def directory_of(self, path: str) -> str:
         """Return the directory against which a relative path in a program is resolved.

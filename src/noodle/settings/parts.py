@@ -33,7 +33,7 @@ class BridgeSettings:
         version: The version asked for, as written, or ``""``.
         dependencies: Packages that the library needs beside itself.
         gpu_support: Whether it should use a GPU where there is one.
-        optimization: The compiler's level for what Noodle compiles.
+        optimization: The compiler's level for what Noodle compiles; None for its own choice.
         placement: Where it runs; None to decide by the target.
         prototypes: C prototypes of its functions, or ``""``.
         options: Further options for the runtime bridge, which checks them.
@@ -43,7 +43,7 @@ class BridgeSettings:
     version: str = ""
     dependencies: tuple[str, ...] = ()
     gpu_support: bool = False
-    optimization: str = "O2"
+    optimization: str | None = None
     placement: str | None = None
     prototypes: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)

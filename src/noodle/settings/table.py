@@ -124,9 +124,9 @@ SETTINGS: tuple[Setting, ...] = (
     _setting("ffi.bridges.<name>.gpu_support", kinds.flag, "false", "use a GPU where there is one"),
     _setting(
         "ffi.bridges.<name>.optimization",
-        kinds.choice("O0", "O1", "O2", "O3", "Os"),
-        "O2",
-        "the compiler's level for what Noodle compiles",
+        kinds.choice("O0", "O1", "O2", "O3", "Os", unset="auto"),
+        "auto",
+        "the compiler's level for what Noodle compiles; auto is O2, for a crate its profile's",
     ),
     _setting("ffi.bridges.<name>.placement", _placement, "auto", "where the library runs"),
     _setting("ffi.bridges.<name>.prototypes", kinds.text, "none", "C prototypes of its functions"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from noodle.sizes import machine_memory
 
 __all__ = ["Program"]
 
@@ -61,7 +62,7 @@ class Program:
             return self.shared_bytes
         if self.memory_bytes is not None:
             return self.memory_bytes
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        return machine_memory() // 2
 
     def most_shared_segments(self) -> int:
         """Return the most segments that its worker may have at once."""

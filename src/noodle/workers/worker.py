@@ -29,8 +29,7 @@ OVER_LIMIT = "it exceeded its memory limit"
 REPORT_LINES = 20
 """Chosen: of what a worker printed last, enough to hold a traceback."""
 OWN_END_SECONDS = 0.25
-"""Chosen: a worker that has closed its end of the link has so long to end itself, then it is killed."""
-
+"""Chosen: how long a worker that has closed its end of the link may take to end itself."""
 LAST_WORDS_SECONDS = 0.7
 """Chosen: a crash is told within a second, and on a busy machine its last words may come late."""
 

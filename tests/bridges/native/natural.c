@@ -91,6 +91,14 @@ int explain(int code, char **why)
     return code;
 }
 
+/* A copy of text for the caller to release, with errno set. */
+char *echo_and_warn(const char *text, int number)
+{
+    char *copy = strdup(text);
+    errno = number;
+    return copy;
+}
+
 typedef struct box box;
 struct box {
     int value;

@@ -115,6 +115,9 @@ class TestMistakes:
         [
             {"functions": ["thing_open"]},
             {"errors": "sometimes"},
+            {"free": 5},
+            {"free": [5]},
+            {"free": {"thing": ["thing_close"]}},
             {"free": ["copy"]},
             {"free": {"part": "thing_close"}},
             {"infer": "no"},
@@ -128,6 +131,10 @@ class TestMistakes:
         with pytest.raises(SettingsError, match="names and their numbers"):
             plans(codes=codes)
 
+    def test_codes_of_constants_need_a_header(self) -> None:
+        error = refused(codes=["THING_*"])
+        assert (error.received, error.remedy) == ("'THING_*'", 'state header="…" as well')
+
 
 class TestInference:
     def test_the_last_pointer_to_an_object_is_an_out(self) -> None:
@@ -140,6 +147,13 @@ class TestInference:
         assert found["thing_write"].annotations.lengths == {"data": "size"}
         assert found["compare"].annotations.lengths == {"other": "n"}
         assert not {"copy", "mean"} & {n for n, p in found.items() if p.annotations.lengths}
+
+    def test_of_two_lengths_the_one_that_has_the_arrays_name_is_its_own(self) -> None:
+        declared = parse_c("double at(const double *values, size_t values_len, size_t n);")
+        table = AnnotationTable(DeclaredContents(declared), LibraryAnnotations(()))
+        plan = table.plan(declared.functions[0])
+        assert plan is not None
+        assert plan.annotations.lengths == {"values": "values_len"}
 
     def test_a_length_of_text_is_not_compared(self) -> None:
         assert plans()["compare"].trusted == {2}
@@ -278,6 +292,14 @@ class TestHeaders:
 
         assert (constant("half", 3), constant("fail", 7)) == ("E_ODD", None)
         assert constant("fail", 2) is None  # it has two names
+
+    def test_a_pattern_that_fits_no_constant_is_refused(self, load: Load, tmp_path: Path) -> None:
+        (tmp_path / "halves.h").write_text(HEADER)
+        path = compile_to(tmp_path / "libhalves.so", BODIES)
+        options = {"header": str(tmp_path / "halves.h"), "codes": ["E_*", "E_TWISE"]}
+        with pytest.raises(SettingsError, match="'codes'") as caught:
+            load(path, options=options)
+        assert (caught.value.received, caught.value.remedy) == ("'E_TWISE'", "E_TWICE")
 
     def test_a_result_of_an_enumeration_has_its_members_name(
         self, load: Load, tmp_path: Path

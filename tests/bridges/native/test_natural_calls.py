@@ -7,6 +7,7 @@ import asyncio
 import errno
 import gc
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ long copied(const char *text, size_t length, char *to, size_t room);
 void halve(double *value); int fails_with(int number); void *missing(int number);
 int status(int value); int is_null(const char *text);
 char *echo(const char *text); void forget(void *memory); int times_forgotten(void);
-int explain(int code, char **why);
+int explain(int code, char **why); char *echo_and_warn(const char *text, int number);
 """
 ANNOTATIONS: dict[str, Any] = {
     "divide": {"out": ["quotient", "remainder"], "errors": "nonzero"},
@@ -176,10 +177,27 @@ class TestBuffers:
         with pytest.raises(FunctionFailedError):
             lib.squares(9)
 
-    @pytest.mark.parametrize("room", [-1, 2**60])
+    @pytest.mark.parametrize("room", [-1, 2**39, 2**60])
     def test_a_size_that_cannot_be_is_refused(self, lib: Functions, room: int) -> None:
         with pytest.raises(ArgumentRangeError, match="room"):
             lib.copied("abc", room)
+
+    def test_a_size_for_which_no_memory_is_left_is_refused(self, natural: Path) -> None:
+        program = f"""
+import resource, noodle
+said = {{"buffers": {{"to": "room"}}, "lengths": {{"text": "length"}}, "result": False}}
+declared = "long copied(const char *text, size_t length, char *to, size_t room);"
+lib = noodle.load({str(natural)!r}, prototypes=declared, functions={{"copied": said}})
+print(lib.copied(b"abc", 3))
+resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
+try:
+    lib.copied(b"abc", 2**32)
+except noodle.errors.ArgumentRangeError as error:
+    print(error.expected)
+"""
+        command = [sys.executable, "-c", program]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert shown == "b'abc'\na number of items for which there is memory\n"
 
     def test_what_the_function_says_it_wrote_is_bounded_by_the_buffer(
         self, functions: LoadFunctions, natural: Path
@@ -249,6 +267,38 @@ class TestErrors:
         assert lib.status(9) == 9
         with pytest.raises(ValueError, match="10 gave 10"):
             lib.status(10)
+
+    def test_what_a_judge_raises_is_raised_too(
+        self, functions: LoadFunctions, natural: Path
+    ) -> None:
+        def judge(result: Any, arguments: Any) -> BaseException | None:
+            raise ValueError("not this")
+
+        lib = functions(natural, PROTOTYPES, functions={"status": {"errors": judge}})
+        with pytest.raises(ValueError, match="not this"):
+            lib.status(10)
+
+    @pytest.mark.parametrize("errors", ["nonzero", lambda result, arguments: OSError(result)])
+    def test_the_text_of_a_failed_call_is_released(
+        self, functions: LoadFunctions, natural: Path, errors: Any
+    ) -> None:
+        said = {**ANNOTATIONS["explain"], "errors": errors}
+        lib = functions(natural, PROTOTYPES, functions={"explain": said})
+        before = lib.times_forgotten()
+        with pytest.raises((FunctionFailedError, OSError)):
+            lib.explain(7)
+        assert lib.times_forgotten() == before + 1
+
+    def test_so_is_the_text_that_a_failed_call_returns(
+        self, functions: LoadFunctions, natural: Path
+    ) -> None:
+        said = {"echo_and_warn": {"errors": "errno_set", "free": "forget"}}
+        lib = functions(natural, PROTOTYPES, functions=said)
+        before = lib.times_forgotten()
+        assert lib.echo_and_warn("fine", 0) == "fine"
+        with pytest.raises(PermissionError):
+            lib.echo_and_warn("wrong", errno.EACCES)
+        assert lib.times_forgotten() == before + 2
 
     def test_null_is_refused_where_it_is_forbidden(self, lib: Functions) -> None:
         assert lib.is_null("") == 0

@@ -144,6 +144,19 @@ class TestOwners:
         with pytest.raises(ReferenceReleasedError, match="after its owner was released"):
             lib.read_int(inside)
 
+    def test_pointers_are_compared_and_shown_also_after_they_have_ended(
+        self, functions: LoadFunctions, natural: Path
+    ) -> None:
+        lib = functions(
+            natural, PROTOTYPES, free="box_close", functions={"box_inside": {"borrowed": True}}
+        )
+        with lib.box_new(7) as box:
+            inside = lib.box_inside(box)
+            assert (box, hash(box)) == (inside, hash(inside))
+        assert (box, hash(box)) == (inside, hash(inside))
+        assert inside == box
+        assert f"{inside.address:#x}" in repr(inside)
+
 
 class TestInferred:
     def test_an_inferred_destructor_runs_only_when_asked_for(
@@ -176,13 +189,14 @@ def test_a_destructor_may_be_named_for_one_function(
 
 
 @pytest.mark.parametrize("released", [True, False])
+@pytest.mark.parametrize("errors", ["nonzero", lambda code, said: OSError(code, "below zero")])
 def test_what_a_failed_call_has_made_is_released_if_that_is_stated(
-    functions: LoadFunctions, natural: Path, released: bool
+    functions: LoadFunctions, natural: Path, released: bool, errors: Any
 ) -> None:
-    said = {**FAILS, "free_on_failure": released}
+    said = {**FAILS, "errors": errors, "free_on_failure": released}
     lib = functions(natural, PROTOTYPES, free="box_close", functions={"box_half_open": said})
     before = lib.boxes()
-    with pytest.raises(FunctionFailedError, match="below zero"):
+    with pytest.raises((FunctionFailedError, OSError), match="below zero"):
         lib.box_half_open()
     assert lib.boxes() - before == (0 if released else 1)
 

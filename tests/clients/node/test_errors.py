@@ -37,6 +37,18 @@ def test_a_native_function_that_failed_is_an_error_of_that_class(program: Progra
     assert "ENOENT" in caught.value.told["message"]
 
 
+def test_it_has_the_code_its_name_and_what_was_called(program: Program):
+    found = program.run("""
+      const libc = await load("libc.so.6", {
+        prototypes: "int chdir(const char *path);",
+        functions: { chdir: { errors: "errno" } },
+      });
+      const error = await libc.chdir("/no/such/directory").catch((error) => error);
+      return [error.code, error.constant, error.library, error.function];
+    """)
+    assert found == [2, "ENOENT", "libc.so.6", "chdir"]
+
+
 def test_a_class_of_the_library_has_its_full_name(program: Program):
     with pytest.raises(JavaScriptError) as caught:
         program.run(f"{SAMPLE} await sample.fail_custom();")

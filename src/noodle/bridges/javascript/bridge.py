@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from noodle.errors import (
     DeadlineExceededError,
     DeadlockError,
     LibraryLoadError,
+    MissingPackageError,
     MissingToolError,
     RemoteCallError,
     TargetError,
@@ -19,7 +20,8 @@ from noodle.errors import (
 )
 
 if TYPE_CHECKING:
-    from noodle.bridges.javascript.packages import InstalledPackage
+    from noodle.bridges.javascript.packages import InstalledPackage, NpmPackages
+    from noodle.stubs.model import StubModule
 
 __all__ = ["JavaScriptBridge"]
 
@@ -80,6 +82,63 @@ class JavaScriptBridge:
         package = _install(request, JavaScriptOptions.read(request.options), find_node())
         summary = f"{package.name} {package.version}"
         return Preparation(summary, package.directory, SECTION, package.target)
+
+    def lock(self, request: LoadRequest) -> Preparation | None:
+        """Lock what an npm package needs, installing nothing; None for what is no package.
+
+        Raises:
+            MissingPackageError, VersionError, InstallationError, DeadlineExceededError,
+            MissingToolError, SettingsError: As ``load``.
+        """
+        from noodle.bridges.javascript.node import find_node
+        from noodle.bridges.javascript.options import JavaScriptOptions
+        from noodle.bridges.javascript.packages import SECTION
+        from noodle.lock_file import LockFile
+
+        if request.kind != "package":
+            return None
+        packages = _packages(JavaScriptOptions.read(request.options), find_node())
+        lock_file = LockFile.of_directory(Path(request.directory))
+        locked = packages.lock(request.location, request.requirement, lock_file)
+        summary = f"locked: {locked.name} {locked.version}"
+        return Preparation(summary, lock_file.path, SECTION, locked.target)
+
+    def describe(self, request: LoadRequest, *, run: bool = False) -> StubModule | None:
+        """Return what a module declares; None where that cannot be known without running it.
+
+        Args:
+            request: As of ``load``.
+            run: Whether it may be installed and imported.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        from noodle.bridges.javascript.library import JavaScriptLibrary
+        from noodle.bridges.javascript.node import find_node
+        from noodle.bridges.javascript.options import JavaScriptOptions
+        from noodle.bridges.javascript.stubs import completed, declared
+
+        options = JavaScriptOptions.read(request.options)
+        runtime = find_node()
+        if not run:
+            options = replace(options, install="never")
+        try:
+            found = _find(request, options, runtime)
+        except MissingPackageError:
+            if run:
+                raise
+            return None
+        stub = None
+        if request.kind != "builtin":
+            kept = request.kind == "package"
+            stub = declared(
+                request.location, found.specifier, found.directory, runtime, options, kept=kept
+            )
+        if not run:
+            return stub
+        library = self.load(request)
+        assert isinstance(library, JavaScriptLibrary)
+        return completed(stub, library)
 
     def load(self, request: LoadRequest) -> LoadedLibrary:
         """Import a module in a worker; an npm package is installed before, if need be.
@@ -143,17 +202,21 @@ def _find(request: LoadRequest, options: Any, runtime: Any) -> _Found:
 
 
 def _install(request: LoadRequest, options: Any, runtime: Any) -> InstalledPackage:
-    from noodle.bridges.javascript.packages import NpmPackages
-    from noodle.build_cache import user_cache_directory
-    from noodle.installation.policy import InstallPolicy
     from noodle.lock_file import LockFile
 
     lock_file = LockFile.of_directory(Path(request.directory))
-    cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
-    policy = InstallPolicy(options.install, options.offline)
-    return NpmPackages(runtime, cache, policy).install(
+    return _packages(options, runtime).install(
         request.location, request.requirement, lock_file, options.allow_scripts
     )
+
+
+def _packages(options: Any, runtime: Any) -> NpmPackages:
+    from noodle.bridges.javascript.packages import NpmPackages
+    from noodle.build_cache import user_cache_directory
+    from noodle.installation.policy import InstallPolicy
+
+    cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
+    return NpmPackages(runtime, cache, InstallPolicy(options.install, options.offline))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

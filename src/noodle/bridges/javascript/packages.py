@@ -29,7 +29,7 @@ from noodle.installation.store import PackageStore, User
 from noodle.installation.tool import disk_errors
 from noodle.lock_file import LockFile, Packages, table_digest
 
-__all__ = ["InstalledPackage", "NpmPackages"]
+__all__ = ["InstalledPackage", "LockedPackage", "NpmPackages"]
 
 DOWNLOADS = "downloads"
 """The folder in which npm keeps what it has downloaded."""
@@ -64,6 +64,21 @@ _KEPT_FACTS = (
     "version",
 )
 """What npm needs in order to install exactly the same; its lock file has more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """A package as the lock file has it.
+
+    Args:
+        name: Its name.
+        version: Its exact version.
+        target: The target as the lock file names it.
+    """
+
+    name: str
+    version: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +139,43 @@ class NpmPackages:
             SettingsError: The lock file cannot be read, or no package has an allowed name.
             MissingToolError: There is no npm.
         """
+        notes: list[str] = []
+        tree = self._locked(name, wanted, lock_file, notes)
+        scripts = tree.with_scripts(allow_scripts)
+        stored = self._store.provide(
+            self._key(tree, scripts),
+            f"npm:{tree.target}",
+            lambda folder: self._install(tree, scripts, folder),
+            policy=self._policy,
+            user=tree.user,
+            count=len(tree.packages),
+        )
+        notes += filter(None, [self._store.note, _silent_scripts(tree, scripts, stored.directory)])
+        return InstalledPackage(name, tree.version, stored.directory, tree.target, tuple(notes))
+
+    def lock(self, name: str, wanted: str, lock_file: LockFile) -> LockedPackage:
+        """Return a package as it is locked, resolved and locked now if it is not; install nothing.
+
+        Args:
+            name: The package's name.
+            wanted: A version range or tag, or ``""`` for the newest version.
+            lock_file: Where the exact versions are, or will be.
+
+        Raises:
+            MissingPackageError, VersionError, InstallationError, SettingsError, MissingToolError:
+                As ``install``.
+        """
+        tree = self._locked(name, wanted, lock_file, [])
+        return LockedPackage(name, tree.version, tree.target)
+
+    def _locked(self, name: str, wanted: str, lock_file: LockFile, notes: list[str]) -> _Tree:
         target = f"{name}@{wanted}" if wanted else name
         locked = lock_file.packages(SECTION, target)
-        notes: list[str] = []
         if locked is None:
             self._policy.require_locking(f"npm:{target}", lock_file.path.name)
             resolved = self._resolve(name, wanted, lock_file)
             locked = self._lock(target, resolved, lock_file, notes)
-        tree = _Tree(name, target, locked, lock_file)
-        scripts = tree.with_scripts(allow_scripts)
-        stored = self._store.provide(
-            self._key(tree, scripts),
-            f"npm:{target}",
-            lambda folder: self._install(tree, scripts, folder),
-            policy=self._policy,
-            user=tree.user,
-            count=len(locked),
-        )
-        notes += filter(None, [self._store.note, _silent_scripts(tree, scripts, stored.directory)])
-        return InstalledPackage(name, tree.version, stored.directory, target, tuple(notes))
+        return _Tree(name, target, locked, lock_file)
 
     def _lock(
         self, target: str, packages: Packages, lock_file: LockFile, notes: list[str]

@@ -29,11 +29,7 @@ def notes_of(
         if value is None:
             continue
         shown = _SHOWN.get(one.name, str)(value)
-        origin = (
-            ""
-            if getattr(stated, one.name) is not None
-            else " (inferred; infer=False turns that off)"
-        )
+        origin = "" if getattr(stated, one.name) is not None else _INFERRED
         if one.name == "free":
             origin = "".join(
                 _destructor_note(name, finalized) for name in sorted({*value.values()})
@@ -64,5 +60,8 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "buffers": _pairs,
     "free": _pairs,
     "encoding": _pairs,
+    "nullable": lambda value: (
+        (_listed(value) or "none") if isinstance(value, tuple) else str(value)
+    ),
     "errors": lambda value: getattr(value, "__name__", None) or value or "none",
 }

@@ -128,10 +128,11 @@ class AnnotationTable:
     def _library_free(self) -> dict[str, str]:
         """Return the stated destructor of each structure."""
         where, stated = self._said.first("free") or ("", {})
-        if isinstance(stated, Mapping):
-            names = list(stated.values())
-        else:
-            names = [stated] if isinstance(stated, str) else list(stated)
+        listed = [stated] if isinstance(stated, str) else stated
+        if not isinstance(listed, (Mapping, list, tuple)):
+            expected = "a function's name, a list of them, or a map of structures to them"
+            raise wrong_annotation(where, "free", stated, expected)
+        names = list(listed.values() if isinstance(listed, Mapping) else listed)
         found = {self._released(where, name): name for name in names}
         for kind, name in stated.items() if isinstance(stated, Mapping) else ():
             if (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from noodle.calls import LoadRequest, Preparation
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from noodle.bridges.native.compilers import Compiler
     from noodle.bridges.native.libraries import NativeLibrary
     from noodle.bridges.native.load import Load
+    from noodle.stubs.model import StubModule
+
+_AnyLoad = TypeVar("_AnyLoad", bound="Load")
 
 __all__ = ["SECTION", "NativeBridge"]
 
@@ -73,12 +76,12 @@ class NativeBridge:
         A file beside the program, or a source, belongs to the program itself.
 
         Raises:
-            MissingLibraryError: There is no such library.
+            MissingLibraryError: There is no such library, or a dependency is missing.
             LibraryLoadError: It is no library for this process.
             SettingsError: An option is unknown or has a wrong value.
         """
+        from noodle.bridges.native.dependencies import find_with_dependencies
         from noodle.bridges.native.elf import read_library
-        from noodle.bridges.native.linker import find_with_dependencies
         from noodle.bridges.native.options import NativeOptions
 
         if request.kind != "library":
@@ -93,6 +96,10 @@ class NativeBridge:
         build = read_library(path, request.location).identity()
         summary = f"build {build[:12]}"
         return Preparation(summary, path, SECTION, request.location, {"build": build})
+
+    def lock(self, request: LoadRequest) -> Preparation | None:
+        """Do as ``prepare``, which installs nothing."""
+        return self.prepare(request)
 
     def load(self, request: LoadRequest) -> NativeLibrary:
         """Load a shared library, or a C source that is compiled first.
@@ -111,16 +118,32 @@ class NativeBridge:
             SettingsError: An option is unknown, has a wrong value, or is one of workers only.
             WorkerCrashedError: Its worker ended while it was opened.
         """
+        return self._load(_load_class(request), request).library()
+
+    def describe(self, request: LoadRequest, *, run: bool = False) -> StubModule:
+        """Return what a library declares; it is not opened.
+
+        Args:
+            request: As of ``load``.
+            run: Whether its code may run, of which there is no need.
+
+        Raises:
+            UsageError, ForeignError: As ``load``.
+        """
+        from noodle.bridges.native.describing import DescribingLoad
+
+        return self._load(DescribingLoad, request).stub()
+
+    def _load(self, kind: type[_AnyLoad], request: LoadRequest) -> _AnyLoad:
         from noodle.bridges.native.compilers import find_compiler
         from noodle.build_cache import user_cache_directory
 
-        load = _load_class(request)(
+        return kind(
             request,
             library_paths=self._library_paths,
             compiler=self._compiler or find_compiler(),
             cache_directory=self._cache_directory or user_cache_directory() / "native",
         )
-        return load.library()
 
 
 def _load_class(request: LoadRequest) -> type[Load]:

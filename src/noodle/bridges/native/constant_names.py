@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from noodle.bridges.native.annotations import wrong_annotation
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.native_types import NativeType
+from noodle.errors import SettingsError, did_you_mean
 
 __all__ = ["ConstantNames"]
 
@@ -23,7 +24,7 @@ class ConstantNames:
         codes: Names with their numbers, or names and patterns of constants that a header has.
 
     Raises:
-        SettingsError: That is neither.
+        SettingsError: That is neither, or there is no such constant.
     """
 
     def __init__(self, contents: Contents, where: str, codes: Any) -> None:
@@ -40,14 +41,27 @@ class ConstantNames:
             raise wrong_annotation(where, "codes", codes, expected)
         self._stated: Mapping[str, int] = codes if is_map else {}
         self._patterns = () if is_map else tuple(listed)
+        for pattern in self._patterns:
+            if next(self._matching(pattern), None) is None:
+                raise self._unmatched(where, pattern)
+
+    def _matching(self, pattern: str) -> Iterator[str]:
+        return (name for name in self._contents.constants if fnmatchcase(name, pattern))
+
+    def _unmatched(self, where: str, pattern: str) -> SettingsError:
+        known = list(self._contents.constants)
+        if known:
+            expected = f"the name or a pattern of some of the {len(known)} constants"
+            return wrong_annotation(where, "codes", pattern, expected, did_you_mean(pattern, known))
+        expected = "names and their numbers: no header says which constants there are"
+        return wrong_annotation(where, "codes", pattern, expected, 'state header="…" as well')
 
     @cached_property
     def _names(self) -> Mapping[int, set[str]]:
         stated = dict(self._stated)
         for pattern in self._patterns:
-            for name in self._contents.constants:
-                if fnmatchcase(name, pattern):
-                    stated[name] = self._contents.constant(name)
+            for name in self._matching(pattern):
+                stated[name] = self._contents.constant(name)
         found: dict[int, set[str]] = {}
         for name, code in stated.items():
             found.setdefault(code, set()).add(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
 from typing import Any
@@ -40,10 +40,17 @@ class DeclaredParameter:
     Args:
         name: Its name; ``""`` when the declaration has none.
         type: Its type.
+        nonnull: Whether it is a pointer of which the declaration says that it is never null.
     """
 
     name: str
     type: NativeType
+    nonnull: bool = False
+
+    @property
+    def is_pointer(self) -> bool:
+        """Whether null could be given for it."""
+        return self.type.type.name in ("ptr", "str")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +131,21 @@ class Declaration:
         result = None if self.result.type == VOID else _annotation(self.result)
         return PythonSignature(listed, return_annotation=result)
 
+    def without_null(self, places: Sequence[int]) -> Declaration:
+        """Return the same with pointers that must not be null.
+
+        Args:
+            places: Those of the pointers, from 1; none for all of them.
+        """
+        parameters = tuple(
+            replace(p, nonnull=p.is_pointer and (not places or place in places))
+            for place, p in enumerate(self.parameters, 1)
+        )
+        return replace(self, parameters=parameters)
+
     def pack(self) -> list[Any]:
         """Return the declaration as plain lists, for the manifest of a compiled extension."""
-        parameters = [[p.name, p.type.pack()] for p in self.parameters]
+        parameters = [[p.name, p.type.pack(), *[True] * p.nonnull] for p in self.parameters]
         packed = [self.name, self.result.pack(), parameters, self.variadic, self.symbol, self.fixed]
         while not packed[-1]:
             packed.pop()
@@ -137,7 +156,8 @@ class Declaration:
         """Return the declaration that ``pack`` made into lists."""
         name, result, parameters, *rest = [*packed, []] if len(packed) < 3 else packed
         listed = tuple(
-            DeclaredParameter(own, NativeType.unpack(native)) for own, native in parameters
+            DeclaredParameter(own, NativeType.unpack(native), *nonnull)
+            for own, native, *nonnull in parameters
         )
         return cls(name, listed, NativeType.unpack(result), *rest)
 

@@ -134,8 +134,8 @@ static int noodle_to_text(PyObject *value, char **pointer)
     return 1;
 }
 
-/* What the memory of an argument may consist of: kind 'v' is anything, 'b' truth values, 'i', 'u' and
- * 'f' numbers; 0 where no buffer is taken. */
+/* What the memory of an argument may consist of: kind 'v' is anything, 'b' truth values, 'i', 'u'
+ * and 'f' numbers; 0 where no buffer is taken. */
 typedef struct {
     char kind;
     unsigned char size, writes;
@@ -184,7 +184,8 @@ static char noodle_kind_of(const char *format)
          : strchr("fd", *format) ? 'f' : 0;
 }
 
-/* Returns whether a value is memory of such items, whose address it then gives; else an error is set. */
+/* Returns whether a value is memory of such items, whose address it then gives; else an error is
+ * set. */
 static int noodle_to_memory(PyObject *value, NoodleItems items, NoodleLent *lent, char **pointer)
 {
     Py_buffer *view = &lent->views[lent->count];

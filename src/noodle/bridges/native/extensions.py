@@ -34,7 +34,7 @@ __all__ = [
     "read_contents",
 ]
 
-_FORMAT = "9"
+_FORMAT = "10"
 
 _CALLS_LEVEL = "-O1"
 """Measured: wrappers compiled with more take twice as long to compile, and as long to run."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from noodle.bridges.native.annotations import RESULT, Annotations
 from noodle.bridges.native.contents import Contents
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.native_types import NativeType
 from noodle.values import INTEGER_RANGES, VOID
 
@@ -87,7 +87,17 @@ def infer(declaration: Declaration, released_by: Mapping[str, str]) -> Annotatio
         lengths=_lengths(declaration) or None,
         free=free or None,
         frees=_frees(declaration, released_by) or None,
+        nullable=_nullable(declaration),
     )
+
+
+def _nullable(declaration: Declaration) -> tuple[str, ...] | None:
+    """Return the pointers that may be null, where the declaration says that others are not."""
+    parameters = declaration.parameters
+    if not any(parameter.nonnull for parameter in parameters):
+        return None
+    named = [(p.name or f"argument_{i}", p) for i, p in enumerate(parameters, 1)]
+    return tuple(name for name, p in named if p.is_pointer and not p.nonnull)
 
 
 def _out(declaration: Declaration) -> tuple[str, ...]:
@@ -105,17 +115,18 @@ def _lengths(declaration: Declaration) -> dict[str, str]:
     found = {}
     parameters = declaration.parameters
     for index, (array, length) in enumerate(pairwise(parameters)):
-        following = parameters[index + 2].name if index + 2 < len(parameters) else ""
-        native = parameters[index + 2].type if following else None
-        two = native is not None and _is_length(following, native)
-        if (
-            array.name
-            and _is_array(array.type)
-            and _is_length(length.name, length.type)
-            and not two
-        ):
+        if not array.name or not _is_array(array.type) or not _is_length(length):
+            continue
+        two = index + 2 < len(parameters) and _is_length(parameters[index + 2])
+        if not two or _is_named_after(length.name, array.name):
             found[array.name] = length.name
     return found
+
+
+def _is_named_after(length: str, array: str) -> bool:
+    """Return whether a length's name says whose it is, as ``values_len`` and ``valuesCount`` do."""
+    rest = length.removeprefix(array)
+    return rest != length and rest.lower().strip("_") in ("len", "length", "size", "count")
 
 
 def _is_array(native: NativeType) -> bool:
@@ -126,8 +137,10 @@ def _is_array(native: NativeType) -> bool:
     return native.type.name in ("ptr", "bytes", "str")
 
 
-def _is_length(name: str, native: NativeType) -> bool:
-    return native.type.name in _WIDE and bool(_LENGTH.fullmatch(name)) and not native.enumeration
+def _is_length(parameter: DeclaredParameter) -> bool:
+    native = parameter.type
+    is_named = bool(_LENGTH.fullmatch(parameter.name))
+    return native.type.name in _WIDE and is_named and not native.enumeration
 
 
 def _frees(declaration: Declaration, released_by: Mapping[str, str]) -> tuple[str, ...]:

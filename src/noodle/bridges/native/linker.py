@@ -17,7 +17,7 @@ from noodle.bridges.native.elf import NotElfError, machine_of, running_machine
 from noodle.bridges.native.packages import install_command
 from noodle.errors import LibraryLoadError, MissingLibraryError
 
-__all__ = ["find_library", "find_with_dependencies", "missing_library"]
+__all__ = ["find_library", "missing_library", "pkg_config"]
 
 _CACHE = Path("/etc/ld.so.cache")
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
@@ -52,28 +52,6 @@ def find_library(location: str, directory: Path, library_paths: Sequence[str] = 
     if found is None:
         raise missing_library(location, _places(searched), directory)
     return found
-
-
-def find_with_dependencies(
-    location: str, directory: Path, library_paths: Sequence[str], dependencies: Sequence[str]
-) -> Path:
-    """Return the path of a shared library as ``find_library`` does.
-
-    Args:
-        location: See ``find_library``.
-        directory: See ``find_library``.
-        library_paths: See ``find_library``.
-        dependencies: What the library is configured to need, which the error's remedy installs.
-
-    Raises:
-        MissingLibraryError: It is nowhere; the remedy installs it with its dependencies.
-        LibraryLoadError: There are only files of that name that this process cannot load.
-    """
-    try:
-        return find_library(location, directory, library_paths)
-    except MissingLibraryError as error:
-        error.remedy = install_command([location, *dependencies]) or error.remedy
-        raise
 
 
 def missing_library(location: str, places: Iterable[str], directory: Path) -> MissingLibraryError:

@@ -17,12 +17,12 @@ from noodle.bridges.native.declarations import (
     concerns_types,
     from_prototypes,
 )
+from noodle.bridges.native.dependencies import check_dependencies, find_with_dependencies
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.exports import Exports, missing_symbols
 from noodle.bridges.native.failures import checked, reports_failures
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
-from noodle.bridges.native.linker import find_with_dependencies
 from noodle.bridges.native.natural_functions import NaturalFunction
 from noodle.bridges.native.natural_load import LibraryCompanions, annotations_of
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
@@ -92,6 +92,7 @@ class Load:
         self._notes: list[str] = [self._cache.note] if self._cache.note else []
         self._prototypes = request.prototypes
         self._interface: Interface | None = None
+        self._header_files: tuple[str, ...] = ()
         self._path = self._find()
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
@@ -139,11 +140,11 @@ class Load:
     def _find(self) -> Path:
         location = self._request.location.removeprefix("c:")
         refuse_other_language(location)
+        needed = (location, self._directory, self._library_paths, self._options.dependencies)
         if is_source(location, self._directory):
+            check_dependencies(*needed)
             return self._compile(location)
-        path = find_with_dependencies(
-            location, self._directory, self._library_paths, self._options.dependencies
-        )
+        path = find_with_dependencies(*needed)
         self._notes.append(f"library file {path}")
         return path
 
@@ -192,8 +193,11 @@ class Load:
         return self._opened
 
     def _version(self) -> str | None:
-        is_own = is_source(self._shown, self._directory)
-        return None if is_own else self._own_version()
+        if not is_source(self._shown, self._directory):
+            return self._own_version()
+        from noodle.bridges.native.sources.rust_crates import version_of_crate
+
+        return version_of_crate(self._directory / self._shown)
 
     def _own_version(self) -> str | None:
         from noodle.bridges.native.versions import version_of
@@ -207,10 +211,11 @@ class Load:
         from noodle.bridges.native.versions import satisfies
 
         version = self._version()
-        if version is None:
-            satisfies("0", requirement)
-            self._notes.append(f"version {requirement} was asked for; the library tells none")
-        elif not satisfies(version, requirement):
+        enough = satisfies(version or "", requirement)
+        if enough is None:
+            told = f"only {version}" if version else "none"
+            self._notes.append(f"version {requirement} was asked for; the library tells {told}")
+        elif not enough:
             raise VersionError(
                 f"{self._shown!r} has a version that was not asked for",
                 expected=requirement,
@@ -257,6 +262,7 @@ class Load:
             directory=self._directory,
             exports=lambda: self._open().exports,
         )
+        self._header_files = extension.headers
         return self._compiled_with(lambda: (extension.key, extension.file))
 
     def _no_functions(self) -> NativeFunctions:

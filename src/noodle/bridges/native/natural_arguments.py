@@ -70,8 +70,7 @@ def _rule(
 
 def _forbids_null(plan: NaturalPlan, parameter: DeclaredParameter) -> bool:
     nullable = plan.annotations.nullable
-    is_pointer = parameter.type.type.name in ("ptr", "str")
-    if not is_pointer or nullable is None or nullable is True:
+    if not parameter.is_pointer or nullable is None or nullable is True:
         return False
     return nullable is False or parameter.name not in nullable
 

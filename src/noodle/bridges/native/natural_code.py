@@ -13,7 +13,7 @@ from typing import Any
 
 from noodle.bridges.native.argument_rules import Converter
 from noodle.bridges.native.native_types import item_size
-from noodle.bridges.native.natural_outs import ERRNO, allocate, capacity, memories, taken
+from noodle.bridges.native.natural_outs import ERRNO, allocate_here, capacity, memories, taken
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.pointers import own
 
@@ -44,8 +44,10 @@ class CallParts:
         result: What converts the function's own result, given it and the owners; None for nothing.
         outs: What converts each out, given it and the owners; None for nothing.
         failure: The condition under which the call has failed, in Python; ``""`` for none.
-        failed: Raises for a failed call, given the result, errno, the arguments and the outs.
-        judge: Returns what to raise for a result and the arguments, or None.
+        failed: Returns what to raise for a failed call, given the result, errno, the arguments and
+            the outs.
+        judge: Returns what to raise for a result, the arguments and the outs, or None; None where
+            no function of the program's judges.
         needs_errno: Whether errno is read.
         unequal: Returns the error for arrays of different lengths.
         short: Returns the error for an array that is shorter than its length parameter says.
@@ -192,13 +194,12 @@ class _Writer:
             name = self._named(f"s{out.index}", size)
             given = f"{name}({self._arguments()})" if callable(size) else name
         label = self._labels[out.length]
-        checked = self._named("capacity", capacity)
-        function = self._named("function", self._parts.function)
-        self._add(f"{count} = {checked}({given}, {label!r}, {function})")
+        said = (out, label, self._parts.function)
+        self._add(f"{count} = {self._named(f'm{out.index}', capacity(*said))}({given})")
         if self._parts.in_worker:
             self._add(f"v{out.length} = {count}")
             return
-        self._add(f"v{out.index} = {self._named(f'b{out.index}', allocate(out))}({count})")
+        self._add(f"v{out.index} = {self._named(f'b{out.index}', allocate_here(*said))}({count})")
         counter = count
         if out.counter:
             kind = self._named(f"k{out.index}", ERRNO.typeof(f"{out.counter}[1]"))
@@ -263,13 +264,17 @@ class _Writer:
             self._add(f"if {self._parts.failure}:")
             self._give_back("    ")
             errno = "e" if self._parts.needs_errno else "0"
-            pointers = [
-                f"{out.index}: {self._raw(position, out)}"
-                for position, out in enumerate(self._outs)
-                if out.kind == "pointer"
-            ]
-            outs = f"{{{', '.join(pointers)}}}"
-            self._add(f"    raise {failed}(r, {errno}, {self._arguments()}, {outs})")
+            self._add(f"    raise {failed}(r, {errno}, {self._arguments()}, {self._left()})")
+
+    def _left(self) -> str:
+        """Return the text of what a call has left in its outs: pointers, and texts not yet read."""
+        kinds = ("pointer",) if self._parts.in_worker else ("pointer", "text")
+        left = [
+            f"{out.index}: {self._raw(position, out)}"
+            for position, out in enumerate(self._outs)
+            if out.kind in kinds
+        ]
+        return f"{{{', '.join(left)}}}"
 
     def _return(self) -> None:
         owners = self._owners()
@@ -290,7 +295,8 @@ class _Writer:
     def _judged(self, own: str) -> None:
         self._add(f"r = {own}")
         arguments = self._arguments(*["'errno': e"] * self._parts.needs_errno)
-        self._add(f"wrong = {self._named('judge', self._parts.judge)}(r, {arguments})")
+        judge = self._named("judge", self._parts.judge)
+        self._add(f"wrong = {judge}(r, {arguments}, {self._left()})")
         self._add("if wrong is not None:")
         self._give_back("    ")
         self._add("    raise wrong")

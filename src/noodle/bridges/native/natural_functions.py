@@ -44,8 +44,6 @@ __all__ = ["NaturalCalls", "NaturalFunction"]
 class NaturalCalls(NaturalResults):
     """What natural functions have in common, wherever their library is loaded."""
 
-    _in_worker = False
-
     def _become_natural(self, library: str, plan: NaturalPlan, companions: Companions) -> None:
         """Take what is done around the calls; the last step of construction."""
         self._plan = plan
@@ -172,7 +170,7 @@ class NaturalCalls(NaturalResults):
             outs={out.index: self._out_converter(out) for out in plan.outs},
             failure=condition(plan, plan.declaration.result, in_worker=self._in_worker),
             failed=self._failed,
-            judge=errors if callable(errors) else None,
+            judge=self._judged if callable(errors) else None,
             needs_errno=reads_errno(plan),
             unequal=self._unequal,
             short=self._short,

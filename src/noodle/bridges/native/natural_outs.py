@@ -12,34 +12,52 @@ from noodle.bridges.native.annotations import BYTES
 from noodle.bridges.native.natural_plans import Out
 from noodle.bridges.native.results import content_of, text_of
 from noodle.errors import ArgumentRangeError
+from noodle.sizes import machine_memory
 
-__all__ = ["ERRNO", "allocate", "capacity", "memories", "owned_content", "taken", "typed_content"]
+__all__ = [
+    "ERRNO",
+    "allocate",
+    "allocate_here",
+    "capacity",
+    "memories",
+    "owned_content",
+    "taken",
+    "typed_content",
+]
 
 ERRNO = FFI()
 """Its ``errno`` is that of this thread's last native call."""
 
 _FFI = ERRNO
 _TEXT = _FFI.typeof("char *")
-_MOST_BYTES = 1 << 40
-"""Chosen: no machine has more; a larger number is a mistake that an allocation would show late."""
 
 
-def capacity(size: Any, label: str, function: str) -> int:
-    """Return how many items a buffer has to hold.
+def capacity(out: Out, label: str, function: str) -> Callable[[Any], int]:
+    """Return what checks how many items a buffer has to hold.
+
+    What it gives is refused with an ArgumentRangeError where that is no number of items, or more
+    than the machine has memory for.
 
     Args:
-        size: What the call or the annotation says.
-        label: The parameter that says so.
+        out: The buffer's parameter.
+        label: The parameter that says how long it is.
         function: The function's name in messages.
-
-    Raises:
-        ArgumentRangeError: It is no number of items.
     """
-    if type(size) is int and 0 <= size <= _MOST_BYTES:
-        return size
-    raise ArgumentRangeError(
+    most = machine_memory() // _FFI.sizeof(out.c)
+
+    def checked(size: Any) -> int:
+        if type(size) is int and 0 <= size <= most:
+            return size
+        expected = f"a number of items from 0 to {most}, for which the machine has memory"
+        raise _wrong_size(size, expected, label, function)
+
+    return checked
+
+
+def _wrong_size(size: Any, expected: str, label: str, function: str) -> ArgumentRangeError:
+    return ArgumentRangeError(
         f"{function} does not accept {label}",
-        expected=f"a number of items from 0 to {_MOST_BYTES}",
+        expected=expected,
         received=repr(size)[:80],
         where=f"{label} of {function}",
     )
@@ -49,6 +67,26 @@ def allocate(out: Out) -> Callable[[int], Any]:
     """Return what makes the memory of a buffer with so many items, all zero."""
     kind = _FFI.typeof(f"{out.c}[]")
     return lambda size: _FFI.new(kind, size)
+
+
+def allocate_here(out: Out, label: str, function: str) -> Callable[[int], Any]:
+    """Return the same for a buffer in this process; missing memory is an ArgumentRangeError.
+
+    Args:
+        out: The buffer's parameter.
+        label: The parameter that says how long it is.
+        function: The function's name in messages.
+    """
+    memory = allocate(out)
+
+    def made(size: int) -> Any:
+        try:
+            return memory(size)
+        except MemoryError as error:
+            expected = "a number of items for which there is memory"
+            raise _wrong_size(size, expected, label, function) from error
+
+    return made
 
 
 def taken(out: Out, memory: Any, counter: Any, result: Any) -> bytes:

@@ -49,6 +49,7 @@ class NaturalResults(DeclaredFunction):
     _companions: Companions
     _failures: Failures
     _destructors: dict[str, Destructor]
+    _in_worker = False
 
     @abstractmethod
     def _read(self, free: str) -> Callable[[Any], bytes | None]:
@@ -121,14 +122,39 @@ class NaturalResults(DeclaredFunction):
         return self._destructors[name]
 
     def _failed(
-        self, result: Any, errno: int, arguments: Mapping[str, Any], pointers: Mapping[int, Any]
+        self, result: Any, errno: int, arguments: Mapping[str, Any], left: Mapping[int, Any]
     ) -> BaseException:
-        error = self._failures.failed(result, errno, arguments, pointers)
-        for out in self._plan.outs if self._plan.annotations.free_on_failure else ():
-            raw = pointers.get(out.index)
-            if raw and out.free:
-                self._companions.release(out.free)(raw)
+        error = self._failures.failed(result, errno, arguments, left)
+        self._release(left)
+        is_text = self._plan.declaration.result.type.name in ("str", "bytes")
+        if self._plan.free and result and self._is_released(is_text=is_text):
+            self._companions.release(self._plan.free)(result)
         return error
+
+    def _judged(
+        self, result: Any, arguments: Mapping[str, Any], left: Mapping[int, Any]
+    ) -> BaseException | None:
+        """Return what a function of the program's says to raise; what it raises counts too."""
+        judge = self._plan.annotations.errors
+        assert callable(judge)
+        try:
+            wrong = judge(result, arguments)
+        except Exception as error:
+            wrong = error
+        if wrong is not None:
+            self._release(left)
+        return wrong
+
+    def _release(self, left: Mapping[int, Any]) -> None:
+        """Release what a failed call has left in its outs, as far as that is said."""
+        for out in self._plan.outs:
+            raw = left.get(out.index)
+            if raw and out.free and self._is_released(is_text=out.kind == "text"):
+                self._companions.release(out.free)(raw)
+
+    def _is_released(self, *, is_text: bool) -> bool:
+        """Return whether a failed call's text or pointer is released. A worker's texts were."""
+        return not self._in_worker if is_text else bool(self._plan.annotations.free_on_failure)
 
     def _message_of(self, name: str) -> Callable[..., str | None]:
         """Return what asks the library's own function for the text of a failure."""
@@ -160,6 +186,6 @@ class NaturalResults(DeclaredFunction):
                 return value
         for out in self._plan.outs:
             raw = pointers.get(out.index)
-            if raw and out.pointee == pointee:
+            if raw and out.kind == "pointer" and out.pointee == pointee:
                 return self._pointer(raw, pointee, (), None)
         return None

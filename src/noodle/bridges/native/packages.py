@@ -1,10 +1,10 @@
-"""Which Debian package has a library: for messages that say what to install."""
+"""Which Debian package has a library, and which library a package of any distribution has."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["install_command", "package_for"]
+__all__ = ["install_command", "libraries_of", "library_stem", "package_for"]
 
 _PACKAGES = {
     "avcodec": "libavcodec-dev",
@@ -50,6 +50,35 @@ _PACKAGES = {
     "zmq": "libzmq3-dev",
     "zstd": "libzstd-dev",
 }
+"""The Debian package of each known library."""
+
+_OTHER_NAMES = {
+    "atlas": "blas",
+    "bzip2": "bz2",
+    "ffmpeg": "avcodec",
+    "fftw": "fftw3",
+    "jpeg-turbo": "jpeg",
+    "pcre2": "pcre2-8",
+    "postgresql": "pq",
+    "usb1": "usb-1.0",
+    "usbx": "usb-1.0",
+    "xz": "lzma",
+    "zeromq": "zmq",
+}
+"""The library of packages that are called otherwise, mostly RPM's."""
+
+_FILES = {
+    "blas": ("blas", "openblas"),
+    "cblas": ("blas", "openblas"),
+    "hdf5": ("hdf5", "hdf5_serial"),
+    "lapack": ("lapack", "openblas"),
+    "ncurses": ("ncurses", "ncursesw"),
+    "openssl": ("ssl",),
+    "png": ("png", "png16"),
+    "sqlite": ("sqlite3",),
+    "zlib": ("z",),
+}
+"""The libraries of which one has to be there, where that is not the one of the same name."""
 
 
 def library_stem(name: str) -> str:
@@ -65,10 +94,37 @@ def package_for(name: str) -> str | None:
     Args:
         name: A library (``libz.so``, ``z``) or a package of another distribution (``blas-devel``).
     """
-    stem = library_stem(name)
     if name.startswith("lib") and name.endswith("-dev"):
         return name
-    return _PACKAGES.get(stem) or _PACKAGES.get(stem.lower())
+    known = _known_library(name)
+    return _PACKAGES[known] if known else None
+
+
+def libraries_of(name: str) -> tuple[str, ...]:
+    """Return the file names of libraries of which one shows that a package is installed.
+
+    Args:
+        name: A package of any distribution, or a library.
+
+    Returns:
+        None of them where it is not known what the package has.
+    """
+    known = _known_library(name)
+    stems = _FILES.get(known, (known,)) if known else ()
+    return tuple(f"lib{stem}.so" for stem in stems)
+
+
+def _known_library(name: str) -> str | None:
+    """Return the known library that a library or package is named after, or None."""
+    for library, package in _PACKAGES.items():
+        if name == package:
+            return library
+    stem = library_stem(name)
+    for candidate in (stem, stem.lower()):
+        candidate = _OTHER_NAMES.get(candidate, candidate)
+        if candidate in _PACKAGES:
+            return candidate
+    return None
 
 
 def install_command(names: list[str]) -> str | None:

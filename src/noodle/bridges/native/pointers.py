@@ -67,7 +67,11 @@ class Pointer(AnyPointer):
         """The address as a number."""
         from _cffi_backend import FFI
 
-        return int(FFI().cast("uintptr_t", self.cdata))
+        return int(FFI().cast("uintptr_t", self.__noodle_raw__()))
+
+    def __noodle_raw__(self) -> Any:
+        """Return the address as cffi's, also where it must not be used any more."""
+        return own(self, "cdata")
 
     def read_at(self, index: int | slice) -> Any:
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
@@ -104,10 +108,10 @@ class Pointer(AnyPointer):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pointer):
             return NotImplemented
-        return bool(own(self, "cdata") == own(other, "cdata"))
+        return bool(self.__noodle_raw__() == other.__noodle_raw__())
 
     def __hash__(self) -> int:
-        return hash(own(self, "cdata"))
+        return hash(self.__noodle_raw__())
 
 
 class WorkerPointer(AnyPointer):
@@ -138,7 +142,12 @@ class WorkerPointer(AnyPointer):
     @property
     def address(self) -> int:
         """The address as a number."""
-        return self.place[0]
+        return self.__noodle_raw__()[0]
+
+    def __noodle_raw__(self) -> tuple[int, int]:
+        """Return the place, also where it must not be used any more."""
+        place: tuple[int, int] = own(self, "place")
+        return place
 
     def read_at(self, index: int | slice) -> Any:
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
@@ -167,10 +176,10 @@ class WorkerPointer(AnyPointer):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WorkerPointer):
             return NotImplemented
-        return bool(own(self, "place") == own(other, "place"))
+        return self.__noodle_raw__() == other.__noodle_raw__()
 
     def __hash__(self) -> int:
-        return hash(own(self, "place"))
+        return hash(self.__noodle_raw__())
 
 
 def points_to(pointer: AnyPointer, pointee: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from abc import abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,10 @@ class Releasable(AnyPointer):
 
     ownership: Ownership
 
+    @abstractmethod
+    def __noodle_raw__(self) -> Any:
+        """Return the raw address, also where it must not be used any more."""
+
     @property
     def released(self) -> bool:
         """Whether it was released."""
@@ -160,7 +165,7 @@ class Releasable(AnyPointer):
         """
         if not _ownership(self).claim():
             raise _was_released(self)
-        return own(self, "_cdata" if isinstance(self, Pointer) else "_place")
+        return self.__noodle_raw__()
 
     def _finalize(self, raw: Any) -> None:
         if self.ownership.destructor.finalizes:
@@ -183,7 +188,7 @@ def _ownership(resource: Releasable) -> Ownership:
     return found
 
 
-def _required(resource: Releasable, raw: str) -> Any:
+def _required(resource: Releasable) -> Any:
     """Return the raw address of a resource.
 
     Raises:
@@ -191,7 +196,7 @@ def _required(resource: Releasable, raw: str) -> Any:
     """
     if _ownership(resource).released:
         raise _was_released(resource)
-    return own(resource, raw)
+    return resource.__noodle_raw__()
 
 
 def _was_released(resource: Releasable) -> ReferenceReleasedError:
@@ -226,21 +231,10 @@ class Resource(Pointer, Releasable):
     @property
     def cdata(self) -> Any:
         """The address; refused once the object was released."""
-        return _required(self, "_cdata")
+        return _required(self)
 
-    @property
-    def address(self) -> int:
-        """The address as a number."""
-        return Pointer(own(self, "_cdata"), "void", "").address
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Pointer):
-            return NotImplemented
-        there = own(other, "_cdata" if isinstance(other, Resource) else "cdata")
-        return bool(own(self, "_cdata") == there)
-
-    def __hash__(self) -> int:
-        return hash(own(self, "_cdata"))
+    def __noodle_raw__(self) -> Any:
+        return own(self, "_cdata")
 
 
 class WorkerResource(WorkerPointer, Releasable):
@@ -273,23 +267,12 @@ class WorkerResource(WorkerPointer, Releasable):
     @property
     def place(self) -> tuple[int, int]:  # type: ignore[override]
         """The address and its process; refused once the object was released."""
-        place: tuple[int, int] = _required(self, "_place")
+        place: tuple[int, int] = _required(self)
         return place
 
-    @property
-    def address(self) -> int:
-        """The address as a number."""
-        address: int = own(self, "_place")[0]
-        return address
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, WorkerPointer):
-            return NotImplemented
-        there = own(other, "_place" if isinstance(other, WorkerResource) else "place")
-        return bool(own(self, "_place") == there)
-
-    def __hash__(self) -> int:
-        return hash(own(self, "_place"))
+    def __noodle_raw__(self) -> tuple[int, int]:
+        place: tuple[int, int] = own(self, "_place")
+        return place
 
 
 class _Borrowed(AnyPointer):
@@ -347,6 +330,9 @@ class BorrowedPointer(Pointer, _Borrowed):
         _require_owners(self)
         return own(self, "_cdata")
 
+    def __noodle_raw__(self) -> Any:
+        return own(self, "_cdata")
+
 
 class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
     """An address in a worker that belongs to other objects.
@@ -382,6 +368,10 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
     def place(self) -> tuple[int, int]:  # type: ignore[override]
         """The address and its process; refused once an owner was released."""
         _require_owners(self)
+        place: tuple[int, int] = own(self, "_place")
+        return place
+
+    def __noodle_raw__(self) -> tuple[int, int]:
         place: tuple[int, int] = own(self, "_place")
         return place
 

@@ -100,9 +100,16 @@ class RemoteLibrary(ABC):
         reference = self._reference()
         if not _host.request(reference, Operation.HAS, name):
             raise self._unknown(name)
-        answer = _host.request(reference, Operation.DESCRIBE, name)
-        kind, details, documentation = read_description(answer, f"{self.name}.{name}")
-        return self._make(name, kind, details, documentation)
+        return self._make(name, *self.description(name))
+
+    def description(self, name: str) -> tuple[str, Any, str | None]:
+        """Return what a worker says of a member: the kind, details, and its docstring.
+
+        Raises:
+            ForeignError: Its answer cannot be read.
+        """
+        answer = _host.request(self._reference(), Operation.DESCRIBE, name)
+        return read_description(answer, f"{self.name}.{name}")
 
     @abstractmethod
     def _make(self, name: str, kind: str, details: Any, documentation: str | None) -> Any:

@@ -140,6 +140,11 @@ class LockedPackages:
         return {name: facts for name, facts in self.table.items() if name != _PYTHON}
 
     @property
+    def contents(self) -> str:
+        """Python and the packages, in words."""
+        return f"Python {self.series} with {', '.join(sorted(self.packages)) or 'no packages'}"
+
+    @property
     def text(self) -> str:
         """The packages as a requirements file with hashes, which holds for every machine."""
         return "".join(

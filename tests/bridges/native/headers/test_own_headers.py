@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from noodle.bridges.native.libraries import NativeLibrary
 from noodle.calls import LoadRequest
 from noodle.errors import (
     ArgumentError,
+    ArgumentTypeError,
     CompilationError,
     LibraryLoadError,
     MissingLibraryError,
@@ -62,8 +64,51 @@ def test_extensions_of_gnu_c_are_understood(made: Made) -> None:
     library = made(EXTENSIONS, EXTENSIONS_SOURCE)
     assert library.names() == ["late", "parenthesised", "pick"]
     assert library.member("parenthesised").raw("A", 1) == 66
-    assert library.member("pick").raw(None, None) is None
+    assert library.member("pick").raw(array.array("Q", [7]), None).pointee == "u64"
     assert "cannot be read" in library.contents.unbound["reads"]
+
+
+NONNULL = """
+#include <stddef.h>
+#define NONNULL(...) __attribute__((pure, __nonnull__(__VA_ARGS__)))
+extern size_t length(const char *) NONNULL(1) __attribute__((leaf));
+int which(const char *one, int number, const char *other, const void *third) NONNULL(1, 4);
+int all(const char *one, const int *other) __attribute__((nonnull));
+static inline __attribute__((nonnull)) int seen(const char *x) { return *x; }
+"""
+NONNULL_SOURCE = """
+#include <string.h>
+size_t length(const char *text) { return strlen(text); }
+int which(const char *one, int number, const char *other, const void *third) { return !other; }
+int all(const char *one, const int *other) { return 5; }
+"""
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_null_is_refused_where_the_header_forbids_it(made: Made, placement: str) -> None:
+    library = made(NONNULL, NONNULL_SOURCE, placement=placement)
+
+    assert library.member("length").raw("four") == 4
+    assert library.member("which").raw("", 1, None, b"") == 1
+    refused: list[tuple[str, tuple[Any, ...]]] = [
+        ("length", (None,)),
+        ("which", (None, 1, "", b"")),
+        ("which", ("", 1, "", None)),
+        ("all", (None, array.array("i", [1]))),
+        ("all", ("", None)),
+    ]
+    for function, arguments in refused:
+        with pytest.raises(ArgumentTypeError, match="null is forbidden here"):
+            library.member(function).raw(*arguments)
+
+
+def test_an_annotation_may_allow_null_all_the_same(made: Made) -> None:
+    said = {"all": {"nullable": True}, "which": {"nullable": ["one"]}}
+    library = made(NONNULL, NONNULL_SOURCE, options={"functions": said})
+    assert library.member("all").raw(None, None) == 5
+    assert library.member("which").raw(None, 1, "", b"") == 0
+    with pytest.raises(ArgumentTypeError, match="null is forbidden"):
+        library.member("which").raw(None, 1, None, b"")
 
 
 LAYOUTS = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,10 +30,12 @@ class HeaderExtension:
     Args:
         key: Its key.
         file: Its file.
+        headers: The headers that it was made from, with all that they include.
     """
 
     key: str
     file: Path
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class HeaderExtensions:
 
     def _compiled(self, build: str, files: Mapping[str, str]) -> HeaderExtension:
         key = digest(build, *files.values())
-        return HeaderExtension(key, self.cache.path(f"noodle_native_{key}.so"))
+        return HeaderExtension(key, self.cache.path(f"noodle_native_{key}.so"), tuple(files))
 
     def _make(
         self, build: str, exports: Callable[[], Mapping[str, bool]], files: dict[str, str]
@@ -121,7 +123,7 @@ class HeaderExtensions:
                 where=f"header of {self.request.location}",
                 remedy="load it again",
             )
-        return HeaderExtension(compiled.key, file)
+        return replace(compiled, file=file)
 
     def _describe(self, contents: object, reports: bool, private: Path) -> ExtensionParts:
         from noodle.bridges.native.headers.contents import HeaderContents

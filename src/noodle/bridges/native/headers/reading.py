@@ -59,7 +59,8 @@ def read_chunks(
     """
     further = FurtherArguments(variadic)
     tree, unreadable = _parsed([*chunks, *further.chunks()])
-    reader = _Reader(exports, further)
+    nonnull = {c.declared: c.nonnull for c in chunks if c.function and c.nonnull is not None}
+    reader = _Reader(exports, further, nonnull)
     for chunk, reason in unreadable:
         reader.unreadable(chunk, reason)
     return reader.read(tree)
@@ -118,8 +119,14 @@ def _require_parse_error(error: Exception) -> None:
 
 
 class _Reader:
-    def __init__(self, exports: Mapping[str, bool], further: FurtherArguments) -> None:
+    def __init__(
+        self,
+        exports: Mapping[str, bool],
+        further: FurtherArguments,
+        nonnull: Mapping[str, tuple[int, ...]],
+    ) -> None:
         self._exports = exports
+        self._nonnull = nonnull
         self._further = further
         self._types = CTypes()
         self._functions: dict[str, Declaration] = {}
@@ -173,6 +180,8 @@ class _Reader:
 
     def _function(self, node: Any, shape: Any) -> None:
         declaration = self._types.function(node.name, shape)
+        if node.name in self._nonnull:
+            declaration = declaration.without_null(self._nonnull[node.name])
         if declaration.variadic:
             self._further.add(declaration)
         reason = uncallable(declaration)

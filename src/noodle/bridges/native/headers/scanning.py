@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from noodle.bridges.native.headers.preprocessing import Piece
 
@@ -22,6 +22,10 @@ _EXTENSIONS = re.compile(
     r"|\b(?:__extension__|__restrict__|__restrict|restrict|__inline__|__inline|_Noreturn|__thread"
     r"|_Thread_local|__volatile__|__volatile|_Nullable|_Nonnull|__signed__|__signed|__unaligned)\b"
 )
+_NONNULL = re.compile(r"\b(?:__)?nonnull(?:__)?\b\s*(?:\(([\d\s,]*)\))?")
+_MARK = re.compile(r"\b__noodle_nonnull_([\d_]*)\b")
+"""What stands for the attribute ``nonnull`` while declarations are told apart."""
+_FUNCTION = re.compile(r"(\w+)\s*\)?\s*\(")
 _CONST = re.compile(r"\b__const(?:__)?\b")
 _PUNCTUATION = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{}()\[\];]')
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -44,17 +48,26 @@ class Chunk:
         text: The declaration, with its semicolon.
         names: The types and constants that it defines.
         function: Whether it may declare a function or variable.
+        nonnull: The places, from 1, of the pointers that must not be null by ``nonnull`` of GNU C;
+            none for all of them; None without that attribute.
     """
 
     file: str
     text: str
     names: tuple[str, ...]
     function: bool
+    nonnull: tuple[int, ...] | None = None
 
     @property
     def words(self) -> set[str]:
         """All names in it."""
         return set(_WORD.findall(self.text))
+
+    @property
+    def declared(self) -> str:
+        """The name of the function that it declares, if it declares one in the usual form."""
+        names = (found[1] for found in _FUNCTION.finditer(self.text))
+        return next((name for name in names if name not in _KEYWORDS), "")
 
 
 def chunks_of(pieces: Iterable[Piece]) -> list[Chunk]:
@@ -67,7 +80,7 @@ def chunks_of(pieces: Iterable[Piece]) -> list[Chunk]:
     parts = []
     length = 0
     for piece in pieces:
-        cleaned = _EXTENSIONS.sub(" ", piece.text) + "\n"
+        cleaned = _EXTENSIONS.sub(_mark, piece.text) + "\n"
         starts.append((length, piece.file))
         parts.append(cleaned)
         length += len(cleaned)
@@ -75,13 +88,29 @@ def chunks_of(pieces: Iterable[Piece]) -> list[Chunk]:
     return list(_chunks(text, starts))
 
 
+def _mark(extension: re.Match[str]) -> str:
+    found = _NONNULL.search(extension[0])
+    places = re.findall(r"\d+", found[1] or "") if found else ()
+    return f" __noodle_nonnull_{'_'.join(places)} " if found else " "
+
+
+def _unmarked(text: str) -> tuple[str, tuple[int, ...] | None]:
+    """Return a declaration without marks, and what these said."""
+    marks = _MARK.findall(text)
+    if not marks:
+        return text, None
+    places = {int(place) for mark in marks for place in mark.split("_") if place}
+    return _MARK.sub("", text).lstrip(), () if "" in marks else tuple(sorted(places))
+
+
 def _chunks(text: str, starts: list[tuple[int, str]]) -> Iterator[Chunk]:
     index = 0
     for start, part in _split(text):
         while index + 1 < len(starts) and starts[index + 1][0] <= start:
             index += 1
-        if not part.startswith(("_Static_assert", "static ", ";")):
-            yield _chunk(starts[index][1], part)
+        declared, nonnull = _unmarked(part)
+        if not declared.startswith(("_Static_assert", "static ", ";")):
+            yield replace(_chunk(starts[index][1], declared), nonnull=nonnull)
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
@@ -91,7 +120,7 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
         mark = match[0]
         if mark in "({[":
             if mark == "{" and depth == 0:
-                body = text[start : match.start()].rstrip().endswith(")")
+                body = _MARK.sub("", text[start : match.start()]).rstrip().endswith(")")
             depth += 1
         elif mark in ")}]":
             depth = max(0, depth - 1)

@@ -25,7 +25,7 @@ from noodle.bridges.native.sources.rust_sources import unguarded_notes
 from noodle.build_cache import digest
 from noodle.errors import CompilationError, MissingPackageError, NoodleError
 
-__all__ = ["CrateLanguage", "is_crate"]
+__all__ = ["CrateLanguage", "is_crate", "version_of_crate"]
 
 _MANIFEST = "Cargo.toml"
 _BESIDE = (
@@ -40,6 +40,22 @@ _OFFLINE = re.compile(rb"--offline|offline mode|failed to download|no matching p
 def is_crate(path: Path) -> bool:
     """Return whether a folder is a Rust crate."""
     return os.path.isfile(path / _MANIFEST)
+
+
+def version_of_crate(path: Path) -> str | None:
+    """Return the version that the manifest of a crate states, or None.
+
+    Args:
+        path: The folder of the crate, or any other source.
+    """
+    import tomllib
+
+    try:
+        package = tomllib.loads((path / _MANIFEST).read_text("utf-8")).get("package", {})
+    except (OSError, ValueError):
+        return None
+    version = package.get("version") if isinstance(package, dict) else None
+    return version if isinstance(version, str) else None  # a table where the workspace states it
 
 
 class CrateLanguage(Language):
