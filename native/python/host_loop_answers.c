@@ -1,8 +1,9 @@
 /* Answers that an event loop takes, and callbacks that it serves meanwhile. */
+#include "host_calls_internal.h"
 #include "host_loops_internal.h"
 
 /* Chosen: so many answers before the loop runs what waits for them. */
-#define BATCH 1024
+#define LOOP_BATCH 1024
 
 /* ------------------------------------------------------------------------------------- Futures */
 
@@ -45,6 +46,37 @@ host_future_settle(PyObject *future, PyObject *value)
     Py_XDECREF(error);
 }
 
+/* A worker that lets a callback's exception through gives it back: its call is to raise that itself. */
+COLD void
+host_future_note_failure(host_lane *lane, uint64_t chain, PyObject *exception)
+{
+    Py_ssize_t position = 0;
+    PyObject *key, *future;
+    while (PyDict_Next(lane->futures, &position, &key, &future)) {
+        PyObject *led = PyObject_GetAttr(future, host_name_chain);
+        const bool its_own = PyLong_AsUnsignedLongLong(key) == chain
+                             || (led != NULL && PyLong_AsUnsignedLongLong(led) == chain);
+        Py_XDECREF(led);
+        PyErr_Clear();
+        if (its_own) {
+            if (PyObject_SetAttr(future, host_name_failure, exception) < 0)
+                PyErr_Clear();
+            return;
+        }
+    }
+}
+
+/* Raises what a call was answered with, which is stolen, or the failure of a callback if that is it. */
+static COLD void
+raise_answer(Link *link, PyObject *future, PyObject *error)
+{
+    PyObject *failure = PyObject_GetAttr(future, host_name_failure);
+    if (failure == NULL)
+        PyErr_Clear();
+    host_raise_answer(link, error, failure == Py_None ? NULL : failure);
+    Py_XDECREF(failure);
+}
+
 int
 host_future_answered(host_lane *lane, const noodle_record *record, const unsigned char *payload)
 {
@@ -57,11 +89,8 @@ host_future_answered(host_lane *lane, const noodle_record *record, const unsigne
     if (value == NULL) {
         host_unreadable(link, Py_None);
     } else if (record->kind == NOODLE_KIND_ERROR) {
-        if (PyExceptionInstance_Check(value))
-            PyErr_SetObject((PyObject *)Py_TYPE(value), value);
-        else
-            PyErr_SetString(PyExc_TypeError, "an answer of kind ERROR was no error");
-        Py_CLEAR(value);
+        raise_answer(link, future, value);
+        value = NULL;
     }
     host_future_settle(future, value);
     Py_XDECREF(value);
@@ -173,7 +202,7 @@ static void
 drain_lanes(host_thread *thread)
 {
     noodle_channel *core;
-    for (int i = 0; i < BATCH && (core = noodle_waiter_next(thread->waiter)) != NULL; i++) {
+    for (int i = 0; i < LOOP_BATCH && (core = noodle_waiter_next(thread->waiter)) != NULL; i++) {
         host_lane *const lane = host_lane_of(thread, core);
         const int taken = lane == NULL ? 0 : host_take(thread, lane, NULL);
         if (taken < 0)

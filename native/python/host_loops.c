@@ -14,6 +14,7 @@
 static PyTypeObject *loop_channel_type;
 PyObject *host_name_set_result, *host_name_set_exception, *host_name_done, *host_name_call_id;
 PyObject *host_name_function, *host_name_call_soon, *host_name_chain, *host_name_is_closed;
+PyObject *host_name_failure;
 PyObject *host_name_channel, *host_names_of_loop;
 
 /* ------------------------------------------------------------------------------------- Parking */
@@ -296,6 +297,7 @@ host_loops_init(PyObject *module)
     host_name_function = PyUnicode_InternFromString("function");
     host_name_is_closed = PyUnicode_InternFromString("is_closed");
     host_name_chain = PyUnicode_InternFromString("chain");
+    host_name_failure = PyUnicode_InternFromString("failure");
     host_name_channel = PyUnicode_InternFromString("channel");
     host_names_of_loop = Py_BuildValue("(s)", "loop");
     host_name_call_soon = PyUnicode_InternFromString("call_soon");

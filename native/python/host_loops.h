@@ -5,6 +5,8 @@
 #include "host_references.h"
 #include "host_threads.h"
 
+/* Notes for the call of this chain, if it is one of the lane's, with what a callback has failed. */
+void host_future_note_failure(host_lane *lane, uint64_t chain, PyObject *exception);
 /* Settles the future of an answer.  Returns 1, 0 when no future waits for it, -1 with an exception. */
 int host_future_answered(host_lane *lane, const noodle_record *record,
                          const unsigned char *payload);

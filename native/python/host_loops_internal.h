@@ -26,6 +26,7 @@ typedef struct LoopChannel {
 /* Names that are looked up on futures and loops, all interned. */
 extern PyObject *host_name_set_result, *host_name_set_exception, *host_name_done, *host_name_call_id;
 extern PyObject *host_name_function, *host_name_call_soon, *host_name_chain, *host_name_is_closed;
+extern PyObject *host_name_failure;
 extern PyObject *host_name_channel;
 extern PyObject *host_names_of_loop;   /* ("loop",) */
 

@@ -26,13 +26,15 @@ send_value(host_thread *thread, host_lane *lane, const noodle_record *request, u
 
 /* A worker that lets an exception through gives it back as it is: see returned() in policies.py. */
 static void
-note_failure(host_thread *thread, uint64_t chain, PyObject *exception)
+note_failure(host_thread *thread, host_lane *lane, uint64_t chain, PyObject *exception)
 {
     for (host_call *call = thread->calls; call != NULL; call = call->outer)
         if (call->chain == chain) {
             Py_XSETREF(call->failure, Py_NewRef(exception));
             return;
         }
+    if (lane->futures != NULL)
+        host_future_note_failure(lane, chain, exception);
 }
 
 /* Answers with the exception that is set.  Returns -1, with it set again, where it is for the host
@@ -41,7 +43,7 @@ static int
 send_failure(host_thread *thread, host_lane *lane, const noodle_record *request)
 {
     PyObject *exception = take_exception();
-    note_failure(thread, request->chain_id, exception);
+    note_failure(thread, lane, request->chain_id, exception);
     const bool for_host = !PyErr_GivenExceptionMatches(exception, PyExc_Exception);
     int result = send_value(thread, lane, request, NOODLE_KIND_ERROR, exception);
     if (result < 0 && !link_is_dead(lane->link)) {

@@ -20,13 +20,15 @@ __all__ = ["CallFuture", "call", "channel_for", "fail_channels", "request"]
 class CallFuture(asyncio.Future[Any]):
     """The result of a call; cancelling it tells the worker."""
 
-    __slots__ = ("call_id", "chain", "channel", "function", "since")
+    __slots__ = ("call_id", "chain", "channel", "failure", "function", "since")
 
     channel: LoopChannel
     call_id: int
     function: str
     chain: int
     """The chain of nested calls that it belongs to; set where a callback has made it."""
+    failure: BaseException
+    """What the last callback that failed during the call has raised; set by then."""
     since: float
     """When it was first seen to wait, on the clock of ``time.monotonic``; set by then."""
 

@@ -15,7 +15,12 @@ import noodle
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer
 from noodle.calls import Call, LoadRequest, Signature
-from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrashedError
+from noodle.errors import (
+    ArgumentTypeError,
+    ReferenceReleasedError,
+    UsageError,
+    WorkerCrashedError,
+)
 from tests.bridges.native.conftest import PROTOTYPES, compile_to, load_sample
 
 LARGE = 100_000
@@ -189,7 +194,15 @@ class TestPointers:
         assert call(isolated, "other_new") == call(isolated, "other_new")
         assert 1 == len({call(isolated, "other_new") for _ in range(3)})
 
-    def test_one_cannot_be_read_through(self, isolated: NativeLibrary) -> None:
+    def test_numbers_are_read_at_one_and_other_things_are_not(
+        self, isolated: NativeLibrary
+    ) -> None:
+        values = noodle.zeros(LARGE)
+        values[:3] = [1.5, 2.5, 3.5]
+        found = call(isolated, "first", values)
+        assert (1.5, [2.5, 3.5]) == (found[0], found[1:3])
+        with pytest.raises(UsageError, match="known to C alone"):
+            found[:]
         pointer = call(isolated, "counter_new", 1)
         for use in (lambda p: p[0], iter, memoryview, int, len):
             with pytest.raises(TypeError):

@@ -11,7 +11,7 @@ from noodle._callbacks import MOST_ARGUMENTS, PointerMaker
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.pointed import TextsPointer
-from noodle.bridges.native.pointers import Pointer
+from noodle.bridges.native.pointers import Pointer, own
 from noodle.bridges.native.results import content_of, text_of
 from noodle.bridges.native.trampolines import Released, acquire
 from noodle.errors import CallbackResultError, PrototypeError
@@ -136,7 +136,7 @@ class _TextResult:
             return _FFI.NULL
         content = value.encode() if isinstance(value, str) else value
         if isinstance(value, Pointer):
-            return _FFI.cast("char *", value.cdata)
+            return _FFI.cast("char *", own(value, "cdata"))
         if not isinstance(content, bytes) or b"\0" in content:
             raise _unfit(self._shape, value, "text without NUL, bytes or None")
         self._kept = _FFI.new("char[]", content)
@@ -156,7 +156,7 @@ class _MemoryResult:
         refused = self._rule.refuse(value)
         if refused:
             raise _unfit(self._shape, value, refused.expected)
-        converter = self._rule.converter(type(value), compiled=True)
+        converter = self._rule.converter(type(value), compiled=False)
         self._kept = (value, converter(value) if converter else value)
         ready = self._kept[1]
         return _FFI.cast("void *", ready) if self._is_pointer else ready

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from _cffi_backend import FFI
 
+from noodle._callbacks import PendingCall
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import Pointer
@@ -38,7 +39,7 @@ class FunctionPointer(Pointer):
         self._called: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any) -> Any:
-        """Call the function.
+        """Call the function. What goes wrong in a callback is raised when it returns.
 
         Raises:
             ArgumentError: The arguments do not fit.
@@ -56,7 +57,7 @@ class FunctionPointer(Pointer):
         listed = zip(names, callback.parameters, strict=True)
         parameters = tuple(DeclaredParameter(*one) for one in listed)
         declaration = Declaration("function", parameters, callback.result)
-        entry = self._types.entry(declaration, self.address)
+        entry = PendingCall(self._types.entry(declaration, self.address))
         function = NativeFunction(
             self.origin, declaration, entry, compiled=False, loop=None, types=self._types
         )

@@ -50,11 +50,11 @@ class VariablesHere:
 
     def write(self, variable: Variable, value: Any, shown: str) -> None:
         """Change a variable; see ``Variables``."""
-        from noodle.bridges.native.pointers import Pointer
+        from noodle.bridges.native.pointers import Pointer, own
         from noodle.bridges.native.variables import check_assignment, write_variable
 
         check_assignment(variable, value, shown)
-        given = value.cdata if isinstance(value, Pointer) else value
+        given = own(value, "cdata") if isinstance(value, Pointer) else value
         write_variable(variable, self._address_of(variable.name), given)
 
 

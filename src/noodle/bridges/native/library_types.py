@@ -14,7 +14,7 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.native_types import C_NUMBERS, Field, NativeType
-from noodle.bridges.native.pointers import AnyPointer, Pointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer, own
 from noodle.bridges.native.results import converter_of
 from noodle.bridges.native.structures import StructureType
 from noodle.errors import ArgumentTypeError, NameNotFoundError, PrototypeError, did_you_mean
@@ -150,7 +150,7 @@ class LibraryTypes:
                 received="one of a worker",
                 where=str(type),
             )
-        return type.view(pointer.cdata, pointer)
+        return type.view(own(pointer, "cdata"), pointer)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""

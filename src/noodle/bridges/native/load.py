@@ -17,36 +17,25 @@ from noodle.bridges.native.declarations import (
     concerns_types,
     from_prototypes,
 )
-from noodle.bridges.native.dependencies import check_dependencies, find_with_dependencies
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.exports import Exports, missing_symbols
 from noodle.bridges.native.failures import checked, reports_failures
 from noodle.bridges.native.functions import NativeFunction, NativeFunctions
 from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesHere
+from noodle.bridges.native.library_files import LibraryFile, not_written
 from noodle.bridges.native.natural_functions import NaturalFunction
 from noodle.bridges.native.natural_load import LibraryCompanions, annotations_of
 from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
-from noodle.bridges.native.sources import (
-    Choices,
-    CompiledSource,
-    Interface,
-    Source,
-    compile_source,
-    is_source,
-    language_of,
-    refuse_other_language,
-    unescaped,
-)
-from noodle.bridges.native.vectorized_loops import LoopOptions, LoopSource, loop_options
+from noodle.bridges.native.sources import is_source, unescaped
+from noodle.bridges.native.vectorized_loops import LoopOptions, loop_options
 from noodle.bridges.native.vectorized_running import LocalLoop
 from noodle.build_cache import BuildCache
 from noodle.calls import LoadRequest
 from noodle.errors import (
     CompilationError,
     MissingToolError,
-    NoodleError,
     SettingsError,
     UsageError,
     VersionError,
@@ -85,15 +74,16 @@ class Load:
         self._shown = request.location
         self._directory = Path(request.directory).absolute()
         self._options = NativeOptions.read(request.options)
-        self._library_paths = (*self._options.library_paths, *library_paths)
         self._compiler = compiler
         chosen = self._options.cache_directory
         self._cache = BuildCache.at(Path(chosen) / "native" if chosen else cache_directory)
         self._notes: list[str] = [self._cache.note] if self._cache.note else []
-        self._prototypes = request.prototypes
-        self._interface: Interface | None = None
+        self._file = LibraryFile(
+            request, self._options, library_paths, compiler, self._cache, self._directory
+        )
+        self._notes += self._file.notes
         self._header_files: tuple[str, ...] = ()
-        self._path = self._find()
+        self._path = self._file.path
         self._elf: ElfFile = read_library(self._path, self._shown)
         self._identity = self._elf.identity()
         self._opened: OpenedLibrary | None = None
@@ -131,57 +121,12 @@ class Load:
     @property
     def _left_out(self) -> Mapping[str, str]:
         """Why functions of a source cannot be called, by their names."""
-        left_out = self._interface.left_out if self._interface else ()
+        interface = self._file.interface
+        left_out = interface.left_out if interface else ()
         return {one.name: f"{one.reason} ({one.where})" for one in left_out}
 
     def _variables(self) -> Variables:
         return VariablesHere(lambda name: self._opened_here().address_of(name))
-
-    def _find(self) -> Path:
-        location = self._request.location.removeprefix("c:")
-        refuse_other_language(location)
-        needed = (location, self._directory, self._library_paths, self._options.dependencies)
-        if is_source(location, self._directory):
-            check_dependencies(*needed)
-            return self._compile(location)
-        path = find_with_dependencies(*needed)
-        self._notes.append(f"library file {path}")
-        return path
-
-    def _compile(self, location: str) -> Path:
-        reads = self._prototypes is None and not self._options.header
-        compiled, example = self._compiled_source(location, reads_interface=reads)
-        self._notes += compiled.notes
-        if reads:
-            self._use(compiled.interface, location, example)
-        return compiled.path
-
-    def _compiled_source(
-        self, location: str, *, reads_interface: bool
-    ) -> tuple[CompiledSource, str]:
-        """Return what a source compiles to, and an example of a function in its language."""
-        options = self._options
-        stated = "optimization" in self._request.options
-        kept = self._cache.path("crates")
-        choices = Choices(self._compiler, options.optimization, stated, kept)
-        kind, language = language_of(location, self._directory, choices)
-        try:
-            source = Source(location, self._directory)
-            compiled = compile_source(
-                language, source, self._cache, reads_interface=reads_interface
-            )
-        except OSError as error:
-            if isinstance(error, NoodleError):
-                raise
-            raise CompilationError(_not_written(error), where=location) from error
-        return compiled, kind.example
-
-    def _use(self, interface: Interface, location: str, example: str) -> None:
-        """Take the prototypes from what a source says of its functions."""
-        interface.refuse_empty(location, example)
-        self._interface = interface
-        self._prototypes = interface.prototypes
-        self._notes += [f"cannot be called: {one}" for one in interface.left_out]
 
     def _open(self) -> Exports:
         """Return what the library exports, once it is known that it can be loaded."""
@@ -228,7 +173,7 @@ class Load:
     def _functions(self) -> NativeFunctions:
         if self._options.header:
             return self._header_functions()
-        if not self._prototypes:
+        if not self._file.prototypes:
             return self._no_functions()
         if self._options.mode == "abi":
             return self._libffi_functions()
@@ -271,14 +216,14 @@ class Load:
 
     def _declarations(self) -> Declarations:
         """Return the declarations, after checking that the library has every function."""
-        prototypes = self._prototypes or ()
+        prototypes = self._file.prototypes or ()
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
             declarations = parse_c(prototypes)
         else:
             declarations = from_prototypes(prototypes)
-        if self._interface:
+        if self._file.interface:
             functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
             return replace(declarations, functions=tuple(functions))
         opened = self._open()
@@ -298,7 +243,7 @@ class Load:
         compiler = self._compiler
         if compiler is None:
             raise MissingToolError(_NO_COMPILER, remedy=COMPILER_REMEDY)
-        text = _text_of(self._prototypes)
+        text = _text_of(self._file.prototypes)
         key = extension_key(text, self._path, self._identity, compiler.identity)
 
         def describe(_: Path) -> ExtensionParts:
@@ -316,7 +261,7 @@ class Load:
         except (UsageError, CompilationError):
             raise
         except OSError as error:
-            raise CompilationError(_not_written(error)) from error
+            raise CompilationError(not_written(error)) from error
         except ImportError as error:
             # When the library itself is at fault, opening it says so; else it is the extension.
             self._open()
@@ -385,22 +330,8 @@ class Load:
         return self._opened_here().address_of(declaration.exported)
 
     def _loop_options(self, contents: Contents) -> LoopOptions:
-        compiler, cache, source = self._compiler, self._cache, self._loop_source()
+        compiler, cache, source = self._compiler, self._cache, self._file.loop_source()
         return loop_options(self._options, contents, self._shown, compiler, cache, source)
-
-    def _loop_source(self) -> LoopSource | None:
-        location = self._request.location
-        if not location.endswith(".c"):
-            return None
-
-        def unchanged() -> bool:
-            return self._compiled_source(location, reads_interface=False)[0].path == self._path
-
-        return LoopSource(self._directory / location, self._path.name, unchanged)
-
-
-def _not_written(error: OSError) -> str:
-    return f"what is compiled cannot be written: {error.strerror}"
 
 
 def _text_of(prototypes: Any) -> str:

@@ -10,7 +10,7 @@ from _cffi_backend import FFI
 
 from noodle.bridges.native.argument_rules import Converter, Kind, Refusal
 from noodle.bridges.native.native_types import NativeType, item_size
-from noodle.bridges.native.pointers import AnyPointer, Pointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer, own, points_to
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe, item_of_format, layout_refusal, type_of
 
@@ -221,7 +221,7 @@ def _numpy_name(item: str) -> str:
 
 def pointer_refusal(native: NativeType, value: AnyPointer) -> Refusal | None:
     """Say why a pointer does not fit a parameter, or return None when it does."""
-    if value.points_to(native.pointee):
+    if points_to(value, native.pointee):
         return None
     return Refusal(ArgumentTypeError, f"a pointer to {native.pointee}, or None", repr(value))
 
@@ -230,9 +230,9 @@ def _pointer_converter(native: NativeType, python_type: type) -> Converter | Non
     pointee = native.pointee
 
     def address(value: Pointer) -> Any:
-        if not value.points_to(pointee):
+        if not points_to(value, pointee):
             raise TypeError
-        return value.cdata
+        return own(value, "cdata")
 
     if python_type is type(None):
         return _null

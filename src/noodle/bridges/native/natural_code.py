@@ -15,6 +15,7 @@ from noodle.bridges.native.argument_rules import Converter
 from noodle.bridges.native.native_types import item_size
 from noodle.bridges.native.natural_outs import ERRNO, allocate_here, capacity, memories, taken
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
+from noodle.bridges.native.pointers import own
 
 __all__ = ["CallParts", "write_call"]
 
@@ -93,7 +94,7 @@ class _Writer:
         self._plan = parts.plan
         self._labels = parts.plan.labels
         self._lines: list[str] = []
-        self._scope: dict[str, Any] = {"entry": parts.entry, "E": ERRNO}
+        self._scope: dict[str, Any] = {"entry": parts.entry, "E": ERRNO, "own": own}
         self._outs = list(parts.plan.outs) if parts.returns_outs else []
         self._ready: dict[int, str] = {}
 
@@ -242,7 +243,7 @@ class _Writer:
 
     def _give_back(self, indent: str) -> None:
         for index in self._parts.claims:
-            self._add(f"{indent}{self._parts.sources[index]}.ownership.give_back()")
+            self._add(f"{indent}own({self._parts.sources[index]}, 'ownership').give_back()")
 
     def _raw(self, position: int, out: Out) -> str:
         """Return the text of what an out-parameter holds after the call."""

@@ -25,7 +25,7 @@ from noodle.bridges.native.natural_code import CallParts, write_call
 from noodle.bridges.native.natural_outs import owned_content
 from noodle.bridges.native.natural_plans import NaturalPlan
 from noodle.bridges.native.natural_results import Companions, NaturalResults
-from noodle.bridges.native.pointers import AnyPointer, Pointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer, points_to
 from noodle.bridges.native.resources import (
     BorrowedPointer,
     Ownership,
@@ -33,6 +33,7 @@ from noodle.bridges.native.resources import (
     Resource,
     is_dependent,
 )
+from noodle.bridges.native.structure_pointers import FieldsHere, with_fields
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Call, Function
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError, ArityError
@@ -198,9 +199,9 @@ class NaturalCalls(NaturalResults):
         pointee = self._plan.declaration.parameters[index].type.pointee
 
         def claim(value: Releasable) -> Any:
-            if not value.points_to(pointee):
+            if not points_to(value, pointee):
                 raise TypeError
-            return self._sent_address(value.claimed())
+            return self._sent_address(Releasable.claimed(value))
 
         return claim
 
@@ -318,12 +319,14 @@ class NaturalFunction(NaturalCalls, NativeFunction):
     def _pointer(
         self, raw: Any, pointee: str, owners: tuple[Any, ...], ownership: Ownership | None
     ) -> AnyPointer:
+        if not owners and not ownership:
+            return Pointer(raw, pointee, self._name)
         if ownership:
-            return Resource(raw, pointee, self._name, ownership)
-        if owners:
+            made: AnyPointer = Resource(raw, pointee, self._name, ownership)
+        else:
             ends = bool(self._plan.annotations.borrowed)
-            return BorrowedPointer(raw, pointee, self._name, owners, ends=ends)
-        return Pointer(raw, pointee, self._name)
+            made = BorrowedPointer(raw, pointee, self._name, owners, ends=ends)
+        return with_fields(made, self._types.structure(pointee), FieldsHere)
 
 
 def _numbers(plan: NaturalPlan) -> dict[int, str]:

@@ -7,11 +7,11 @@ from typing import Any
 from _cffi_backend import FFI
 
 from noodle.bridges.native.native_types import C_NUMBERS
-from noodle.bridges.native.pointers import Pointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer, own
 from noodle.bridges.native.results import content_of, text_of
 from noodle.errors import ArgumentTypeError, UsageError
 
-__all__ = ["TextsPointer", "read_items"]
+__all__ = ["TextsPointer", "read_items", "refuse_unreadable", "span_of"]
 
 _FFI = FFI()
 
@@ -59,21 +59,41 @@ def read_items(pointer: Pointer, index: int | slice, items: Any = None) -> Any:
     items = items or _items_of(pointer)
     if not isinstance(index, slice):
         return items[index]
+    return [items[i] for i in span_of(index)]
+
+
+def span_of(index: slice) -> range:
+    """Return the indexes of a slice.
+
+    Raises:
+        UsageError: It has no end, or counts from it.
+    """
     if index.stop is None or (index.start or 0) < 0 or index.stop < 0:
         raise UsageError(
             "how many items lie at a pointer is known to C alone",
             expected="a slice with an end, such as pointer[:count]",
             received=f"[{index.start}:{index.stop}]",
         )
-    return [items[i] for i in range(index.start or 0, index.stop, index.step or 1)]
+    return range(index.start or 0, index.stop, index.step or 1)
 
 
 def _items_of(pointer: Pointer) -> Any:
-    pointee = pointer.pointee
+    pointee = own(pointer, "pointee")
     if pointee in C_NUMBERS:
         return _FFI.cast(f"{C_NUMBERS[pointee]} *", pointer.cdata)
-    if pointee.startswith("ptr<"):
-        return _Pointers(pointer, pointee[4:-1])
+    refuse_unreadable(pointer)
+    return _Pointers(pointer, pointee[4:-1])
+
+
+def refuse_unreadable(pointer: AnyPointer) -> None:
+    """Refuse a pointer to what has no items.
+
+    Raises:
+        ArgumentTypeError: It points neither to numbers nor to pointers.
+    """
+    pointee = own(pointer, "pointee")
+    if pointee in C_NUMBERS or pointee.startswith("ptr<"):
+        return
     name = pointee.partition(" ")[2]
     raise ArgumentTypeError(
         f"what lies at {pointer!r} cannot be read by index",

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noodle._callbacks import PointerBase
 
-__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "place_of_pointer"]
+if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.library import LibraryInWorker
+
+__all__ = ["AnyPointer", "Pointer", "WorkerPointer", "own", "place_of_pointer", "points_to"]
+
+own = object.__getattribute__
+"""Gives an attribute of a pointer itself, whatever fields the structure there has."""
 
 
 class AnyPointer(PointerBase, ABC):
@@ -31,12 +37,9 @@ class AnyPointer(PointerBase, ABC):
     def address(self) -> int:
         """The address as a number."""
 
-    def points_to(self, pointee: str) -> bool:
-        """Return whether it may stand for a pointer to that; ``void`` fits everything, as in C."""
-        return pointee == self.pointee or "void" in (pointee, self.pointee)
-
     def __repr__(self) -> str:
-        return f"<pointer to {self.pointee} at {self.address:#x} from {self.origin}>"
+        pointee, address, origin = (own(self, name) for name in ("pointee", "address", "origin"))
+        return f"<pointer to {pointee} at {address:#x} from {origin}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a pointer to native memory means nothing in another process")
@@ -64,11 +67,11 @@ class Pointer(AnyPointer):
         """The address as a number."""
         from _cffi_backend import FFI
 
-        return int(FFI().cast("uintptr_t", self._raw()))
+        return int(FFI().cast("uintptr_t", self.__noodle_raw__()))
 
-    def _raw(self) -> Any:
+    def __noodle_raw__(self) -> Any:
         """Return the address as cffi's, also where it must not be used any more."""
-        return self.cdata
+        return own(self, "cdata")
 
     def read_at(self, index: int | slice) -> Any:
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
@@ -103,10 +106,12 @@ class Pointer(AnyPointer):
         return text_of(content_of(FFI().cast("char *", self.cdata)), self.origin) or ""
 
     def __eq__(self, other: object) -> bool:
-        return bool(self._raw() == other._raw()) if isinstance(other, Pointer) else NotImplemented
+        if not isinstance(other, Pointer):
+            return NotImplemented
+        return bool(self.__noodle_raw__() == other.__noodle_raw__())
 
     def __hash__(self) -> int:
-        return hash(self._raw())
+        return hash(self.__noodle_raw__())
 
 
 class WorkerPointer(AnyPointer):
@@ -118,38 +123,71 @@ class WorkerPointer(AnyPointer):
         place: The address, and the number of the process that it is in.
         pointee: See ``AnyPointer``.
         origin: The function that returned it.
-        hold: What keeps the worker from being ended for idleness, or None.
+        module: The library in the worker, which is not ended for idleness meanwhile.
     """
 
-    __slots__ = ("_hold", "place")
+    __slots__ = ("_hold", "_module", "place")
 
     def __init__(
-        self, place: tuple[int, int], pointee: str, origin: str, hold: object = None
+        self, place: tuple[int, int], pointee: str, origin: str, module: LibraryInWorker
     ) -> None:
         super().__init__(pointee, origin)
         self.place = place
-        self._hold = hold
+        self._reach(module, place)
+
+    def _reach(self, module: LibraryInWorker, place: tuple[int, int]) -> None:
+        self._module = module
+        self._hold = module.hold(place[1])
 
     @property
     def address(self) -> int:
         """The address as a number."""
-        return self._raw()[0]
+        return self.__noodle_raw__()[0]
 
-    def _raw(self) -> tuple[int, int]:
+    def __noodle_raw__(self) -> tuple[int, int]:
         """Return the place, also where it must not be used any more."""
-        return self.place
+        place: tuple[int, int] = own(self, "place")
+        return place
+
+    def read_at(self, index: int | slice) -> Any:
+        """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
+        from noodle.bridges.native.isolated.worker_memory import read_items
+
+        return read_items(self, index, self._module)
+
+    def __iter__(self) -> Any:
+        raise TypeError("how many items lie at a pointer is known to C alone: pointer[:count]")
+
+    def content(self, size: int) -> bytes:
+        """Return a copy of the bytes that lie there."""
+        found: bytes = self._module.ask("content", list(self.place), size)
+        return found
+
+    def text(self) -> str:
+        """Return the text that lies there, up to the NUL."""
+        from noodle.bridges.native.results import text_of
+
+        return text_of(self._module.ask("text", list(self.place)), self.origin) or ""
 
     def __noodle_shown__(self) -> str:
         """Return the pointer in messages, whatever lies there."""
         return repr(self)
 
     def __eq__(self, other: object) -> bool:
-        return self._raw() == other._raw() if isinstance(other, WorkerPointer) else NotImplemented
+        if not isinstance(other, WorkerPointer):
+            return NotImplemented
+        return self.__noodle_raw__() == other.__noodle_raw__()
 
     def __hash__(self) -> int:
-        return hash(self._raw())
+        return hash(self.__noodle_raw__())
+
+
+def points_to(pointer: AnyPointer, pointee: str) -> bool:
+    """Return whether it may stand for a pointer to that; ``void`` fits everything, as in C."""
+    found = own(pointer, "pointee")
+    return pointee == found or "void" in (pointee, found)
 
 
 def place_of_pointer(pointer: WorkerPointer) -> list[int]:
-    """Return what is sent for a pointer: its place, whatever fields a structure there has."""
-    return list(object.__getattribute__(pointer, "place"))
+    """Return what is sent for a pointer: its place."""
+    return list(own(pointer, "place"))

@@ -11,12 +11,16 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from abc import abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from noodle.bridges.native.pointers import AnyPointer, Pointer, WorkerPointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer, WorkerPointer, own
 from noodle.errors import ReferenceReleasedError
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.library import LibraryInWorker
 
 __all__ = [
     "BorrowedPointer",
@@ -135,10 +139,14 @@ class Releasable(AnyPointer):
 
     ownership: Ownership
 
+    @abstractmethod
+    def __noodle_raw__(self) -> Any:
+        """Return the raw address, also where it must not be used any more."""
+
     @property
     def released(self) -> bool:
         """Whether it was released."""
-        return self.ownership.released
+        return _ownership(self).released
 
     def close(self) -> None:
         """Release it with the library's own function; nothing happens if it was released before.
@@ -146,8 +154,8 @@ class Releasable(AnyPointer):
         Raises:
             FunctionFailedError: The library refused; it is still there.
         """
-        if not self.ownership.released:
-            self.ownership.destructor.close(self)
+        if not _ownership(self).released:
+            _ownership(self).destructor.close(self)
 
     def claimed(self) -> Any:
         """Return the raw address for the destructor; every later use is refused.
@@ -155,31 +163,9 @@ class Releasable(AnyPointer):
         Raises:
             ReferenceReleasedError: It was released before.
         """
-        if not self.ownership.claim():
-            raise self._was_released()
-        return self._raw()
-
-    def require(self) -> Any:
-        """Return the raw address.
-
-        Raises:
-            ReferenceReleasedError: It was released.
-        """
-        if self.ownership.released:
-            raise self._was_released()
-        return self._raw()
-
-    def _raw(self) -> Any:
-        raise NotImplementedError
-
-    def _was_released(self) -> ReferenceReleasedError:
-        return ReferenceReleasedError(
-            f"{self!r} was used after it was released",
-            expected=f"a pointer to {self.pointee} that is still there",
-            received=f"one that {self.ownership.destructor.name} has released",
-            where=f"the result of {self.origin}",
-            remedy=f"call {self.origin} again for a new one",
-        )
+        if not _ownership(self).claim():
+            raise _was_released(self)
+        return self.__noodle_raw__()
 
     def _finalize(self, raw: Any) -> None:
         if self.ownership.destructor.finalizes:
@@ -189,11 +175,39 @@ class Releasable(AnyPointer):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        Releasable.close(self)
 
     def __repr__(self) -> str:
-        end = ", released" if self.released else ""
-        return f"<{self.pointee} at {self.address:#x} from {self.origin}{end}>"
+        pointee, address, origin = (own(self, name) for name in ("pointee", "address", "origin"))
+        end = ", released" if _ownership(self).released else ""
+        return f"<{pointee} at {address:#x} from {origin}{end}>"
+
+
+def _ownership(resource: Releasable) -> Ownership:
+    found: Ownership = own(resource, "ownership")
+    return found
+
+
+def _required(resource: Releasable) -> Any:
+    """Return the raw address of a resource.
+
+    Raises:
+        ReferenceReleasedError: It was released.
+    """
+    if _ownership(resource).released:
+        raise _was_released(resource)
+    return resource.__noodle_raw__()
+
+
+def _was_released(resource: Releasable) -> ReferenceReleasedError:
+    origin = own(resource, "origin")
+    return ReferenceReleasedError(
+        f"{resource!r} was used after it was released",
+        expected=f"a pointer to {own(resource, 'pointee')} that is still there",
+        received=f"one that {_ownership(resource).destructor.name} has released",
+        where=f"the result of {origin}",
+        remedy=f"call {origin} again for a new one",
+    )
 
 
 class Resource(Pointer, Releasable):
@@ -206,7 +220,7 @@ class Resource(Pointer, Releasable):
         ownership: Whether it still has to be released.
     """
 
-    __slots__ = ("_cdata", "ownership")
+    __slots__ = ("_cdata", "kept", "ownership")
 
     def __init__(self, cdata: Any, pointee: str, origin: str, ownership: Ownership) -> None:
         AnyPointer.__init__(self, pointee, origin)
@@ -217,10 +231,10 @@ class Resource(Pointer, Releasable):
     @property
     def cdata(self) -> Any:
         """The address; refused once the object was released."""
-        return self.require()
+        return _required(self)
 
-    def _raw(self) -> Any:
-        return self._cdata
+    def __noodle_raw__(self) -> Any:
+        return own(self, "_cdata")
 
 
 class WorkerResource(WorkerPointer, Releasable):
@@ -231,7 +245,7 @@ class WorkerResource(WorkerPointer, Releasable):
         pointee: See ``AnyPointer``.
         origin: The function that returned it.
         ownership: Whether it still has to be released.
-        hold: See ``WorkerPointer``.
+        module: See ``WorkerPointer``.
     """
 
     __slots__ = ("_place", "ownership")
@@ -242,10 +256,10 @@ class WorkerResource(WorkerPointer, Releasable):
         pointee: str,
         origin: str,
         ownership: Ownership,
-        hold: object = None,
+        module: LibraryInWorker,
     ) -> None:
         AnyPointer.__init__(self, pointee, origin)
-        self._hold = hold
+        self._reach(module, place)
         self._place = place
         self.ownership = ownership
         self._finalize(place)
@@ -253,11 +267,12 @@ class WorkerResource(WorkerPointer, Releasable):
     @property
     def place(self) -> tuple[int, int]:  # type: ignore[override]
         """The address and its process; refused once the object was released."""
-        place: tuple[int, int] = self.require()
+        place: tuple[int, int] = _required(self)
         return place
 
-    def _raw(self) -> tuple[int, int]:
-        return self._place
+    def __noodle_raw__(self) -> tuple[int, int]:
+        place: tuple[int, int] = own(self, "_place")
+        return place
 
 
 class _Borrowed(AnyPointer):
@@ -268,23 +283,24 @@ class _Borrowed(AnyPointer):
     owners: tuple[Any, ...]
     ends: bool
 
-    def require_owners(self) -> None:
-        """Refuse a pointer that ended with an owner.
 
-        Raises:
-            ReferenceReleasedError: An owner was released.
-        """
-        for owner in self.owners if self.ends else ():
-            if isinstance(owner, Releasable) and owner.released:
-                raise ReferenceReleasedError(
-                    f"a pointer to {self.pointee} was used after its owner was released",
-                    expected="a pointer whose owner is still there",
-                    received=f"one into {owner!r}",
-                    where=f"the result of {self.origin}",
-                    remedy=f"use it before {owner.ownership.destructor.name} is called",
-                )
-            if isinstance(owner, _Borrowed):
-                owner.require_owners()
+def _require_owners(pointer: _Borrowed) -> None:
+    """Refuse a pointer that ended with an owner.
+
+    Raises:
+        ReferenceReleasedError: An owner was released.
+    """
+    for owner in own(pointer, "owners") if own(pointer, "ends") else ():
+        if isinstance(owner, Releasable) and _ownership(owner).released:
+            raise ReferenceReleasedError(
+                f"a pointer to {own(pointer, 'pointee')} was used after its owner was released",
+                expected="a pointer whose owner is still there",
+                received=f"one into {owner!r}",
+                where=f"the result of {own(pointer, 'origin')}",
+                remedy=f"use it before {_ownership(owner).destructor.name} is called",
+            )
+        if isinstance(owner, _Borrowed):
+            _require_owners(owner)
 
 
 class BorrowedPointer(Pointer, _Borrowed):
@@ -298,7 +314,7 @@ class BorrowedPointer(Pointer, _Borrowed):
         ends: Whether it ends with them.
     """
 
-    __slots__ = ("_cdata", "ends", "owners")
+    __slots__ = ("_cdata", "ends", "kept", "owners")
 
     def __init__(
         self, cdata: Any, pointee: str, origin: str, owners: tuple[Any, ...], *, ends: bool
@@ -311,11 +327,11 @@ class BorrowedPointer(Pointer, _Borrowed):
     @property
     def cdata(self) -> Any:
         """The address; refused once an owner was released, where it ends with that."""
-        self.require_owners()
-        return self._cdata
+        _require_owners(self)
+        return own(self, "_cdata")
 
-    def _raw(self) -> Any:
-        return self._cdata
+    def __noodle_raw__(self) -> Any:
+        return own(self, "_cdata")
 
 
 class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
@@ -327,7 +343,7 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
         origin: The function that returned it.
         owners: What it belongs to.
         ends: Whether it ends with them.
-        hold: See ``WorkerPointer``.
+        module: See ``WorkerPointer``.
     """
 
     __slots__ = ("_place", "ends", "owners")
@@ -340,10 +356,10 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
         owners: tuple[Any, ...],
         *,
         ends: bool,
-        hold: object = None,
+        module: LibraryInWorker,
     ) -> None:
         AnyPointer.__init__(self, pointee, origin)
-        self._hold = hold
+        self._reach(module, place)
         self._place = place
         self.owners = owners
         self.ends = ends
@@ -351,11 +367,13 @@ class WorkerBorrowedPointer(WorkerPointer, _Borrowed):
     @property
     def place(self) -> tuple[int, int]:  # type: ignore[override]
         """The address and its process; refused once an owner was released."""
-        self.require_owners()
-        return self._place
+        _require_owners(self)
+        place: tuple[int, int] = own(self, "_place")
+        return place
 
-    def _raw(self) -> tuple[int, int]:
-        return self._place
+    def __noodle_raw__(self) -> tuple[int, int]:
+        place: tuple[int, int] = own(self, "_place")
+        return place
 
 
 def is_dependent(python_type: type) -> bool:

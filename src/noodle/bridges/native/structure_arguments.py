@@ -17,6 +17,9 @@ from noodle.values import describe
 
 __all__ = ["AnyMemoryArgument", "StructureArgument", "StructureByValue"]
 
+SHOWN_FIELDS = 4
+"""Chosen: as many fields fit into a line of a message."""
+
 _FFI = FFI()
 _BYTES = _FFI.typeof("char[]")
 
@@ -58,11 +61,7 @@ class StructureArgument(MemoryArgument):
         if refused is None or isinstance(value, AnyPointer):
             return refused
         expected = f"{self._type}, an array of its dtype, a pointer to it, or None"
-        return Refusal(ArgumentTypeError, expected, _described(value), self._new)
-
-    @property
-    def _new(self) -> str:
-        return f"library.{str(self._type).replace(' ', chr(40) + chr(39))}')()"
+        return Refusal(ArgumentTypeError, expected, _described(value), _making(self._type))
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
@@ -97,7 +96,7 @@ class StructureArgument(MemoryArgument):
                 ArgumentTypeError,
                 expected,
                 received,
-                f"{self._new.removesuffix('()')}.array(count)",
+                _making(self._type, ".array(count)"),
             )
         if not value.flags.c_contiguous:
             remedy = f"np.ascontiguousarray({self.shown})"
@@ -124,7 +123,7 @@ class StructureByValue(Kind):
         """Say why a value does not fit; see ``Argument``."""
         if self._type.holds(value):
             return None
-        return Refusal(ArgumentTypeError, str(self._type), _described(value))
+        return Refusal(ArgumentTypeError, str(self._type), _described(value), _making(self._type))
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
@@ -134,6 +133,20 @@ class StructureByValue(Kind):
         if not self._type.holds(value):
             raise TypeError
         return value.__noodle_pointer__[0]
+
+
+def _making(type: StructureType, how: str = "") -> str:
+    """Return what to type for a structure.
+
+    Args:
+        type: What it is.
+        how: What follows; else the values of its first fields.
+    """
+    kind, _, name = str(type).partition(" ")
+    values = [f"{field}=…" for field in type.fields[:SHOWN_FIELDS]]
+    values += ["…"] * (len(type.fields) > SHOWN_FIELDS)
+    given = f"({', '.join(values)})"
+    return f'library.{kind}("{name}"){how or given}'
 
 
 def _described(value: Any) -> str:

@@ -282,7 +282,7 @@ class PointerItem(Item):
         refused = self._rules.refuse(value)
         if refused:
             raise refuse_value(self.where, refused)
-        converter = self._rules.converter(type(value), compiled=True)
+        converter = self._rules.converter(type(value), compiled=False)
         return value, self._types.kept(converter(value) if converter else value)
 
 

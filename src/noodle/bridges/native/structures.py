@@ -11,7 +11,7 @@ import _cffi_backend
 from _cffi_backend import FFI
 
 from noodle.bridges.native.native_types import C_NUMBERS, Field, Structure
-from noodle.bridges.native.pointers import AnyPointer
+from noodle.bridges.native.pointers import AnyPointer, points_to
 from noodle.bridges.native.structure_arrays import ArrayItem, dtype_of, is_array, numpy_for
 from noodle.bridges.native.structure_items import (
     BitsItem,
@@ -229,7 +229,7 @@ class StructureType:
             ArgumentError: It is none of these, or too small.
         """
         self._require_known()
-        if isinstance(place, AnyPointer) and place.points_to(self._structure.name):
+        if isinstance(place, AnyPointer) and points_to(place, self._structure.name):
             return self._types.structure_at(self, place)
         if is_array(place) and place.dtype == self.dtype and place.size:
             return self.within(place.__array_interface__["data"][0], Memory(place))
@@ -274,6 +274,23 @@ class StructureType:
             owner: What it keeps alive.
         """
         return self._in(_FFI.cast(self._pointer_type, address), owner) if address else None
+
+    def owned(self, address: Any, owner: Any, kept: dict[int, Any]) -> StructureObject:
+        """Return the structure at an address of cffi's, in memory that has an owner.
+
+        Args:
+            address: The address.
+            owner: What it keeps alive.
+            kept: What its pointers lead to, as ``Memory`` has it.
+        """
+        found = self._in(_FFI.cast(self._pointer_type, address), owner)
+        found.__noodle_memory__.kept = kept
+        return found
+
+    @cached_property
+    def pointer_classes(self) -> dict[type, type]:
+        """The classes of pointers to it that have its fields, by those without."""
+        return {}
 
     def within(self, address: int, memory: Memory) -> StructureObject:
         """Return the structure at an address in memory that it keeps alive."""
@@ -364,10 +381,7 @@ class StructureType:
 
     def holds(self, value: object) -> bool:
         """Return whether a value is such a structure, here or in a worker."""
-        return getattr(type(value), "__noodle_type__", None) is self or (
-            not isinstance(value, StructureObject)
-            and getattr(value, "__noodle_type__", None) is self
-        )
+        return getattr(type(value), "__noodle_type__", None) is self
 
     def __str__(self) -> str:
         return self._structure.name

@@ -9,7 +9,7 @@ from _cffi_backend import FFI
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter, Variable
 from noodle.bridges.native.native_types import C_NUMBERS
-from noodle.bridges.native.pointers import AnyPointer, Pointer
+from noodle.bridges.native.pointers import AnyPointer, Pointer, points_to
 from noodle.bridges.native.results import content_of, text_of
 from noodle.errors import ArgumentTypeError, UsageError
 from noodle.values import describe
@@ -106,7 +106,7 @@ def check_assignment(
             remedy="call a function of the library that sets it",
         )
     if native.type.name == "ptr":
-        fits = isinstance(value, pointer) and value.points_to(native.pointee)
+        fits = isinstance(value, pointer) and points_to(value, native.pointee)
         if value is None or fits:
             return
         raise ArgumentTypeError(

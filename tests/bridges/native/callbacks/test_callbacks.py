@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import math
@@ -9,6 +10,7 @@ import re
 import sys
 import threading
 import tracemalloc
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +24,7 @@ from noodle.errors import (
     RemoteCallError,
     WorkerCrashedError,
 )
+from tests.bridges.native.conftest import compile_to
 
 
 def test_c_calls_a_function_that_it_is_given(library: ModuleType):
@@ -314,6 +317,44 @@ def test_functions_of_the_library_can_be_called_and_handed_on(library_here: Modu
     library_here.keep_function(handlers.on_event)
     assert library_here.call_kept(5) == 10
     library_here.keep_function(None)
+
+
+def test_an_error_behind_a_pointer_to_a_function_is_raised_by_its_call(tmp_path: Path):
+    path = compile_to(
+        tmp_path / "libapplier.so",
+        """
+        typedef int (*applier)(int (*f)(int), int value);
+        static int apply(int (*f)(int), int value) { return f(value); }
+        applier get_applier(void) { return apply; }
+        """,
+    )
+    applying = noodle.load(
+        str(path),
+        prototypes="typedef int (*applier)(int (*f)(int), int value); applier get_applier(void);",
+    )
+    apply = applying.get_applier()
+    assert apply(lambda value: value + 1, 4) == 5
+    with pytest.raises(ZeroDivisionError):
+        apply(lambda value: value // 0, 4)
+    noodle.unload(applying)
+
+
+def test_an_awaited_call_raises_the_callbacks_own_error(isolated: ModuleType):
+    own = ZeroDivisionError("own")
+
+    def fail(value: float) -> float:
+        raise own
+
+    async def call() -> None:
+        with pytest.raises(ZeroDivisionError) as caught:
+            await isolated.apply.aio(fail, 1.0)
+        assert caught.value is own
+        other = asyncio.gather(*(isolated.apply.aio(lambda v: 1 / v, n) for n in (2.0, 0.0)))
+        with pytest.raises(ZeroDivisionError, match="division") as caught:
+            await other
+        assert type(caught.value) is ZeroDivisionError
+
+    asyncio.run(call())
 
 
 def test_functions_of_a_library_in_a_worker_are_handed_on(isolated: ModuleType):

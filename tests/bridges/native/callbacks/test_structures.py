@@ -114,6 +114,9 @@ def test_structures_are_passed_and_returned_by_value(library: ModuleType):
     assert library.measured(lambda p: p.x + p.y, value) == 7.0
     with pytest.raises(ArgumentTypeError, match="p of moved"):
         library.moved(library.struct("flags")(), 1.0)
+    with pytest.raises(ArgumentTypeError) as caught:
+        library.moved({"x": 1.0}, 3)
+    assert caught.value.remedy == 'library.struct("point")(x=…, y=…)'
     with pytest.raises(ArgumentTypeError):
         library.norm(None)
 
@@ -128,6 +131,9 @@ def test_structures_are_passed_by_pointer(library: ModuleType):
     assert "struct point" in str(caught.value.expected)
     with pytest.raises(ArgumentTypeError):
         library.move([1, 2], 1.0)
+    with pytest.raises(ArgumentTypeError) as caught:
+        library.move({"x": 1.0}, 1.0)
+    assert caught.value.remedy == 'library.struct("point")(x=…, y=…)'
 
 
 def test_a_structure_that_the_library_has_is_seen_and_changed(library: ModuleType):

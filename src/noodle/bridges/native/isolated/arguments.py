@@ -11,7 +11,7 @@ from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.memory_arguments import is_address, pointer_refusal
 from noodle.bridges.native.native_types import C_NUMBERS
-from noodle.bridges.native.pointers import Pointer, WorkerPointer, place_of_pointer
+from noodle.bridges.native.pointers import Pointer, WorkerPointer, place_of_pointer, points_to
 from noodle.errors import ArgumentTypeError
 
 __all__ = ["SentArgument"]
@@ -82,7 +82,7 @@ class SentArgument:
         return f"copied to the worker{back}, unless it lies in memory of noodle.empty"
 
     def _place(self, value: WorkerPointer) -> list[int]:
-        if not value.points_to(self._native.pointee):
+        if not points_to(value, self._native.pointee):
             raise TypeError
         return place_of_pointer(value)
 

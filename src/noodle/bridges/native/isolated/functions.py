@@ -24,6 +24,7 @@ from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
 
 if TYPE_CHECKING:
+    from noodle.bridges.native.isolated.library import LibraryInWorker
     from noodle.bridges.native.isolated.worker_types import WorkerTypes
 
 __all__ = ["IsolatedFunction", "pointer_of"]
@@ -39,7 +40,7 @@ class IsolatedFunction(DeclaredFunction):
         library: The library's name in messages.
         declaration: What the function takes and gives.
         remote: What calls it.
-        hold: Gives what keeps the worker of a process alive for a pointer into it.
+        module: The library in its worker.
         compiled: Whether a compiled extension calls it.
         notes: What ``explain`` should tell about how it is called.
         loop: What calls it for the elements of arrays.
@@ -51,7 +52,7 @@ class IsolatedFunction(DeclaredFunction):
         library: str,
         declaration: Declaration,
         remote: _host.RemoteFunction,
-        hold: Callable[[int], object],
+        module: LibraryInWorker,
         *,
         compiled: bool,
         notes: tuple[str, ...] = (),
@@ -69,7 +70,7 @@ class IsolatedFunction(DeclaredFunction):
         self._result = (
             types.sent(declaration.result, self._name)
             if types
-            else _converter_of(declaration.result, self._name, hold)
+            else _converter_of(declaration.result, self._name, module)
         )
         self._types = [parameter.type for parameter in declaration.parameters]
 
@@ -245,29 +246,29 @@ class _Batched(BatchedFunction[IsolatedFunction]):
 
 
 def _converter_of(
-    native: NativeType, function: str, hold: Callable[[int], object]
+    native: NativeType, function: str, module: LibraryInWorker
 ) -> Callable[[Any], Any] | None:
     """Return what turns what a worker sends into the caller's, or None when it is that already."""
     if native.type.name == "str":
         return partial(text_of, function=function)
     if native.type.name == "ptr":
-        return partial(pointer_of, native.pointee, function, hold)
+        return partial(pointer_of, native.pointee, function, module)
     return None
 
 
 def pointer_of(
-    pointee: str, function: str, hold: Callable[[int], object], place: Any
+    pointee: str, function: str, module: LibraryInWorker, place: Any
 ) -> WorkerPointer | None:
     """Return the pointer that a worker has sent, or None for null.
 
     Args:
         pointee: What it points to.
         function: What gave it, in messages.
-        hold: Keeps its worker from being ended while it is referred to.
+        module: The library in its worker.
         place: What was sent.
 
     Raises:
         ForeignError: It is no pointer.
     """
     found = sent_place(place, function)
-    return found and WorkerPointer(found, pointee, function, hold(found[1]))
+    return found and WorkerPointer(found, pointee, function, module)

@@ -204,7 +204,7 @@ class WorkerVariables:
         elif found is None or (isinstance(found, bytes) and is_text(variable)):
             return value_from(variable, found, shown)
         elif not is_text(variable):
-            return pointer_of(variable.pointee, shown, self._module.hold, found)
+            return pointer_of(variable.pointee, shown, self._module, found)
         raise ForeignError(
             f"the worker sent no value of {shown}",
             expected=variable.type.c,

@@ -116,7 +116,7 @@ class IsolatedLoad(Load):
             if plan:
                 return IsolatedNaturalFunction(library, plan, module, companions, **given)
             remote = module.function(declaration.name)
-            return IsolatedFunction(library, declaration, remote, module.hold, **given)
+            return IsolatedFunction(library, declaration, remote, module, **given)
 
         made = companions.functions = NativeFunctions(contents, make)
         return made

@@ -20,6 +20,7 @@ from noodle.bridges.native.isolated.functions import IsolatedFunction
 from noodle.bridges.native.isolated.library import LibraryInWorker
 from noodle.bridges.native.isolated.memory import SharedArgument, lending
 from noodle.bridges.native.isolated.natural_serving import pack_plan
+from noodle.bridges.native.isolated.worker_memory import FieldsThere
 from noodle.bridges.native.isolated.worker_types import WorkerTypes
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_arguments import rule_maker
@@ -29,6 +30,7 @@ from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.natural_results import Companions
 from noodle.bridges.native.pointers import AnyPointer, WorkerPointer
 from noodle.bridges.native.resources import Ownership, WorkerBorrowedPointer, WorkerResource
+from noodle.bridges.native.structure_pointers import with_fields
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Function
 from noodle.errors import ForeignError, NoodleError
@@ -147,13 +149,17 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
     ) -> AnyPointer:
         if not _is_place(raw):
             raise _wrong_answer(self._name)
-        place, hold = (raw[0], raw[1]), self._module.hold(raw[1])
+        place, module = (raw[0], raw[1]), self._module
+        if not owners and not ownership:
+            return WorkerPointer(place, pointee, self._name, module)
         if ownership:
-            return WorkerResource(place, pointee, self._name, ownership, hold)
-        if owners:
+            made: AnyPointer = WorkerResource(place, pointee, self._name, ownership, module)
+        else:
             ends = bool(self._plan.annotations.borrowed)
-            return WorkerBorrowedPointer(place, pointee, self._name, owners, ends=ends, hold=hold)
-        return WorkerPointer(place, pointee, self._name, hold)
+            made = WorkerBorrowedPointer(
+                place, pointee, self._name, owners, ends=ends, module=module
+            )
+        return with_fields(made, self._library_types.structure(pointee), FieldsThere)
 
 
 class _Answers:

@@ -4,159 +4,125 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
+from noodle.bridges.native.pointed import refuse_unreadable, span_of
+from noodle.bridges.native.pointers import WorkerPointer, own, place_of_pointer
+from noodle.bridges.native.resources import WorkerBorrowedPointer, is_dependent
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arrays import FieldArray
 from noodle.bridges.native.structure_items import StructureItem
-from noodle.errors import UsageError
+from noodle.bridges.native.structure_pointers import PointerWithFields, with_fields
 
 if TYPE_CHECKING:
     from noodle.bridges.native.isolated.library import LibraryInWorker
     from noodle.bridges.native.structures import StructureObject, StructureType
 
-__all__ = ["ReadablePointer", "StructureInWorker"]
+__all__ = ["FieldsThere", "TextsInWorker", "read_items", "structure_in_worker"]
 
 
-class ReadablePointer(WorkerPointer):
-    """A pointer whose memory can be read, by asking the worker.
+class TextsInWorker(WorkerPointer):
+    """A pointer to texts, as ``char **argv``: its items are texts, and None where one is null."""
 
-    Args:
-        place: See ``WorkerPointer``.
-        pointee: See ``AnyPointer``.
-        origin: See ``AnyPointer``.
-        module: The library in its worker.
-        texts: Whether it points to texts.
-    """
-
-    __slots__ = ("_module", "_texts")
-
-    def __init__(
-        self,
-        place: tuple[int, int],
-        pointee: str,
-        origin: str,
-        module: LibraryInWorker,
-        *,
-        texts: bool = False,
-    ) -> None:
-        super().__init__(place, pointee, origin, module.hold(place[1]))
-        self._module = module
-        self._texts = texts
-
-    def __getitem__(self, index: int | slice) -> Any:
-        one = not isinstance(index, slice)
-        wanted = slice(index, index + 1) if not isinstance(index, slice) else index
-        if wanted.stop is None or (not one and ((wanted.start or 0) < 0 or wanted.stop < 0)):
-            raise UsageError(
-                "how many items lie at a pointer is known to C alone",
-                expected="a slice with an end, such as pointer[:count]",
-                received=f"[{wanted.start}:{wanted.stop}]",
-            )
-        asked = [list(self.place), self.pointee, self._texts]
-        span = [wanted.start or 0, wanted.stop, wanted.step or 1]
-        found = [self._item(item) for item in self._module.ask("items", *asked, *span)]
-        return found[0] if one else found
-
-    def __iter__(self) -> Any:
-        raise TypeError("how many items lie at a pointer is known to C alone: pointer[:count]")
-
-    def content(self, size: int) -> bytes:
-        """Return a copy of the bytes that lie there."""
-        found: bytes = self._module.ask("content", list(self.place), size)
-        return found
-
-    def text(self) -> str:
-        """Return the text that lies there, up to the NUL."""
-        return text_of(self._module.ask("text", list(self.place)), self.origin) or ""
-
-    def _item(self, item: Any) -> Any:
-        if self._texts:
-            return text_of(item, self.origin)
-        if not isinstance(item, list):
-            return item
-        pointee = self.pointee[4:-1] or "void"
-        return ReadablePointer((item[0], item[1]), pointee, self.origin, self._module)
+    __slots__ = ()
 
 
-class StructureInWorker(WorkerPointer):
-    """A structure in a worker's memory: its fields are attributes, which the worker is asked for.
-
-    It stands for a pointer to the structure as well. Arrays in it are given as copies.
+def read_items(pointer: WorkerPointer, index: int | slice, module: LibraryInWorker) -> Any:
+    """Return the item at an index, or a list of the items of a slice.
 
     Args:
-        place: See ``WorkerPointer``.
-        origin: See ``AnyPointer``.
-        type: What it is.
-        module: The library in its worker.
+        pointer: Where they lie. How many there are, C alone knows.
+        index: The index; a slice has an end.
+        module: The library in the worker, which is asked.
+
+    Raises:
+        UsageError: It is not known what lies there, or where a slice ends.
+    """
+    is_texts = isinstance(pointer, TextsInWorker)
+    if not is_texts:
+        refuse_unreadable(pointer)
+    span = span_of(index) if isinstance(index, slice) else range(index, index + 1)
+    asked = [place_of_pointer(pointer), own(pointer, "pointee"), is_texts]
+    found = module.ask("items", *asked, span.start, span.stop, span.step)
+    items = [_item(pointer, item, module) for item in found]
+    return items if isinstance(index, slice) else items[0]
+
+
+def _item(pointer: WorkerPointer, item: Any, module: LibraryInWorker) -> Any:
+    origin, pointee = own(pointer, "origin"), own(pointer, "pointee")
+    if isinstance(pointer, TextsInWorker):
+        return text_of(item, origin)
+    if not isinstance(item, list):
+        return item
+    return WorkerPointer((item[0], item[1]), pointee[4:-1] or "void", origin, module)
+
+
+class FieldsThere(PointerWithFields):
+    """The fields of a structure in a worker, which the worker is asked for.
+
+    Arrays in it are given as copies. They are refused once it was released.
     """
 
-    __slots__ = ("__noodle_module__", "__noodle_type__")
+    __slots__ = ()
 
-    def __init__(
-        self, place: tuple[int, int], origin: str, type: StructureType, module: LibraryInWorker
-    ) -> None:
-        for name, value in (
-            ("place", place),
-            ("pointee", str(type)),
-            ("origin", origin),
-            ("_hold", module.hold(place[1])),
-            ("__noodle_type__", type),
-            ("__noodle_module__", module),
-        ):
-            object.__setattr__(self, name, value)
+    def __noodle_read__(self, name: str) -> Any:
+        """Return the value of a field; see ``PointerWithFields``."""
+        type = self.__noodle_type__
+        at = type.places[name]
+        if not isinstance(at.item, StructureItem):
+            found = getattr(_copy(self), name)
+            return tuple(found) if isinstance(found, FieldArray) else found
+        address, process = own(self, "place")
+        place = (address + at.offset, process)
+        return _part(self, place, at.item.type, f"{type}.{name}")
 
-    def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("__"):
-            type = object.__getattribute__(self, "__noodle_type__")
-            if name in type.places:
-                return _field(self, type, name)
-        return object.__getattribute__(self, name)
-
-    def __getattr__(self, name: str) -> Any:
-        raise self.__noodle_type__.no_field(name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        type, module = self.__noodle_type__, self.__noodle_module__
-        if name not in type.places:
-            raise type.no_field(name)
+    def __noodle_write__(self, name: str, value: Any) -> None:
+        """Change a field; see ``PointerWithFields``."""
+        type, module = self.__noodle_type__, own(self, "_module")
+        address, process = own(self, "place")
         local = _copy(self)
         setattr(local, name, value)
         at = type.places[name]
         changed = type.content(local)[at.offset : at.offset + at.item.size]
-        address, process = _place(self)
         kept = local.__noodle_memory__.kept.get(local.__noodle_address__ + at.offset)
         module.keep(address + at.offset, kept)
         module.ask("write", [address + at.offset, process], changed)
 
+    def __noodle_content__(self) -> bytes:
+        """Return the bytes of the structure."""
+        size = self.__noodle_type__.size
+        found: bytes = own(self, "_module").ask("content", list(own(self, "place")), size)
+        return found
+
     def __noodle_shown__(self) -> str:
-        origin = object.__getattribute__(self, "origin")
-        return f"<pointer to {self.__noodle_type__} at {_place(self)[0]:#x} from {origin}>"
+        """Return the pointer in messages, whatever lies there."""
+        return super().__repr__()
 
     def __repr__(self) -> str:
-        return repr(_copy(self))
-
-    def __dir__(self) -> list[str]:
-        return [*self.__noodle_type__.places]
+        return super().__repr__() if is_dependent(type(self)) else repr(_copy(self))
 
 
-def _place(value: StructureInWorker) -> tuple[int, int]:
-    address, process = place_of_pointer(value)
-    return address, process
+def structure_in_worker(
+    place: tuple[int, int], origin: str, type: StructureType, module: LibraryInWorker
+) -> Any:
+    """Return a structure in a worker's memory, which stands for a pointer to it as well.
+
+    Args:
+        place: See ``WorkerPointer``.
+        origin: See ``WorkerPointer``.
+        type: What it is.
+        module: The library in its worker.
+    """
+    return with_fields(WorkerPointer(place, str(type), origin, module), type, FieldsThere)
 
 
-def _copy(value: StructureInWorker) -> StructureObject:
-    type = value.__noodle_type__
-    content = value.__noodle_module__.ask("content", list(_place(value)), type.size)
-    copied: StructureObject = type.of_content(content)
+def _part(whole: FieldsThere, place: tuple[int, int], type: StructureType, origin: str) -> Any:
+    """Return a structure in a structure, which ends with it where it has to be released."""
+    module = own(whole, "_module")
+    if not is_dependent(whole.__class__):
+        return structure_in_worker(place, origin, type, module)
+    borrowed = WorkerBorrowedPointer(place, str(type), origin, (whole,), ends=True, module=module)
+    return with_fields(borrowed, type, FieldsThere)
+
+
+def _copy(value: FieldsThere) -> StructureObject:
+    copied: StructureObject = value.__noodle_type__.of_content(value.__noodle_content__())
     return copied
-
-
-def _field(value: StructureInWorker, type: StructureType, name: str) -> Any:
-    at = type.places[name]
-    if isinstance(at.item, StructureItem):
-        address, process = _place(value)
-        origin = f"{type}.{name}"
-        place = (address + at.offset, process)
-        return StructureInWorker(place, origin, at.item.type, value.__noodle_module__)
-    found = getattr(_copy(value), name)
-    return tuple(found) if isinstance(found, FieldArray) else found

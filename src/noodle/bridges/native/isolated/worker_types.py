@@ -17,11 +17,15 @@ from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.declared_callbacks import DeclaredCallback
 from noodle.bridges.native.isolated.library import LibraryInWorker
 from noodle.bridges.native.isolated.places import sent_place
-from noodle.bridges.native.isolated.worker_memory import ReadablePointer, StructureInWorker
+from noodle.bridges.native.isolated.worker_memory import (
+    FieldsThere,
+    TextsInWorker,
+    structure_in_worker,
+)
 from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.memory_arguments import pointer_refusal
 from noodle.bridges.native.native_types import NativeType
-from noodle.bridges.native.pointers import AnyPointer, WorkerPointer, place_of_pointer
+from noodle.bridges.native.pointers import AnyPointer, WorkerPointer, own, place_of_pointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arguments import StructureByValue
 from noodle.bridges.native.structures import StructureObject, StructureType
@@ -93,8 +97,8 @@ class WorkerTypes(LibraryTypes):
                 received="one of this process",
                 where=str(type),
             )
-        address, process = place_of_pointer(pointer)
-        return StructureInWorker((address, process), pointer.origin, type, self.module)
+        origin = own(pointer, "origin")
+        return structure_in_worker(own(pointer, "place"), origin, type, self.module)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""
@@ -117,9 +121,10 @@ class WorkerTypes(LibraryTypes):
     def _led(self, native: NativeType, function: str, place: tuple[int, int]) -> Any:
         structure = self.structure(native.structure) if native.structure else None
         if structure and structure.known:
-            return StructureInWorker(place, function, structure, self.module)
+            return structure_in_worker(place, function, structure, self.module)
         texts = native.target is not None and native.target.type.name == "str"
-        return ReadablePointer(place, native.pointee, function, self.module, texts=texts)
+        made = TextsInWorker if texts else WorkerPointer
+        return made(place, native.pointee, function, self.module)
 
 
 def _structure_of(structure: StructureType, function: str, content: Any) -> StructureObject:
@@ -202,7 +207,7 @@ class WorkerCallback(DeclaredCallback):
             )
         if isinstance(value, WorkerPointer):
             return place_of_pointer(value)
-        converter = self._rule.converter(type(value), compiled=True)
+        converter = self._rule.converter(type(value), compiled=False)
         return converter(value) if converter and value is not None else value
 
 
@@ -261,12 +266,10 @@ class _Value(StructureByValue):
         return self._bytes
 
     def _bytes(self, value: Any) -> bytes:
-        if isinstance(value, StructureInWorker) and self._type.holds(value):
-            address = place_of_pointer(value)
-            found: bytes = value.__noodle_module__.ask("content", address, self._type.size)
-            return found
         if not self._type.holds(value):
             raise TypeError
+        if isinstance(value, FieldsThere):
+            return value.__noodle_content__()
         return self._type.content(value)
 
 

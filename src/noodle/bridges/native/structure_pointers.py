@@ -1,0 +1,119 @@
+"""Pointers to structures whose fields are known: the fields are attributes of the pointer."""
+
+from __future__ import annotations
+
+import builtins
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from _cffi_backend import FFI
+
+from noodle.bridges.native.pointers import AnyPointer, own
+from noodle.bridges.native.resources import BorrowedPointer
+from noodle.bridges.native.structure_items import StructureItem
+
+if TYPE_CHECKING:
+    from noodle.bridges.native.structures import StructureObject, StructureType
+
+__all__ = ["FieldsHere", "PointerWithFields", "with_fields"]
+
+_FFI = FFI()
+
+
+class PointerWithFields(AnyPointer):
+    """A pointer to a structure. A field goes before an attribute of the pointer of its name."""
+
+    __slots__ = ()
+    __noodle_type__: StructureType
+
+    @abstractmethod
+    def __noodle_read__(self, name: str) -> Any:
+        """Return the value of a field."""
+
+    @abstractmethod
+    def __noodle_write__(self, name: str, value: Any) -> None:
+        """Change a field."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("__") and name in own(self, "__noodle_type__").places:
+            return own(self, "__noodle_read__")(name)
+        return own(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        raise self.__noodle_type__.no_field(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__noodle_type__.places:
+            raise self.__noodle_type__.no_field(name)
+        self.__noodle_write__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return [*self.__noodle_type__.places, *(n for n in object.__dir__(self) if n[0] != "_")]
+
+
+class FieldsHere(PointerWithFields):
+    """The fields of a structure in this process. They are refused once it was released."""
+
+    __slots__ = ()
+
+    def __noodle_read__(self, name: str) -> Any:
+        """Return the value of a field; a structure in it ends with it."""
+        structure = _structure_at(self)
+        place = self.__noodle_type__.places[name]
+        if not isinstance(place.item, StructureItem):
+            return getattr(structure, name)
+        address = _FFI.cast("void *", structure.__noodle_address__ + place.offset)
+        part = place.item.type
+        pointer = BorrowedPointer(address, str(part), place.item.where, (self,), ends=True)
+        return with_fields(pointer, part, FieldsHere, own(self, "kept"))
+
+    def __noodle_write__(self, name: str, value: Any) -> None:
+        """Change a field; see ``PointerWithFields``."""
+        setattr(_structure_at(self), name, value)
+
+    @property
+    def __noodle_pointer__(self) -> Any:
+        return _structure_at(self).__noodle_pointer__
+
+    @property
+    def __noodle_address__(self) -> int:
+        return _structure_at(self).__noodle_address__
+
+    @property
+    def __noodle_memory__(self) -> Any:
+        return _structure_at(self).__noodle_memory__
+
+
+def with_fields(
+    pointer: AnyPointer,
+    type: StructureType | None,
+    fields: builtins.type[PointerWithFields],
+    kept: dict[int, Any] | None = None,
+) -> AnyPointer:
+    """Return a pointer itself, which has the fields of a structure from now on.
+
+    Args:
+        pointer: The pointer.
+        type: What it points to; where its fields are unknown, the pointer stays what it is.
+        fields: How the fields are read and written.
+        kept: What the structure's pointers lead to, where it is a part of another one's.
+    """
+    if type is None or not type.known:
+        return pointer
+    plain = builtins.type(pointer)
+    if plain not in type.pointer_classes:
+        members = {"__slots__": (), "__noodle_type__": type, "__module__": plain.__module__}
+        type.pointer_classes[plain] = builtins.type(plain.__name__, (fields, plain), members)
+    if hasattr(plain, "kept"):
+        pointer.kept = {} if kept is None else kept  # type: ignore[attr-defined]
+    pointer.__class__ = type.pointer_classes[plain]
+    return pointer
+
+
+def _structure_at(pointer: FieldsHere) -> StructureObject:
+    """Return the structure that a pointer leads to.
+
+    Raises:
+        ReferenceReleasedError: It was released.
+    """
+    return pointer.__noodle_type__.owned(own(pointer, "cdata"), pointer, own(pointer, "kept"))
