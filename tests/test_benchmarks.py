@@ -26,6 +26,7 @@ BUDGETED = {
     "P6",
     "P7",
     "P8",
+    "callback",
     "environments",
     "headers",
     "idle",
@@ -146,7 +147,7 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(repository: Path):
     result = run_benchmarks(repository, "handle_call")
     assert result.returncode == 2
     assert "there is no benchmark 'handle_call'" in result.stderr
-    assert "handle_calls, native_calls, headers" in result.stderr
+    assert "handle_calls, native_calls, callbacks, headers" in result.stderr
 
 
 def test_comparisons_are_made_within_each_repeat(measure: ModuleType):

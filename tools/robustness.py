@@ -87,7 +87,7 @@ CHECKS = [
         "built with the address and undefined-behaviour sanitizers; the C tests of channel and "
         "codec run under them, and under the thread sanitizer, with every change",
         [sys.executable, "tools/sanitize.py"],
-        20,
+        12,
     ),
     Check(
         "memory",
@@ -112,14 +112,14 @@ CHECKS = [
         "faults of Node.js workers",
         "every fault 50 times, from exit to a stopped process",
         [*PYTEST, *PARALLEL, "--dist=load", *NODE_FAULTS, "-m", "repeated"],
-        90,
+        65,
     ),
     Check(
         "faults of Python workers",
         "every fault 50 times, the versions of Python in turn; calls that are given up, chains "
         "through both runtimes and environments that two processes build likewise",
         [*PYTEST, *WAITING, *PYTHON_FAULTS, "-m", "repeated"],
-        90,
+        50,
     ),
     Check(
         "faults of native workers",

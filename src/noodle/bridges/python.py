@@ -121,7 +121,7 @@ class PythonBridge:
         Raises:
             UsageError, ForeignError: As ``load``.
         """
-        from noodle.bridges.python_stubs import describe_python
+        from noodle.bridges.python_declarations.stubs import describe_python
 
         return describe_python(request, self.load, run=run)
 

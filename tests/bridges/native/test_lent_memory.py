@@ -1,4 +1,4 @@
-"""Memory that a compiled function takes itself is judged as everywhere, and lent for the call alone."""
+"""Memory that a compiled function takes itself is judged as everywhere, and lent for a call alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def taking(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Functions that take memory of each type, first of all and after two numbers."""
     takers = "\n".join(
         f"int32_t take_{name}(const {c} *items, int32_t number) {{ return items ? number : -1; }}\n"
-        f"int32_t late_{name}(double x, double y, const {c} *items) {{ return items ? x + y : -1; }}"
+        f"int32_t late_{name}(double x, double y, const {c} *items)"
+        " { return items ? x + y : -1; }"
         for name, c in ITEMS.items()
     )
     path = tmp_path_factory.mktemp("lent") / "taking.c"

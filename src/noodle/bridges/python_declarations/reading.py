@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from inspect import Parameter
 
-from noodle.bridges.python_annotations import Annotations
-from noodle.bridges.python_sources import Binding, PythonSource, PythonSources
+from noodle.bridges.python_declarations.annotations import Annotations
+from noodle.bridges.python_declarations.sources import Binding, PythonSource, PythonSources
 from noodle.stubs.model import (
     StubAlias,
     StubClass,

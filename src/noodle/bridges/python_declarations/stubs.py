@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from noodle.bridges.python import PythonLibrary
-from noodle.bridges.python_annotations import Annotations
+from noodle.bridges.python_declarations.annotations import Annotations
+from noodle.bridges.python_declarations.reading import PythonReader
+from noodle.bridges.python_declarations.seen import seen_here, seen_in_worker
+from noodle.bridges.python_declarations.sources import PythonSources
 from noodle.bridges.python_environments import (
     environment_of,
     environments_of,
@@ -18,9 +21,6 @@ from noodle.bridges.python_environments import (
 )
 from noodle.bridges.python_imports import import_name
 from noodle.bridges.python_options import PythonOptions
-from noodle.bridges.python_reading import PythonReader
-from noodle.bridges.python_seen import seen_here, seen_in_worker
-from noodle.bridges.python_sources import PythonSources
 from noodle.calls import LoadRequest
 from noodle.stubs.model import (
     StubAlias,

@@ -7,7 +7,7 @@ import builtins
 import sys
 import typing
 
-from noodle.bridges.python_sources import Binding, PythonSource, PythonSources
+from noodle.bridges.python_declarations.sources import Binding, PythonSource, PythonSources
 
 __all__ = ["Annotations"]
 

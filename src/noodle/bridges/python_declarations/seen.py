@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from noodle.bridges.python import PythonLibrary, is_function
-from noodle.bridges.python_annotations import Annotations
+from noodle.bridges.python_declarations.annotations import Annotations
 from noodle.bridges.python_descriptions import Declared, read_declared
 from noodle.bridges.python_remote import RemotePythonLibrary
 from noodle.errors import NoodleError

@@ -1,0 +1,1 @@
+"""What Python libraries declare, read from their files: stubs, annotations, sources."""
