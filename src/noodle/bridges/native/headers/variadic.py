@@ -36,7 +36,7 @@ class FurtherArguments:
 
     def __init__(self, declared: Sequence[tuple[str, str]]) -> None:
         self._declared = [(*_names(key), types) for key, types in declared]
-        self._types: dict[int, list[NativeType]] = {}
+        self._types: dict[int, list[DeclaredParameter]] = {}
         self._functions: dict[str, Declaration] = {}
 
     def chunks(self) -> list[Chunk]:
@@ -54,10 +54,13 @@ class FurtherArguments:
         """Take the types of one of those declarations."""
         index = int(node.name.removeprefix(_NAME))
         try:
-            listed = [_promoted(native) for _, native in types.parameters(node.type)]
+            listed = [
+                DeclaredParameter(name, _promoted(native))
+                for name, native in types.parameters(node.type)
+            ]
         except Unfit as unfit:
             raise self._unread(index, str(unfit)) from unfit
-        by_value = [native for native in listed if native.by_value]
+        by_value = [parameter.type for parameter in listed if parameter.type.by_value]
         if by_value:
             raise self._unread(index, f"{by_value[0].c} is a structure by value")
         self._types[index] = listed
@@ -94,8 +97,11 @@ class FurtherArguments:
                 where="variadic",
                 remedy=did_you_mean(symbol, self._functions),
             )
-        further = [DeclaredParameter("", native) for native in self._types[index]]
-        parameters = (*function.parameters, *further)
+        parameters = (*function.parameters, *self._types[index])
+        names = [parameter.name for parameter in parameters if parameter.name]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise self._unread(index, f"there are two parameters {twice[0]}")
         fixed = len(function.parameters)
         return replace(
             function, name=alias, parameters=parameters, variadic=False, symbol=symbol, fixed=fixed
