@@ -36,7 +36,7 @@ class DescribingLoad(IsolatedLoad):
     def _contents(self) -> Contents:
         if self._options.header:
             return self._header_functions().contents
-        return DeclaredContents(self._declarations() if self._prototypes else None)
+        return DeclaredContents(self._declarations() if self._file.prototypes else None)
 
     def _in_worker(
         self, contents: Contents, declared: Any, extension: list[str] | None
@@ -46,12 +46,12 @@ class DescribingLoad(IsolatedLoad):
     def _source(self) -> str:
         if self._options.header:
             return ", ".join(self._options.header)
-        if self._interface:
+        if self._file.interface:
             return "its source"
-        return "its prototypes" if self._prototypes else ""
+        return "its prototypes" if self._file.prototypes else ""
 
     def _comments(self, names: Collection[str]) -> Mapping[str, str]:
-        if self._interface:
+        if self._file.interface:
             return source_comments(self._directory / self._request.location, names)
         found: dict[str, str] = {}
         for file in self._header_files:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from _cffi_backend import FFI
 
+from noodle._callbacks import PointerBase
 from noodle.bridges.native.pointers import AnyPointer, own
 from noodle.bridges.native.resources import BorrowedPointer
 from noodle.bridges.native.structure_items import StructureItem
@@ -20,8 +21,11 @@ __all__ = ["FieldsHere", "PointerWithFields", "with_fields"]
 _FFI = FFI()
 
 
-class PointerWithFields(AnyPointer):
-    """A pointer to a structure. A field goes before an attribute of the pointer of its name."""
+class PointerWithFields(PointerBase, ABC):
+    """What a class of pointers to a structure has before that of pointers without fields.
+
+    A field goes before an attribute of the pointer of its name.
+    """
 
     __slots__ = ()
     __noodle_type__: StructureType
@@ -77,7 +81,8 @@ class FieldsHere(PointerWithFields):
 
     @property
     def __noodle_address__(self) -> int:
-        return _structure_at(self).__noodle_address__
+        address: int = _structure_at(self).__noodle_address__
+        return address
 
     @property
     def __noodle_memory__(self) -> Any:
