@@ -1,4 +1,4 @@
-"""Memory that a compiled function takes itself is judged as everywhere, and lent for a call alone."""
+"""Memory that a compiled function takes itself is judged as everywhere, and lent for a call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import noodle
 from noodle.errors import ArgumentError, ArgumentTypeError
-from noodle.values import layout_refusal, parse_type
+from noodle.values import ValueType, layout_refusal, parse_type
 
 ITEMS = {
     "i8": "int8_t",
@@ -74,7 +74,7 @@ def memories() -> Iterator[Any]:
 @pytest.mark.parametrize("item", ITEMS)
 def test_memory_is_taken_exactly_where_its_layout_fits(taking: Any, item: str):
     """What the first call finds out must be what every later one does, of another array."""
-    declared = parse_type("ptr" if item == "void" else f"ptr<{item}>")
+    declared = ValueType("ptr") if item == "void" else parse_type(f"ptr<{item}>")
     calls = [
         lambda memory: getattr(taking, f"take_{item}")(memory, 3) == 3,
         lambda memory: getattr(taking, f"late_{item}")(1.0, 2.0, memory) == 3,
