@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -99,3 +100,15 @@ def noodle_command() -> list[str]:
     """The start of a command line that runs the installed ``noodle``."""
     script = Path(sys.executable).with_name("noodle")
     return [str(script)] if script.exists() else [sys.executable, "-m", "noodle"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB where this may be made; else a folder."""
+    place = tmp_path / "disk"
+    place.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(place)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    yield place
+    if mounted:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,7 +9,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -350,18 +348,6 @@ def test_credentials_do_not_appear_in_errors(
     with pytest.raises(InstallationError) as caught:
         project.install("small")
     assert "s3cret" not in str(caught.value)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB where this may be made; else a folder."""
-    place = tmp_path / "disk"
-    place.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(place)]
-    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
-    yield place
-    if mounted:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def test_a_full_disk_is_an_error_that_says_so(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import noodle
 from noodle.bridges.native import NativeBridge
 from noodle.bridges.native.compilers import Compiler, find_compiler, find_ziglang
 from noodle.bridges.native.functions import NativeFunction
@@ -304,3 +305,29 @@ def test_threads_may_load_one_library_at_once(workshop: Workshop) -> None:
     for thread in threads:
         thread.join(60)
     assert [4.0] * 6 == results
+
+
+class TestThisProcess:
+    """What compiling and loading leave as it was."""
+
+    def test_compiling_does_not_change_the_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Other threads open files meanwhile: it may not even change and be changed back."""
+
+        def refuse(path: object) -> None:
+            raise AssertionError(f"the working directory of the process was to become {path}")
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        Path("twice.c").write_text("double twice(double x) { return 2 * x; }\n")
+        monkeypatch.setattr(os, "chdir", refuse)
+        monkeypatch.setattr(os, "fchdir", refuse)
+        assert noodle.load("./twice.c").twice(2.5) == 5.0
+
+    @pytest.mark.parametrize("optimization", ["O2", "O3"])
+    def test_denormal_numbers_stay_what_they_are(self, tmp_path: Path, optimization: str) -> None:
+        (tmp_path / "half.c").write_text("double half(double x) { return x / 2; }\n")
+        half = noodle.load(str(tmp_path / "half.c"), optimization=optimization).half
+        least = sys.float_info.min
+        assert half(least) == least / 2 > 0.0

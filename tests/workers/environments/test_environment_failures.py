@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import socket
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,18 +161,6 @@ def test_credentials_do_not_appear_in_errors(
 
 
 # ------------------------------------------------------------ a full disk
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB where this may be made; else None stands for a limit on file sizes."""
-    place = tmp_path / "disk"
-    place.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(place)]
-    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
-    yield place
-    if mounted:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def test_a_full_disk_is_an_error_that_says_so(
