@@ -3,8 +3,7 @@
 Functions that take and give the same types at the machine's level share one wrapper: a library of a
 thousand functions has some two hundred of these *shapes*. A callable of Python is a wrapper with
 the address of its function and what its pointers point to, so a call costs what one of cffi's own
-wrappers costs. Many shapes are
-split into two files, which are compiled side by side.
+wrappers costs. Many shapes are split into two files, which are compiled side by side.
 """
 
 from __future__ import annotations
@@ -138,9 +137,10 @@ def _wrapper(index: int, shape: Shape, after: str) -> str:
     result, *kinds = shape
     parameters = [kind for kind in kinds if kind != "..."]
     count = len(parameters)
-    lends = any(kind in _POINTERS for kind in parameters)
+    pointers = sum(kind in _POINTERS for kind in parameters)
+    refused = "return noodle_give_back(&lent), NULL;" if pointers else "return NULL;"
     together = count > _MOST_INLINE
-    convert = _converted_together(parameters) if together else _converted_one_by_one(parameters)
+    converted = _converted_together if together else _converted_one_by_one
     values = [f"a[{i}].{_member(k)}" if together else f"a{i}" for i, k in enumerate(parameters)]
     declared = kinds[: kinds.index("...") + 1] if "..." in kinds else parameters
     pointer = f"{result} (*)({', '.join(declared) or 'void'})"
@@ -153,12 +153,12 @@ def _wrapper(index: int, shape: Shape, after: str) -> str:
             "    NoodleAddress *function = (NoodleAddress *)self;",
             f"    if (count != {count})",
             f"        return noodle_miscounted(count, {count});",
-            *(_lent(sum(kind in _POINTERS for kind in parameters)) if lends else ()),
-            *convert,
+            *(_lent(pointers) if pointers else ()),
+            *converted(parameters, refused),
             "    PyThreadState *thread = noodle_leave();",
             f"    {call}" if result == "void" else f"    {result} result = {call}",
             "    noodle_return(thread);",
-            "    noodle_give_back(&lent);" if lends else "",
+            "    noodle_give_back(&lent);" if pointers else "",
             after,
             f"    {_returned(result)}",
             "}",
@@ -171,8 +171,7 @@ def _lent(most: int) -> Iterable[str]:
     yield "    NoodleLent lent = {0, views};"
 
 
-def _converted_one_by_one(parameters: Sequence[str]) -> Iterable[str]:
-    lends = any(kind in _POINTERS for kind in parameters)
+def _converted_one_by_one(parameters: Sequence[str], refused: str) -> Iterable[str]:
     for index, kind in enumerate(parameters):
         if kind in _POINTERS:
             yield f"    char *a{index};"
@@ -182,23 +181,20 @@ def _converted_one_by_one(parameters: Sequence[str]) -> Iterable[str]:
             yield f"    {kind} a{index};"
             converted = f"noodle_to_{kind}(args[{index}], &a{index})"
         yield f"    if (!{converted})"
-        yield f"        {_REFUSED if lends else 'return NULL;'}"
+        yield f"        {refused}"
 
 
-def _converted_together(parameters: Sequence[str]) -> Iterable[str]:
+def _converted_together(parameters: Sequence[str], refused: str) -> Iterable[str]:
     letters = "".join(_LETTERS[kind] for kind in parameters)
-    lends = any(kind in _POINTERS for kind in parameters)
-    lent = "&lent" if lends else "NULL"
+    lent = "&lent" if _POINTERS.keys() & set(parameters) else "NULL"
     yield f"    NoodleValue a[{len(parameters)}];"
     yield f'    if (!noodle_to_values(args, "{letters}", function->items, {lent}, a))'
-    yield f"        {_REFUSED if lends else 'return NULL;'}"
+    yield f"        {refused}"
 
 
 def _member(kind: str) -> str:
     return "pointer_" if kind in _POINTERS else f"{kind}_"
 
-
-_REFUSED = "return noodle_give_back(&lent), NULL;"
 
 _LETTERS = {
     **{f"{sign}int{bits}_t": letter for sign, letters in (("", "bhil"), ("u", "BHIL"))
