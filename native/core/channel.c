@@ -13,6 +13,7 @@
 #include "ends.h"
 #include "memory_file.h"
 #include "noodle/arena.h"
+#include "waiting.h"
 
 /* ------------------------------------------------------------------------------- Both ends */
 
@@ -350,6 +351,7 @@ noodle_link_close(noodle_channel *channel)
         return;
     if (channel->waiter != NULL)
         noodle_waiter_remove(channel->waiter, channel);
+    noodle_show_state(channel->own, NOODLE_RUNNING);
     pthread_mutex_lock(&link->lock);
     if (!channel->in.condemned && !channel->out.condemned)
         link->open &= ~channel->ready_bit;

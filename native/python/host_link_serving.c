@@ -62,7 +62,9 @@ host_link_handshake(PyObject *object, PyObject *args)
         return NULL;
     while ((status = noodle_channel_take(lane->core, &record, payload, sizeof payload))
            == NOODLE_EMPTY) {
+        lane->owner->depth++;
         status = host_block(lane->owner, lane, deadline_ns, SERVE_SLICE_NS, 0);
+        lane->owner->depth--;
         if (status == NOODLE_TIMEOUT)
             Py_RETURN_NONE;
         if (status == NOODLE_PEER_DEAD) {
@@ -129,6 +131,7 @@ host_link_serve(PyObject *object, PyObject *seconds)
     ended = serve_until(self, thread, lane, noodle_now() + (uint64_t)(limit * 1e9));
     lane->open--;
     thread->depth--;
+    host_loop_drop_left(thread);
     if (!ended)
         Py_RETURN_FALSE;
     noodle_link_mark_dead(self->core);

@@ -84,6 +84,10 @@ static PyObject *
 new_future(LoopChannel *self, uint64_t id, uint64_t chain, PyObject *name)
 {
     PyObject *future = PyObject_Vectorcall(self->future, &self->loop, 0, host_names_of_loop);
+    if (future != NULL && self->lane == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the channel was closed");
+        Py_CLEAR(future);
+    }
     PyObject *key = future != NULL ? PyLong_FromUnsignedLongLong(id) : NULL;
     if (key == NULL || PyObject_SetAttr(future, host_name_channel, (PyObject *)self) < 0
         || PyObject_SetAttr(future, host_name_call_id, key) < 0
@@ -143,7 +147,9 @@ call_for_loop(LoopChannel *self, const Reference *reference, int operation, PyOb
     if (send_call(self, reference, operation, id, chain, args, count, names) < 0)
         return NULL;
     link->in_flight++;
-    PyObject *future = new_future(self, id, chain, reference->name);
+    PyObject *const name = Py_NewRef(reference->name);   /* it may be renamed meanwhile */
+    PyObject *future = new_future(self, id, chain, name);
+    Py_DECREF(name);
     if (future == NULL && self->lane != NULL)
         host_retire(self->lane, id, id, 0);
     return future;

@@ -49,6 +49,8 @@ host_loop_park(host_thread *thread)
     PyObject *type, *value, *traceback;
     if (thread->parked)
         return;
+    if (thread->depth == 0)
+        host_loop_drop_left(thread);
     if (noodle_waiter_park(thread->waiter) == NOODLE_OK) {
         thread->parked = true;
         return;
@@ -93,9 +95,37 @@ host_loop_forget(LoopChannel *channel)
 {
     host_lane *const lane = channel->lane;
     channel->lane = NULL;
+    lane->loop_channel = NULL;
     if (lane->futures != NULL)
         retire_futures(channel, lane);
     drop_unsent(channel);
+    Py_CLEAR(lane->futures);
+}
+
+/* Another thread's that waits with its lanes, or is between two waits, must find them as they were: it
+ * drops this one itself. */
+static void
+leave_lane(LoopChannel *self)
+{
+    host_lane *const lane = self->lane;
+    if (lane->owner == host_this_thread || lane->owner->depth == 0)
+        host_lane_drop(lane);
+    else
+        host_loop_forget(self);
+}
+
+void
+host_loop_drop_left(host_thread *thread)
+{
+    host_lane *lane = thread->lanes;
+    while (lane != NULL)
+        if (lane->is_loops && lane->loop_channel == NULL && lane->open == 0) {
+            host_lane_drop(lane);
+            /* The end of its link may have run finalizers, which call: any lane may have gone. */
+            lane = thread->lanes;
+        } else {
+            lane = lane->next_of_thread;
+        }
 }
 
 static bool
@@ -137,9 +167,7 @@ loop_close(PyObject *object, PyObject *Py_UNUSED(ignored))
         self->closing = true;
         Py_RETURN_NONE;
     }
-    if (lane->owner->parked)
-        host_loop_unpark(lane->owner);
-    host_lane_drop(lane);
+    leave_lane(self);
     Py_RETURN_NONE;
 }
 
@@ -170,6 +198,7 @@ loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->lane->takes_calls = false;
+    self->lane->is_loops = true;
     self->lane->loop_channel = self;
     thread->loop_lanes++;
     self->lane->futures = PyDict_New();
@@ -210,7 +239,7 @@ loop_dealloc(PyObject *object)
     if (self->weak_references != NULL)
         PyObject_ClearWeakRefs(object);
     if (self->lane != NULL)
-        host_lane_drop(self->lane);
+        leave_lane(self);
     Py_XDECREF(self->drain);
     Py_XDECREF(self->loop);
     Py_XDECREF(self->future);

@@ -16,7 +16,10 @@ int host_loop_serve(host_thread *thread, host_lane *lane, const noodle_record *r
 /* Takes the thread's waiter back from the event loop's poll; and gives it to it. */
 void host_loop_unpark(host_thread *thread);
 void host_loop_park(host_thread *thread);
+/* Takes the lane from its channel, which is closed then; its answers are for nobody. */
 void host_loop_forget(struct LoopChannel *channel);
+/* Drops the lanes of channels that other threads have closed while this one was using its lanes. */
+void host_loop_drop_left(host_thread *thread);
 /* Takes a lane in no use from a loop that was closed: the link's serving thread reads it from now on, and
  * the grace of its retired calls begins anew.  Runs Python code. */
 void host_loop_leave_if_closed(host_lane *lane);

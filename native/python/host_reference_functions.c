@@ -13,11 +13,13 @@ as_reference(PyObject *object)
     return (Reference *)object;
 }
 
+/* The arguments are a reference, an operation and what that takes. `name` is for messages; NULL: what the
+ * reference is called. */
 static PyObject *
-module_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+request(PyObject *name, PyObject *const *args, Py_ssize_t count)
 {
     if (count < 2) {
-        PyErr_SetString(PyExc_TypeError, "request() needs a reference and an operation");
+        PyErr_SetString(PyExc_TypeError, "a request needs a reference and an operation");
         return NULL;
     }
     Reference *const self = as_reference(args[0]);
@@ -27,12 +29,32 @@ module_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
     if (link == NULL)
         return NULL;
     /* What is asked of a module is about one of its members, which is what the program knows. */
-    const bool names = self->kind == WIRE_KIND_MODULE && count > 2 && PyUnicode_Check(args[2]);
+    if (name == NULL && self->kind == WIRE_KIND_MODULE && count > 2 && PyUnicode_Check(args[2]))
+        name = args[2];
+    else if (name == NULL)
+        name = self->name;
     Py_INCREF(link);
-    result = host_call_worker(link, operation, self->id, names ? args[2] : self->name, args + 2,
-                              count - 2, NULL, &self->pace);
+    Py_INCREF(name);   /* the reference may be renamed meanwhile */
+    result = host_call_worker(link, operation, self->id, name, args + 2, count - 2, NULL, &self->pace);
+    Py_DECREF(name);
     Py_DECREF(link);
     return result;
+}
+
+static PyObject *
+module_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    return request(NULL, args, count);
+}
+
+static PyObject *
+module_request_as(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 1 || !PyUnicode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "request_as() needs a name");
+        return NULL;
+    }
+    return request(args[0], args + 1, count - 1);
 }
 
 static PyObject *
@@ -128,6 +150,9 @@ static PyMethodDef reference_functions[] = {
      "rename(reference, name)\n--\n\nSet what a worker's object is called in messages."},
     {"request", (PyCFunction)(void (*)(void))module_request, METH_FASTCALL,
      "request(reference, operation, *arguments)\n--\n\nAsk something of a worker's object."},
+    {"request_as", (PyCFunction)(void (*)(void))module_request_as, METH_FASTCALL,
+     "request_as(name, reference, operation, *arguments)\n--\n\nAsk something of a worker's object, "
+     "which messages call by this name."},
     {"facts", module_facts, METH_O,
      "facts(reference)\n--\n\nReturn (link or None when released, id, kind, name, sendings)."},
     {"note_found", module_note_found, METH_O,

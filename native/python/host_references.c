@@ -75,13 +75,15 @@ reference_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyO
 {
     Reference *const self = (Reference *)object;
     Link *const link = host_reference_link(self);
+    PyObject *const name = self->name;
     PyObject *result;
     if (link == NULL)
         return NULL;
     Py_INCREF(link);
+    Py_INCREF(name);   /* it may be renamed meanwhile */
     result = host_call_worker(link, self->kind == WIRE_KIND_CLASS ? NOODLE_OP_NEW : NOODLE_OP_CALL,
-                              self->id, self->name, args, PyVectorcall_NARGS(nargsf), names,
-                              &self->pace);
+                              self->id, name, args, PyVectorcall_NARGS(nargsf), names, &self->pace);
+    Py_DECREF(name);
     Py_DECREF(link);
     return result;
 }

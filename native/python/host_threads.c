@@ -156,12 +156,11 @@ grant_turn(Link *link)
 static void
 leave(host_lane *lane)
 {
-    if (lane->loop_channel != NULL) {
-        lane->owner->loop_lanes--;
+    if (lane->loop_channel != NULL)
         host_loop_forget(lane->loop_channel);
-        lane->loop_channel = NULL;
-        Py_CLEAR(lane->futures);
-    }
+    if (lane->is_loops)
+        lane->owner->loop_lanes--;
+    lane->is_loops = false;
     leave_thread(lane);
     leave_link(lane);
 }

@@ -20,6 +20,7 @@ struct host_lane {
     host_lane *next_of_thread;
     host_lane *next_of_link;
     bool takes_calls;           /* of its thread; not an event loop's lane, nor an adopted one */
+    bool is_loops;              /* counted by its thread; without a channel it is for that to drop */
     uint32_t open;              /* calls that somebody waits for */
     uint32_t unsettled;         /* of the link's, so many were made here: their answers come here */
     uint32_t retired_count;
@@ -49,7 +50,7 @@ struct host_thread {
 struct host_call {
     host_call *outer;
     host_lane *lane;
-    PyObject *name;             /* borrowed: what is called */
+    PyObject *name;             /* what is called; held by who calls */
     PyObject *failure;          /* the exception of the last callback that failed during the call */
     uint64_t id;
     uint64_t chain;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,47 @@ def test_answers_of_two_workers_reach_one_loop(echo_worker: Path):
     with echo_pool(echo_worker) as first, echo_pool(echo_worker) as second:
         first_add, second_add = functions_of(first)("add"), functions_of(second)("add")
         assert [number // 2 + 1.0 for number in range(1000)] == run(main())
+
+
+def test_the_end_of_one_worker_delays_no_answer_of_another(echo_worker: Path):
+    async def main() -> float:
+        answer = call(sleep, 0.5)
+        with pytest.raises(WorkerCrashedError):
+            await call(crash)
+        begin = time.monotonic()
+        await answer
+        return time.monotonic() - begin
+
+    with echo_pool(echo_worker) as first, echo_pool(echo_worker) as second:
+        crash, sleep = functions_of(first)("crash"), functions_of(second)("sleep")
+        assert run(main()) < 5.0
+
+
+def test_another_thread_closes_the_channels_of_a_closed_loop_while_their_own_waits(
+    echo_worker: Path,
+):
+    async def main(function: Any) -> float:
+        return await call(function, 1.0, 2.0)
+
+    with echo_pool(echo_worker) as first, echo_pool(echo_worker) as second:
+        sleep, add = functions_of(first)("sleep"), functions_of(second)("add")
+        begin = threading.Barrier(2)
+
+        def work() -> list[float]:
+            results = []
+            for _ in range(100):
+                begin.wait(30)
+                results.append(run(main(add)))
+            return results
+
+        with ThreadPoolExecutor(1) as thread:
+            others = thread.submit(work)
+            for _ in range(100):
+                assert run(main(add)) == 3.0
+                begin.wait(30)
+                sleep(0.002)
+            assert [3.0] * 100 == others.result(60)
+        assert 10 > statistics(second)["channels"]
 
 
 def test_each_loop_has_a_channel_of_its_own(pool: Pool, function: Functions):

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 
 import pytest
 from tests.workers.echo import IN_C, Functions, reaches, statistics
 
+import noodle
 from noodle import _host
-from noodle.errors import ArgumentTypeError, ReferenceReleasedError, WorkerCrashedError
+from noodle.errors import (
+    ArgumentTypeError,
+    DeadlineExceededError,
+    ReferenceReleasedError,
+    WorkerCrashedError,
+)
 from noodle.workers.pool import Pool
 from noodle.workers.references import copy, ref, release, scope
 
@@ -51,6 +58,26 @@ def test_a_released_object_cannot_be_used(function: Functions):
         thing()
     with pytest.raises(ReferenceReleasedError):
         function("echo")(thing)
+
+
+def test_a_call_tells_what_its_object_was_called_when_it_began(pool: Pool, function: Functions):
+    sleep, link = function("sleep").reference(), pool.worker().link
+    first, second = (f"{name} {'name ' * 12}" for name in ("first", "second"))
+    _host.rename(sleep, first)
+
+    def rename() -> None:
+        end = time.monotonic() + 10
+        while not link.in_flight and time.monotonic() < end:
+            time.sleep(0.001)
+        _host.rename(sleep, second)
+
+    thread = threading.Thread(target=rename)
+    del first
+    thread.start()
+    with pytest.raises(DeadlineExceededError, match=r"first (name )+"), noodle.deadline(0.3):
+        sleep(0.6)
+    thread.join()
+    assert second == _host.facts(sleep)[3]
 
 
 def test_the_same_object_is_the_same_proxy(function: Functions):

@@ -55,9 +55,12 @@ class RemoteModule:
     def _load(self, worker: Worker) -> _host.Reference:
         """Let a worker load it, which has not loaded it yet."""
         root = worker.root()
-        _host.rename(root, f"the import of {self.specifier}")  # in messages
-        loaded: _host.Reference = _host.request(
-            root, Operation.IMPORT, self.specifier, str(self.directory)
+        loaded: _host.Reference = _host.request_as(
+            f"the import of {self.specifier}",
+            root,
+            Operation.IMPORT,
+            self.specifier,
+            str(self.directory),
         )
         return loaded
 
