@@ -59,6 +59,20 @@ int call_many_on_a_thread(int count)
     return count;
 }
 
+static void *run_for_ever(void *unused)
+{
+    for (;;)
+        kept(1);
+    return unused;
+}
+
+void call_for_ever_on_a_thread(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, run_for_ever, NULL);
+    pthread_detach(thread);
+}
+
 int errno_after(int (*f)(int))
 {
     errno = 77;

@@ -35,7 +35,8 @@ PROTOTYPES = """
                                   uint8_t, double, uint64_t, float, int16_t, double, uint32_t,
                                   float, double, float, _Bool, double, int8_t *));
     void keep_function(int (*f)(int)); int call_many(int count);
-    int call_many_on_a_thread(int count); int errno_after(int (*f)(int));
+    int call_many_on_a_thread(int count); void call_for_ever_on_a_thread(void);
+    int errno_after(int (*f)(int));
     void each_item(void (*f)(int32_t *), int count);
 """ + "\n".join(
     f"{c} give_{name}({c} (*f)(void)); void point_{name}(void (*f)({c} *), {c} a, {c} b);"
@@ -261,6 +262,32 @@ library.keep_function(kept[7])
 assert library.call_many(1) == 7
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_a_program_ends_while_a_thread_of_the_library_calls_back(entering: Path):
+    program = f"""
+import threading
+import noodle
+
+library = noodle.load({str(entering)!r}, prototypes={PROTOTYPES!r})
+calls = []
+many = threading.Event()
+
+def count(value):
+    calls.append(value)
+    if len(calls) == 1000:
+        many.set()
+    return value
+
+kept = noodle.callback(count)
+library.keep_function(kept)
+library.call_for_ever_on_a_thread()
+assert many.wait(60)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_an_entry_is_refused_letters_that_do_not_fit():
