@@ -92,7 +92,7 @@ class Trampoline:
         fallback = _fallback(c_type, on_error)
         self._own = _callbacks.Trampoline(_nothing, arguments, None, fallback, "callback")
         failed: Any = self._failed
-        self._closure = _cffi_backend.callback(c_type, self._own, on_error, failed)
+        self._closure: Any = _cffi_backend.callback(c_type, self._own, on_error, failed)
         self.cdata = self._entry(c_type, failed) or self._closure
         _all.append(self)
 
