@@ -18,12 +18,12 @@ module_exec(PyObject *module)
         PyErr_SetString(PyExc_ImportError, "noodle._callbacks can be loaded once in a process");
         return -1;
     }
-    PyTypeObject *trampoline = add_type(module, &callbacks_trampoline_spec);
+    callbacks_trampoline_type = add_type(module, &callbacks_trampoline_spec);
     PyTypeObject *pending_call = add_type(module, &callbacks_pending_call_spec);
-    int failed = trampoline == NULL || pending_call == NULL;
-    Py_XDECREF(trampoline);
+    int failed = callbacks_trampoline_type == NULL || pending_call == NULL;
     Py_XDECREF(pending_call);
-    if (failed || PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0)
+    if (failed || PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0
+        || PyModule_AddIntConstant(module, "MOST_ENTRIES", callbacks_most_entries) < 0)
         return -1;
     callbacks_pointer_maker = add_type(module, &callbacks_pointer_maker_spec);
     if (callbacks_pointer_maker == NULL)
@@ -45,6 +45,7 @@ static struct PyModuleDef module_definition = {
     .m_name = "_callbacks",
     .m_doc = "What C calls back, and the calls that raise the errors of callbacks.",
     .m_slots = module_slots,
+    .m_methods = callbacks_entry_methods,
 };
 
 PyMODINIT_FUNC

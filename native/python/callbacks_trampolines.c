@@ -1,27 +1,14 @@
 /* Trampolines, and the calls that raise what has gone wrong in one. */
 #include "callbacks.h"
 
-/* In the static block of thread-local memory an access is one instruction, not a call. */
-#define NOODLE_THREAD __attribute__((tls_model("initial-exec"))) _Thread_local
+PyTypeObject *callbacks_trampoline_type;
+NOODLE_THREAD PyObject *callbacks_pending_error;
+NOODLE_THREAD int callbacks_gave_result;
 
-/* Of this thread: how many PendingCalls it is in, and the error that the innermost will raise. */
+/* Of this thread: how many PendingCalls it is in. */
 static NOODLE_THREAD int pending_calls;
-static NOODLE_THREAD PyObject *pending_error;
-
-/* Whether the last trampoline of this thread has given cffi a result, which C may not take. */
-static NOODLE_THREAD int gave_result;
 
 /* ---- Trampoline ---------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *function;   /* what is called; exchanged while the trampoline lives */
-    PyObject *converters; /* a tuple: for each argument what converts it, or None */
-    PyObject *result;     /* converts the result, or None */
-    PyObject *fallback;   /* what C gets where the function is not called */
-    PyObject *told;       /* what tells of an error where no call is pending */
-} Trampoline;
 
 static PyObject *
 convert(PyObject *converter, PyObject *value)
@@ -29,7 +16,7 @@ convert(PyObject *converter, PyObject *value)
     if (converter == Py_None)
         return Py_NewRef(value);
     if (Py_TYPE(converter) == callbacks_pointer_maker)
-        return make_pointer(converter, value);
+        return callbacks_pointer(converter, value);
     return PyObject_CallOneArg(converter, value);
 }
 
@@ -48,9 +35,8 @@ convert_arguments(PyObject *converters, PyObject *const *args, PyObject **conver
     return 0;
 }
 
-/* Returns what C gets for the function's result; takes the reference. */
-static PyObject *
-convert_result(Trampoline *self, PyObject *result)
+PyObject *
+callbacks_convert_result(Trampoline *self, PyObject *result)
 {
     if (result == NULL || self->result == Py_None)
         return result;
@@ -70,8 +56,8 @@ trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, Py
         PyErr_SetString(PyExc_TypeError, "a trampoline is called by C alone");
         return NULL;
     }
-    gave_result = 0;
-    if (pending_error != NULL)
+    callbacks_gave_result = 0;
+    if (callbacks_pending_error != NULL)
         return Py_NewRef(self->fallback);
     /* The place before the arguments is the callee's to use: methods need no copy then. */
     PyObject *places[MOST_ARGUMENTS + 1], **converted = places + 1;
@@ -89,8 +75,8 @@ trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, Py
     Py_DECREF(function);
     for (Py_ssize_t i = 0; i < count; i++)
         Py_DECREF(converted[i]);
-    result = convert_result(self, result);
-    gave_result = result != NULL;
+    result = callbacks_convert_result(self, result);
+    callbacks_gave_result = result != NULL;
     return result;
 }
 
@@ -100,7 +86,7 @@ trampoline_was_unfit(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    return PyBool_FromLong(gave_result);
+    return PyBool_FromLong(callbacks_gave_result);
 }
 
 /* cffi's onerror: type, error and traceback. Keeps the error, or reports it. */
@@ -118,8 +104,8 @@ trampoline_failed(PyObject *object, PyObject *args)
         PyErr_Restore(Py_NewRef(type), Py_NewRef(error), PyException_GetTraceback(error));
         PyErr_WriteUnraisable(told);
         Py_DECREF(told);
-    } else if (pending_error == NULL) {
-        pending_error = Py_NewRef(error);
+    } else if (callbacks_pending_error == NULL) {
+        callbacks_pending_error = Py_NewRef(error);
     }
     Py_RETURN_NONE;
 }
@@ -236,8 +222,8 @@ typedef struct {
 static PyObject *
 raise_pending(PyObject *result)
 {
-    PyObject *error = pending_error;
-    pending_error = NULL;
+    PyObject *error = callbacks_pending_error;
+    callbacks_pending_error = NULL;
     if (result == NULL)
         PyErr_Clear();
     Py_XDECREF(result);
@@ -252,7 +238,7 @@ pending_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObj
     pending_calls++;
     PyObject *result = PyObject_Vectorcall(entry, args, nargsf, names);
     pending_calls--;
-    return pending_error == NULL ? result : raise_pending(result);
+    return callbacks_pending_error == NULL ? result : raise_pending(result);
 }
 
 static PyObject *

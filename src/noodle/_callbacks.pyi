@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 MOST_ARGUMENTS: Final[int]
+MOST_ENTRIES: Final[int]
 
 class Trampoline:
     def __init__(
@@ -34,5 +35,16 @@ class PointerBase:
     def __getitem__(self, index: Any, /) -> Any: ...
 
 class PointerMaker:
-    def __init__(self, made: type[PointerBase], pointee: str, origin: str, /) -> None: ...
+    def __init__(
+        self, made: type[PointerBase], pointee: str, origin: str, c_type: Any, letter: str, /
+    ) -> None: ...
     def __call__(self, address: Any, /) -> Any: ...
+
+def entry_address(
+    trampoline: Trampoline,
+    closure: int,
+    letters: str,
+    types: tuple[Any, ...],
+    failed: Callable[[type[BaseException], BaseException, Any], None],
+    /,
+) -> int: ...

@@ -13,7 +13,7 @@ from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.pointed import TextsPointer
 from noodle.bridges.native.pointers import Pointer, own
 from noodle.bridges.native.results import content_of, text_of
-from noodle.bridges.native.trampolines import Released, acquire
+from noodle.bridges.native.trampolines import Released, acquire, letter_of
 from noodle.errors import CallbackResultError, PrototypeError
 from noodle.values import VOID, describe
 
@@ -88,7 +88,7 @@ def given(native: NativeType, origin: str, types: LibraryTypes) -> Callable[[Any
         return structure.copied
     if structure and structure.known:
         return structure.view
-    return pointer_maker(native, origin) if native.type.name == "ptr" else None
+    return pointer_maker(native, origin, types) if native.type.name == "ptr" else None
 
 
 def taken(shape: DeclaredCallback, types: LibraryTypes) -> Callable[[Any], Any] | None:
@@ -108,16 +108,21 @@ def taken(shape: DeclaredCallback, types: LibraryTypes) -> Callable[[Any], Any] 
     return None
 
 
-def pointer_maker(native: NativeType, origin: str) -> Callable[[Any], Pointer | None]:
-    """Return what makes pointers of a type from cffi's addresses.
+def pointer_maker(
+    native: NativeType, origin: str, types: LibraryTypes
+) -> Callable[[Any], Pointer | None]:
+    """Return what makes pointers of a type from cffi's addresses, and for callbacks from any.
 
     Args:
         native: The type.
         origin: Where they come from, in messages.
+        types: The types of the library.
     """
     is_texts = native.target is not None and native.target.type.name == "str"
     made = TextsPointer if is_texts else Pointer
-    return PointerMaker(made, native.pointee, origin)
+    c_type = types.c_type(native)
+    letter = letter_of(c_type.item) or ""
+    return PointerMaker(made, native.pointee, origin, c_type, letter)
 
 
 def _nothing(_: Any) -> None:

@@ -131,7 +131,7 @@ class LibraryTypes:
         if native.type.name == "ptr":
             from noodle.bridges.native.declared_callbacks import pointer_maker
 
-            return pointer_maker(native, function)
+            return pointer_maker(native, function, self)
         converter = converter_of(native, function)
         if converter and native.type.name in ("str", "bytes"):
             return lambda found: converter(_FFI.cast("char *", found))

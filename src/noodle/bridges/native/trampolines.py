@@ -3,6 +3,10 @@
 C code may keep an address beyond the time for which its function was lent. So trampolines are never
 freed. One that was released raises an error when it is called, and is used again only after many
 others have been released.
+
+cffi makes a trampoline for any function. Before those of numbers and pointers there is an entry of
+our own, where there is one for the processor and as long as there are any left: see
+``callbacks.h``.
 """
 
 from __future__ import annotations
@@ -19,10 +23,19 @@ from noodle import _callbacks
 from noodle.errors import CallbackReleasedError, CallbackResultError
 from noodle.values import describe
 
-__all__ = ["CallbackShape", "Released", "Trampoline", "acquire"]
+__all__ = ["CallbackShape", "Released", "Trampoline", "acquire", "letter_of"]
 
 _REST = 1000
 """Chosen: how many trampolines of a type are released before one of them is used again."""
+
+_LETTERS = {
+    **{f"{sign}int{8 * size}_t": letter for sign, letters in (("", "bhiq"), ("u", "BHIQ"))
+       for size, letter in zip((1, 2, 4, 8), letters, strict=True)},
+    "float": "f",
+    "double": "d",
+    "_Bool": "?",
+}  # fmt: skip
+"""The numbers that an entry takes and gives, with their letters there."""
 
 _released: dict[tuple[Any, Any], deque[Trampoline]] = {}
 _all: list[Trampoline] = []
@@ -71,7 +84,7 @@ class Trampoline:
         on_error: What C gets where the function fails; None for zero.
     """
 
-    __slots__ = ("_key", "_own", "_shape", "cdata")
+    __slots__ = ("_closure", "_key", "_own", "_shape", "cdata")
 
     def __init__(self, c_type: Any, on_error: Any) -> None:
         self._key = (c_type, on_error)
@@ -79,8 +92,20 @@ class Trampoline:
         fallback = _fallback(c_type, on_error)
         self._own = _callbacks.Trampoline(_nothing, arguments, None, fallback, "callback")
         failed: Any = self._failed
-        self.cdata = _cffi_backend.callback(c_type, self._own, on_error, failed)
+        self._closure: Any = _cffi_backend.callback(c_type, self._own, on_error, failed)
+        self.cdata = self._entry(c_type, failed) or self._closure
         _all.append(self)
+
+    def _entry(self, c_type: Any, failed: Any) -> Any:
+        """Return the address of an entry, or None."""
+        types = (*c_type.args, c_type.result)
+        letters = [letter_of(one) for one in types]
+        if None in letters:
+            return None
+        closure = int(FFI().cast("uintptr_t", self._closure))
+        text = "".join(letter or "" for letter in letters)
+        address = _callbacks.entry_address(self._own, closure, text, types, failed)
+        return FFI().cast(c_type, address) if address else None
 
     def lead_to(self, function: Callable[..., Any], shape: CallbackShape) -> None:
         """Let C call a function from now on."""
@@ -142,6 +167,13 @@ def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = 
             ) from error
     trampoline.lead_to(function, shape)
     return trampoline
+
+
+def letter_of(c_type: Any) -> str | None:
+    """Return what stands for one of cffi's types in ``noodle._callbacks``; None for the others."""
+    if c_type.kind == "primitive":
+        return _LETTERS.get(c_type.cname)
+    return {"pointer": "p", "void": "v"}.get(c_type.kind)
 
 
 def _fallback(c_type: Any, on_error: Any) -> Any:
