@@ -65,6 +65,7 @@ class Declaration:
         symbol: The symbol, where that is not the name.
         fixed: How many parameters stand before ``...``, where the types of the others were declared
             for it; 0 for any other function.
+        late: Whether these were declared after the load, so that nothing was compiled for them.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Declaration:
     variadic: bool = False
     symbol: str = ""
     fixed: int = 0
+    late: bool = False
 
     @property
     def exported(self) -> str:
@@ -99,6 +101,29 @@ class Declaration:
         return any(native.by_value for native in self.types)
 
     @property
+    def by_libffi(self) -> bool:
+        """Whether it is called through libffi even where calls are compiled."""
+        return self.late or self.by_value
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it is given as arguments."""
+        return any(parameter.type.callback for parameter in self.parameters)
+
+    @property
+    def further_name(self) -> str:
+        """What stands for ``...`` in Python; none of its parameters has that name."""
+        return "further" + "_" * sum(p.name.startswith("further") for p in self.parameters)
+
+    @property
+    def as_in_c(self) -> Declaration:
+        """The function as C declares it, without the types that were declared for ``...``."""
+        if not self.fixed:
+            return self
+        fixed = self.parameters[: self.fixed]
+        return replace(self, parameters=fixed, variadic=True, fixed=0, late=False)
+
+    @property
     def shape(self) -> tuple[object, ...]:
         """What makes two declarations of one function the same, however they are spelled."""
         types = [self.result, *(p.type for p in self.parameters)]
@@ -107,7 +132,7 @@ class Declaration:
     def prototype(self) -> Prototype:
         """Return the same in the vocabulary of dispatch."""
         parameters = [Parameter(p.name, p.type.type, keyword=bool(p.name)) for p in self.parameters]
-        return Prototype(self.name, tuple(parameters), self.result.type)
+        return Prototype(self.name, tuple(parameters), self.result.type, self.variadic)
 
     def python_signature(self) -> PythonSignature:
         """Return the signature that ``help()`` shows.
@@ -128,6 +153,8 @@ class Declaration:
                 PythonParameter.POSITIONAL_ONLY if only else PythonParameter.POSITIONAL_OR_KEYWORD
             )
             listed.append(PythonParameter(name, kind, annotation=_annotation(parameter.type)))
+        if self.variadic:
+            listed.append(PythonParameter(self.further_name, PythonParameter.VAR_POSITIONAL))
         result = None if self.result.type == VOID else _annotation(self.result)
         return PythonSignature(listed, return_annotation=result)
 
@@ -146,7 +173,8 @@ class Declaration:
     def pack(self) -> list[Any]:
         """Return the declaration as plain lists, for the manifest of a compiled extension."""
         parameters = [[p.name, p.type.pack(), *[True] * p.nonnull] for p in self.parameters]
-        packed = [self.name, self.result.pack(), parameters, self.variadic, self.symbol, self.fixed]
+        rest = [self.variadic, self.symbol, self.fixed, self.late]
+        packed = [self.name, self.result.pack(), parameters, *rest]
         while not packed[-1]:
             packed.pop()
         return packed
@@ -221,8 +249,8 @@ class Declarations:
     def calls_back(self) -> bool:
         """Whether C code may call functions that it was given, as arguments or in structures."""
         fields = (f for structure in self.structures.values() for f in structure.fields or ())
-        parameters = (native for function in self.functions for native in function.types[1:])
-        return any(native.callback for native in (*parameters, *(f.type for f in fields)))
+        given = any(function.calls_back for function in self.functions)
+        return given or any(field.type.callback for field in fields)
 
 
 def _annotation(native: NativeType) -> Any:

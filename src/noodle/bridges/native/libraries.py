@@ -195,9 +195,6 @@ class NativeLibrary:
                 f"{name!r} of {self._name} cannot be used: {reason}",
                 received=name,
                 where=self._name,
-                remedy=f"variadic={{{name!r}: 'int, const char *'}} declares what it takes"
-                if "(...)" in reason
-                else None,
             )
         exports = self._exports()
         if name not in exports:

@@ -44,7 +44,7 @@ from noodle.errors import (
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
 
-__all__ = ["COMPILED", "THROUGH_LIBFFI", "Load"]
+__all__ = ["COMPILED", "THROUGH_LIBFFI", "Load", "notes_of_call"]
 
 COMPILED = "compiled call (cffi API mode)"
 THROUGH_LIBFFI = "call through libffi (cffi ABI mode)"
@@ -293,7 +293,6 @@ class Load:
         *,
         compiled: bool,
     ) -> NativeFunctions:
-        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         library = self._request.library
         table = self._annotations(contents)
         options = self._loop_options(contents)
@@ -303,21 +302,21 @@ class Load:
         def make(declaration: Declaration) -> NativeFunction:
             plan = table.plan(declaration)
             types = self._types(contents) if plan or concerns_types(declaration) else None
-            by_libffi = types if declaration.by_value else None
             called = (
-                by_libffi.entry(declaration, self._address(declaration))
-                if by_libffi
+                self._types(contents).entry(declaration, self._address(declaration))
+                if declaration.by_libffi
                 else entry(declaration)
             )
-            called = PendingCall(called) if calls_back else called
+            called = PendingCall(called) if calls_back or declaration.calls_back else called
             loop = LocalLoop(declaration, lambda: self._address(declaration), options)
-            checks = compiled and not by_libffi
+            checks = compiled and not declaration.by_libffi
+            notes = notes_of_call(declaration, compiled=compiled)
             given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return NaturalFunction(library, plan, called, companions, **given)
             return NativeFunction(library, declaration, called, **given)
 
-        functions = companions.functions = NativeFunctions(contents, make)
+        functions = companions.functions = NativeFunctions(contents, make, library)
         return functions
 
     def _annotations(self, contents: Contents) -> AnnotationTable:
@@ -332,6 +331,18 @@ class Load:
     def _loop_options(self, contents: Contents) -> LoopOptions:
         compiler, cache, source = self._compiler, self._cache, self._file.loop_source()
         return loop_options(self._options, contents, self._shown, compiler, cache, source)
+
+
+def notes_of_call(declaration: Declaration, *, compiled: bool) -> tuple[str, ...]:
+    """Return what ``explain`` should tell about how a function is called.
+
+    Args:
+        declaration: The function.
+        compiled: Whether there is a compiled extension.
+    """
+    if declaration.late:
+        return (f"{THROUGH_LIBFFI}: its further types were declared after the load",)
+    return (COMPILED if compiled else THROUGH_LIBFFI,)
 
 
 def _text_of(prototypes: Any) -> str:

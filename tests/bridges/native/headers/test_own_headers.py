@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import array
 import ctypes
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import noodle
 from noodle.bridges.native import NativeBridge
 from noodle.bridges.native.headers.constants import kind_of
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.calls import LoadRequest
 from noodle.errors import (
     ArgumentError,
+    ArgumentRangeError,
     ArgumentTypeError,
+    ArityError,
     CompilationError,
     LibraryLoadError,
     MissingLibraryError,
@@ -345,6 +349,94 @@ def test_wrong_declarations_of_further_arguments(
 ) -> None:
     with pytest.raises(PrototypeError, match=message):
         made(VARIADIC, VARIADIC_SOURCE, options={"variadic": variadic})
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_a_function_without_types_for_its_further_arguments_says_what_to_declare(
+    made: Made, placement: str
+) -> None:
+    library = made(VARIADIC, VARIADIC_SOURCE, placement=placement)
+    total = library.member("total")
+    assert "total" in library.names()
+    assert str(inspect.signature(total.raw)) == "(kinds: str, *further) -> float"
+    with pytest.raises(PrototypeError, match="takes further arguments") as caught:
+        total.raw("dis", 1.5, 3, "A")
+    assert "total.options(variadic='double, long, const char *')" in str(caught.value.remedy)
+    assert list(library.contents.unbound) == ["listed"]
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_a_handle_declares_types_of_its_own(
+    made: Made, placement: str, cache_directory: Path, tmp_path: Path
+) -> None:
+    made(VARIADIC, VARIADIC_SOURCE)
+    library = noodle.load(
+        str(tmp_path / "libown.so"),
+        header=str(tmp_path / "own.h"),
+        variadic={"total as whole": "int"},
+        errors="negative",
+        placement=placement,
+        cache_directory=str(cache_directory),
+    )
+    total = library.total
+    assert total.options(variadic="real, int")("di", 1.5, 3) == 4.5
+    assert total.options(variadic=["char", "float", "const char *"])("ids", 1, 0.5, "A") == 66.5
+    assert total.options(variadic="unsigned char *")("s", bytearray(b"A")) == 65.0
+    assert total.options(variadic="void")("") == 0.0
+    assert library.whole("i", 5) == 5.0
+    assert library.whole.options(variadic="real")("d", 0.5) == 0.5
+    assert "declared after the load" in str(total.options(variadic="int").explain("i", 1))
+
+
+def test_types_of_a_handle_are_checked_in_each_call(
+    made: Made, cache_directory: Path, tmp_path: Path
+) -> None:
+    made(VARIADIC, VARIADIC_SOURCE)
+    library = noodle.load(
+        str(tmp_path / "libown.so"),
+        header=str(tmp_path / "own.h"),
+        cache_directory=str(cache_directory),
+    )
+    total = library.total.options(variadic="int")
+    assert [total("i", number) for number in (1, -(2**31))] == [1.0, -(2.0**31)]
+    with pytest.raises(ArgumentRangeError, match="argument 2"):
+        total("i", 2**31)
+    with pytest.raises(ArgumentError, match="argument 2"):
+        total("i", "1")
+    with pytest.raises(ArityError):
+        total("i")
+    assert total.options(placement="isolated")("i", 3) == 3.0
+    with pytest.raises(PrototypeError, match="takes further arguments"):
+        library.total("i", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "error", "message"),
+    [
+        ("total", "nothing_known *", PrototypeError, "cannot be read"),
+        ("total", "int,", PrototypeError, "cannot be read"),
+        ("total", "struct pair", PrototypeError, "structure by value"),
+        ("total", 3, SettingsError, "wrong value"),
+        ("plain", "int", SettingsError, "no option 'variadic'"),
+    ],
+)
+def test_wrong_types_of_a_handle(
+    made: Made,
+    cache_directory: Path,
+    tmp_path: Path,
+    name: str,
+    types: Any,
+    error: type[Exception],
+    message: str,
+) -> None:
+    made(VARIADIC, VARIADIC_SOURCE)
+    library = noodle.load(
+        str(tmp_path / "libown.so"),
+        header=str(tmp_path / "own.h"),
+        cache_directory=str(cache_directory),
+    )
+    with pytest.raises(error, match=message):
+        getattr(library, name).options(variadic=types)
 
 
 def test_a_changed_header_is_read_again(made: Made) -> None:

@@ -17,7 +17,7 @@ from noodle.bridges.native.headers.preprocessing import (
     preprocess_lines,
 )
 from noodle.bridges.native.headers.reading import GIVEN_TYPES, read_chunks
-from noodle.bridges.native.headers.scanning import chunks_of, needed
+from noodle.bridges.native.headers.scanning import chunks_of, definitions, needed
 from noodle.errors import PrototypeError
 
 __all__ = ["HeaderContents"]
@@ -46,6 +46,7 @@ class HeaderContents:
         self._variadic = variadic
         self._constants = Constants()
         self._members: frozenset[str] = frozenset()
+        self._definitions: dict[str, tuple[int, str]] = {}
         self.declarations = Declarations(())
         self.unbound: dict[str, str] = {}
 
@@ -85,6 +86,8 @@ class HeaderContents:
             raise self._nothing_declared(found.unbound)
         self.declarations, self.unbound = found.declarations, found.unbound
         self._members = frozenset(found.members)
+        if any(one.variadic or one.fixed for one in self.declarations.functions):
+            self._definitions = definitions(wanted, self._members)
         named = {name for chunk in wanted if chunk.file in own for name in chunk.names}
         for member in found.members:
             if member in named:
@@ -105,6 +108,10 @@ class HeaderContents:
             self._constants,
             self._preprocessed.functional,
         )
+
+    def definition_items(self) -> list[Item]:
+        """Return what an extension keeps of the types that further arguments may have."""
+        return [Item(f"y {name}", text, at) for name, (at, text) in self._definitions.items()]
 
     def constant_items(self) -> list[Item]:
         """Return what an extension keeps of the constants."""

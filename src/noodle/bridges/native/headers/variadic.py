@@ -114,6 +114,7 @@ class FurtherArguments:
             expected="C types separated by commas, such as double, const char *",
             received=types,
             where=f"variadic[{symbol!r}]",
+            remedy="name types of C or of the headers; void * stands for any pointer",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from noodle import _host
-from noodle.bridges.native.declarations import Variable
+from noodle.bridges.native.declarations import Declaration, Variable
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
 from noodle.bridges.remote import pools
@@ -53,6 +53,19 @@ class LibraryInWorker(RemoteModule):
         shown = f"{self.specifier}.{name}"
         return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
 
+    def declared(self, declaration: Declaration) -> _host.RemoteFunction:
+        """Return a function of the library, of which the worker may not know the types.
+
+        Args:
+            declaration: What it takes and gives.
+        """
+        if not declaration.late:
+            return self.function(declaration.name)
+        resolver = _Declared(self, f"functions.{declaration.name}", "declared", declaration.pack())
+        return _host.RemoteFunction(
+            resolver, f"{self.specifier}.{declaration.name}", self.pool.size
+        )
+
     def annotated(self, kind: str, packed: Sequence[Any]) -> _host.RemoteFunction:
         """Return an annotated function of the library.
 
@@ -61,7 +74,7 @@ class LibraryInWorker(RemoteModule):
             packed: Its plan, as ``natural_serving.pack_plan`` has it.
         """
         name = packed[0][0]
-        resolver = _Annotated(self, f"functions.{name}", kind, packed)
+        resolver = _Declared(self, f"functions.{name}", "annotated", kind, packed)
         return _host.RemoteFunction(resolver, f"{self.specifier}.{name}", self.pool.size)
 
     def loop(self, name: str) -> _host.RemoteFunction:
@@ -153,24 +166,27 @@ class LibraryInWorker(RemoteModule):
             raise _load_error(error) from None
 
 
-class _Annotated(Resolver):
-    """Finds an annotated function in a worker, which is told its plan."""
+class _Declared(Resolver):
+    """Finds a function in a worker, which is told how it is called.
 
-    __slots__ = ("_kind", "_library", "_packed")
+    Args:
+        library: The library.
+        path: The function, in messages.
+        method: The method of the worker's half that gives it.
+        told: The arguments of that.
+    """
 
-    def __init__(
-        self, library: LibraryInWorker, path: str, kind: str, packed: Sequence[Any]
-    ) -> None:
+    __slots__ = ("_library", "_method", "_told")
+
+    def __init__(self, library: LibraryInWorker, path: str, method: str, *told: Any) -> None:
         super().__init__(library, path)
         self._library = library
-        self._kind = kind
-        self._packed = packed
+        self._method = method
+        self._told = told
 
     def _find(self, index: int) -> object:
         reference = self._library.reference(index)
-        found: object = _host.request(
-            reference, Operation.METHOD, "annotated", self._kind, self._packed
-        )
+        found: object = _host.request(reference, Operation.METHOD, self._method, *self._told)
         return found
 
 

@@ -20,7 +20,7 @@ from noodle.bridges.native.isolated.natural import (
 )
 from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
-from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
+from noodle.bridges.native.load import Load, notes_of_call
 from noodle.bridges.remote.pools import SharedPools
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
@@ -102,7 +102,6 @@ class IsolatedLoad(Load):
         library = self._request.library
         module = self._module = LibraryInWorker(self._pool(), library, opening)
         compiled = extension is not None
-        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         table = self._annotations(contents)
         companions = companions_in_worker(contents, module, table)
         options = self._loop_options(contents)
@@ -111,14 +110,15 @@ class IsolatedLoad(Load):
             plan = table.plan(declaration)
             loop = WorkerLoop(declaration, module.loop(declaration.name), options)
             types = self._types(contents) if plan or concerns_types(declaration) else None
-            checks = compiled and not declaration.by_value
+            checks = compiled and not declaration.by_libffi
+            notes = notes_of_call(declaration, compiled=compiled)
             given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return IsolatedNaturalFunction(library, plan, module, companions, **given)
-            remote = module.function(declaration.name)
+            remote = module.declared(declaration)
             return IsolatedFunction(library, declaration, remote, module, **given)
 
-        made = companions.functions = NativeFunctions(contents, make)
+        made = companions.functions = NativeFunctions(contents, make, library)
         return made
 
     def _types(self, contents: Contents) -> WorkerTypes:

@@ -79,7 +79,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
     @property
     def remote(self) -> _host.RemoteFunction:
         """What calls it with all that C declares."""
-        return self._module.function(self._plan.declaration.name)
+        return self._module.declared(self._plan.declaration)
 
     @property
     def awaitable(self) -> Function | None:
