@@ -133,6 +133,10 @@ class CompiledContents:
         packed = self._packed("e", name)
         return packed and Enumeration.unpack(packed)
 
+    def lacks(self, name: str) -> bool:
+        """Return whether the headers declare a function of that name that is not exported."""
+        return self._module.find(f"m {name}") is not None
+
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return the C text that defines a type, and its place among the others; None for none."""
         found: tuple[int, str] | None = self._module.find(f"y {name}")

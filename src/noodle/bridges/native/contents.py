@@ -61,6 +61,9 @@ class Contents(Protocol):
     def enumeration(self, name: str) -> Enumeration | None:
         """Return the enumeration of that name (``enum NAME``), or None."""
 
+    def lacks(self, name: str) -> bool:
+        """Return whether the headers declare a function of that name that is not exported."""
+
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return the C text that defines a type, and its place among the others; None for none."""
 
@@ -125,3 +128,7 @@ class DeclaredContents:
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return None: what prototypes define is not kept as text."""
         return None
+
+    def lacks(self, name: str) -> bool:
+        """Return False: all that prototypes declare must be there."""
+        return False

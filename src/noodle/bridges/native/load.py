@@ -25,7 +25,13 @@ from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesH
 from noodle.bridges.native.library_files import LibraryFile, not_written
 from noodle.bridges.native.natural_functions import NaturalFunction
 from noodle.bridges.native.natural_load import LibraryCompanions, annotations_of
-from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
+from noodle.bridges.native.opened_library import (
+    START_ANEW,
+    LoadedFile,
+    OpenedLibrary,
+    note_opened,
+    refuse_replaced,
+)
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import is_source, unescaped
@@ -103,7 +109,18 @@ class Load:
             left_out=self._left_out,
             variables=self._variables(),
             types=lambda: self._types(functions.contents),
+            file=self._own_file(START_ANEW),
         )
+
+    def _own_file(self, remedy: str) -> LoadedFile | None:
+        """Return the library's file, where it is the program's own.
+
+        What the system has, and what is compiled from a source, stays as it was loaded.
+        """
+        location = self._request.location
+        if "/" not in location or is_source(location, self._directory):
+            return None
+        return LoadedFile(self._path, self._identity, self._shown, remedy)
 
     def _types(self, contents: Contents) -> LibraryTypes:
         """Return the types of the library, always the same."""
@@ -242,7 +259,15 @@ class Load:
 
         compiler = self._compiler
         if compiler is None:
-            raise MissingToolError(_NO_COMPILER, remedy=COMPILER_REMEDY)
+            raise MissingToolError(
+                _NO_COMPILER,
+                expected="$CC, cc, gcc, clang or the package ziglang",
+                received="none of them",
+                where=self._shown,
+                remedy=f"{COMPILER_REMEDY}; or leave mode='api' out"
+                if self._options.mode == "api"
+                else COMPILER_REMEDY,
+            )
         text = _text_of(self._file.prototypes)
         key = extension_key(text, self._path, self._identity, compiler.identity)
 

@@ -528,10 +528,45 @@ class TestBadInput:
             load_header("libm.so.6", "dlfcn.h")
         assert "the header of this library" in str(caught.value.remedy)
 
-    def test_what_the_library_lacks_is_not_there(self, made: Made) -> None:
-        library = made("int one(void); int two(void);", "int one(void) { return 1; }")
-        with pytest.raises(NameNotFoundError, match="two"):
+    def test_a_header_of_another_library_is_told_by_names_of_both(self, made: Made) -> None:
+        made("int one(void);", "int one(void) { return 1; }")
+        with pytest.raises(PrototypeError) as caught:
+            made("int two(void); int three(void); int inner_of(int x);", "")
+        assert caught.value.expected == "names that the library exports, of 1: one"
+        assert "other names only: two, three, inner_of" in str(caught.value.received)
+
+    @pytest.mark.parametrize("placement", PLACES)
+    def test_what_the_header_declares_and_the_library_lacks_is_said_so(
+        self, made: Made, placement: str
+    ) -> None:
+        library = made(
+            "int one(void); int two(void); static inline int three(void) { return 3; }",
+            "int one(void) { return 1; }",
+            placement=placement,
+        )
+        with pytest.raises(NameNotFoundError) as caught:
             library.member("two")
+        assert caught.value.summary == "./own.h declares 'two', which ./libown.so does not export"
+        assert "compare the versions" in str(caught.value.remedy)
+        with pytest.raises(NameNotFoundError, match="has no function 'three'"):
+            library.member("three")
+
+    @pytest.mark.parametrize(
+        ("header", "message"),
+        [("./none.h", r"'\./none\.h' was not found"), ("./", "'./' is a folder")],
+    )
+    def test_a_header_that_is_no_file_is_named_as_it_was_written(
+        self, load_header: LoadHeader, header: str, message: str
+    ) -> None:
+        with pytest.raises(MissingLibraryError, match=message) as caught:
+            load_header("libm.so.6", header)
+        assert "includes it" not in str(caught.value)
+
+    def test_a_header_of_cplusplus_is_refused_with_what_to_name(self, made: Made) -> None:
+        made("int one(void);", "int one(void) { return 1; }")
+        with pytest.raises(MissingLibraryError, match="'vector' was not found") as caught:
+            made("#include <vector>\nint one(void);", "")
+        assert 'extern "C"' in str(caught.value.remedy)
 
     def test_a_function_that_is_a_variable_in_the_library(
         self, load_header: LoadHeader, tmp_path: Path

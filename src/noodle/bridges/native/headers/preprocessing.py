@@ -41,10 +41,12 @@ class HeaderRequest:
         """The C text that includes the headers."""
         return "".join(f"#include {self._included(header)}\n" for header in self.headers)
 
+    def file(self, header: str) -> str:
+        """Return the absolute path of a header that is named as a file."""
+        return os.path.normpath(self.directory / header)
+
     def _included(self, header: str) -> str:
-        if header.startswith((".", "/")):
-            return f'"{os.path.normpath(self.directory / header)}"'
-        return f"<{header}>"
+        return f'"{self.file(header)}"' if header.startswith((".", "/")) else f"<{header}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,16 @@ def _run(
 
 
 def _missing_header(request: HeaderRequest, name: str) -> MissingLibraryError:
-    own = [header for header in request.headers if header.endswith(name)]
+    own = [h for h in request.headers if h.endswith(name) or request.file(h) == name]
+    if own and own[0].startswith((".", "/")):
+        return _missing_file(request, own[0])
     shown = own[0] if own else name
     remedy = header_remedy(name, request.location)
-    if shown in own and "/" not in shown and os.path.isfile(request.directory / shown):
+    if own and "/" not in shown and os.path.isfile(request.directory / shown):
         remedy = f"write './{shown}' for the file beside the program"
+    if not own and re.fullmatch(r"[a-z_]+", name):
+        remedy = "it is a header of C++, and only those of C are read: name one of C, with what "
+        remedy += 'stands in extern "C"'
     return MissingLibraryError(
         f"header {shown!r} was not found"
         + ("" if own else f"; {', '.join(request.headers)} includes it"),
@@ -136,6 +143,18 @@ def _missing_header(request: HeaderRequest, name: str) -> MissingLibraryError:
         + "".join(f", {flag[2:]}" for flag in request.flags if flag.startswith("-I")),
         where=f"header of {request.location}",
         remedy=remedy or "install it, or name its directory: include_paths=[…]",
+    )
+
+
+def _missing_file(request: HeaderRequest, header: str) -> MissingLibraryError:
+    is_folder = os.path.isdir(request.directory / header)
+    return MissingLibraryError(
+        f"header {header!r} {'is a folder' if is_folder else 'was not found'}",
+        expected="a file; a relative path begins beside the program, or in the folder where "
+        "Python was started",
+        received="a folder" if is_folder else "no such file",
+        where=f"header of {request.location}",
+        remedy="name the header without './' where the compiler is to look for it",
     )
 
 

@@ -227,4 +227,5 @@ class _Reader:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:80]
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())[:80]

@@ -21,6 +21,7 @@ from noodle.bridges.native.isolated.natural import (
 from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.load import Load, notes_of_call
+from noodle.bridges.native.opened_library import LOAD_ANEW
 from noodle.bridges.remote.pools import SharedPools
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
@@ -73,6 +74,7 @@ class IsolatedLoad(Load):
             module=self._module,
             variables=WorkerVariables(self._module),
             types=lambda: self._types(functions.contents),
+            file=self._own_file(LOAD_ANEW),
         )
 
     def _open(self) -> _Exports:

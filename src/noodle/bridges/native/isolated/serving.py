@@ -67,7 +67,7 @@ def open_library(
             expected="the file that was loaded",
             received="another one of the same name",
             where=shown,
-            remedy="load it again",
+            remedy="noodle.unload(library), then load it again",
         )
     opened = OpenedLibrary(Path(path), elf, shown)
     if extension is None:
