@@ -37,7 +37,7 @@ class TakesTypes(Function):
         """Return the function with these types of further arguments.
 
         Args:
-            options: The types; without any, the function as it was loaded.
+            options: The types; without any, the function stays as it is.
 
         Raises:
             SettingsError: The option is no text.
