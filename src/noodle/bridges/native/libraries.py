@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from noodle.bridges.native.declarations import Variable
+from noodle.bridges.native.declarations import Variable, further_remedy
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.errors import NameNotFoundError, did_you_mean
 
@@ -195,9 +195,7 @@ class NativeLibrary:
                 f"{name!r} of {self._name} cannot be used: {reason}",
                 received=name,
                 where=self._name,
-                remedy=f"variadic={{{name!r}: 'int, const char *'}} declares what it takes"
-                if "(...)" in reason
-                else None,
+                remedy=further_remedy(name) if "(...)" in reason else None,
             )
         exports = self._exports()
         if name not in exports:

@@ -15,13 +15,16 @@ from noodle.bridges.native.c_names import OPAQUE_TYPEDEFS, OTHER_TYPEDEFS, STAND
 from noodle.bridges.native.c_parser import uncallable
 from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
+from noodle.bridges.native.further_arguments import FurtherArguments
 from noodle.bridges.native.headers.scanning import Chunk
-from noodle.bridges.native.headers.variadic import FurtherArguments
 
 __all__ = ["GIVEN_TYPES", "HeaderDeclarations", "read_chunks"]
 
 GIVEN_TYPES = frozenset((*STANDARD_TYPEDEFS, *OPAQUE_TYPEDEFS, *OTHER_TYPEDEFS))
 """Types that every text knows without a declaration of its own."""
+
+_FURTHER = "variadic"
+"""The file of the types of further arguments."""
 
 _GIVEN = "".join(f"typedef int {name}; " for name in sorted(GIVEN_TYPES))
 
@@ -58,10 +61,13 @@ def read_chunks(
             that takes such.
     """
     further = FurtherArguments(variadic)
-    tree, unreadable = _parsed([*chunks, *further.chunks()])
+    types = [Chunk(_FURTHER, line, (), True) for line in further.lines()]
+    tree, unreadable = _parsed([*chunks, *types])
     nonnull = {c.declared: c.nonnull for c in chunks if c.function and c.nonnull is not None}
     reader = _Reader(exports, further, nonnull)
     for chunk, reason in unreadable:
+        if chunk.file == _FURTHER:
+            raise further.unreadable(types.index(chunk), reason)
         reader.unreadable(chunk, reason)
     return reader.read(tree)
 
@@ -135,7 +141,6 @@ class _Reader:
 
     def unreadable(self, chunk: Chunk, reason: str) -> None:
         """Note the exported names of a declaration that the parser cannot read."""
-        self._further.refuse_unreadable(chunk, reason)
         for name in chunk.words & self._exports.keys() if chunk.function else ():
             self._unbound[name] = f"its declaration cannot be read ({reason}): {_short(chunk.text)}"
 
