@@ -52,6 +52,7 @@ class DeclaredFunction(Function):
         loop: ArrayLoop | None,
     ) -> None:
         self._name = f"{library}.{declaration.name}"
+        self._declaration = declaration
         self._prototype = declaration.prototype()
         self._compiled = compiled
         self._notes = notes

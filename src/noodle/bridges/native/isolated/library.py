@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from noodle import _host
-from noodle.bridges.native.declarations import Variable
+from noodle.bridges.native.declarations import Declaration, Variable
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
 from noodle.bridges.remote import pools
@@ -18,6 +19,7 @@ from noodle.errors import (
     RemoteCallError,
     WorkerCrashedError,
 )
+from noodle.workers.function_names import DeclaredName
 from noodle.workers.modules import RemoteModule, Resolver
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
@@ -44,34 +46,42 @@ class LibraryInWorker(RemoteModule):
         self._processes: dict[int, weakref.ref[Worker]] = {}
         self._kept: dict[tuple[int, int], Any] = {}
 
-    def function(self, name: str) -> _host.RemoteFunction:
+    def declared(self, declaration: Declaration) -> _host.RemoteFunction:
         """Return a function of the library.
 
         Args:
-            name: Its name.
+            declaration: What it takes and gives.
         """
-        shown = f"{self.specifier}.{name}"
-        return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+        shown = self._shown(declaration)
+        resolver = self.resolver(f"functions.{declaration.name}", shown)
+        return _host.RemoteFunction(resolver, shown, self.pool.size)
 
-    def annotated(self, kind: str, packed: Sequence[Any]) -> _host.RemoteFunction:
+    def annotated(
+        self, kind: str, packed: Sequence[Any], declaration: Declaration
+    ) -> _host.RemoteFunction:
         """Return an annotated function of the library.
 
         Args:
             kind: How it is called, as ``ServedLibrary.annotated`` has it.
             packed: Its plan, as ``natural_serving.pack_plan`` has it.
+            declaration: What it takes and gives.
         """
-        name = packed[0][0]
-        resolver = _Annotated(self, f"functions.{name}", kind, packed)
-        return _host.RemoteFunction(resolver, f"{self.specifier}.{name}", self.pool.size)
+        shown = self._shown(declaration)
+        resolver = _Annotated(self, shown, kind, packed)
+        return _host.RemoteFunction(resolver, shown, self.pool.size)
 
-    def loop(self, name: str) -> _host.RemoteFunction:
+    def loop(self, declaration: Declaration) -> _host.RemoteFunction:
         """Return what calls a function for the elements of arrays; see ``serving.map_arrays``.
 
         Args:
-            name: Its symbol.
+            declaration: What it takes and gives.
         """
-        shown = f"{self.specifier}.{name}.map"
-        return _host.RemoteFunction(self.resolver("map_arrays"), shown, self.pool.size)
+        shown = self._shown(declaration, ".map")
+        return _host.RemoteFunction(self.resolver("map_arrays", shown), shown, self.pool.size)
+
+    def _shown(self, declaration: Declaration, suffix: str = "") -> DeclaredName:
+        name = f"{self.specifier}.{declaration.name}{suffix}"
+        return DeclaredName(name, lambda: replace(declaration, name=declaration.exported).c_text)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -159,9 +169,9 @@ class _Annotated(Resolver):
     __slots__ = ("_kind", "_library", "_packed")
 
     def __init__(
-        self, library: LibraryInWorker, path: str, kind: str, packed: Sequence[Any]
+        self, library: LibraryInWorker, shown: str, kind: str, packed: Sequence[Any]
     ) -> None:
-        super().__init__(library, path)
+        super().__init__(library, shown)
         self._library = library
         self._kind = kind
         self._packed = packed

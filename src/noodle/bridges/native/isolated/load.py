@@ -109,13 +109,13 @@ class IsolatedLoad(Load):
 
         def make(declaration: Declaration) -> IsolatedFunction:
             plan = table.plan(declaration)
-            loop = WorkerLoop(declaration, module.loop(declaration.name), options)
+            loop = WorkerLoop(declaration, module.loop(declaration), options)
             types = self._types(contents) if plan or concerns_types(declaration) else None
             checks = compiled and not declaration.by_value
             given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return IsolatedNaturalFunction(library, plan, module, companions, **given)
-            remote = module.function(declaration.name)
+            remote = module.declared(declaration)
             return IsolatedFunction(library, declaration, remote, module, **given)
 
         made = companions.functions = NativeFunctions(contents, make)
