@@ -140,7 +140,7 @@ class Declaration:
             places: Those of the pointers, from 1; none for all of them.
         """
         parameters = tuple(
-            replace(p, nonnull=p.is_pointer and (not places or place in places))
+            replace(p, nonnull=p.nonnull or (p.is_pointer and (not places or place in places)))
             for place, p in enumerate(self.parameters, 1)
         )
         return replace(self, parameters=parameters)

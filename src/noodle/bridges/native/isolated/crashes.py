@@ -39,7 +39,7 @@ def tell_types(
     null = [label for label in pointers if arguments.get(label, "") is None]
     if null:
         error.add_note(
-            f"None is null in C: {', '.join(null)}. With nullable=False it is refused before the call."
+            f"None is null in C: {', '.join(null)}. With nullable=False it is refused beforehand."
         )
 
 
