@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noodle.bridges.native.compilers import Compiler
+from noodle.bridges.native.headers.nearest import nearest_header
 from noodle.bridges.native.headers.packages import header_remedy
 from noodle.errors import CompilationError, MissingLibraryError
 
@@ -40,6 +41,10 @@ class HeaderRequest:
     def text(self) -> str:
         """The C text that includes the headers."""
         return "".join(f"#include {self._included(header)}\n" for header in self.headers)
+
+    def is_path(self, header: str, path: str) -> bool:
+        """Return whether a path, as a compiler names it, is that of a header as it was written."""
+        return self._included(header)[1:-1] == path
 
     def _included(self, header: str) -> str:
         if header.startswith((".", "/")):
@@ -119,16 +124,23 @@ def _run(
         output = compiler.run(arguments, source.name, private, private)
     except CompilationError as error:
         missing = _MISSING.search(str(error))
-        raise _missing_header(request, missing[1]) if missing else error from None
+        if missing is None:
+            raise
+        raise _missing_header(request, missing[1], compiler, private) from None
     return output.decode("utf-8", "surrogateescape")
 
 
-def _missing_header(request: HeaderRequest, name: str) -> MissingLibraryError:
-    own = [header for header in request.headers if header.endswith(name)]
+def _missing_header(
+    request: HeaderRequest, name: str, compiler: Compiler, private: Path
+) -> MissingLibraryError:
+    own = [header for header in request.headers if request.is_path(header, name)]
     shown = own[0] if own else name
     remedy = header_remedy(name, request.location)
-    if shown in own and "/" not in shown and os.path.isfile(request.directory / shown):
+    if own and "/" not in shown and os.path.isfile(request.directory / shown):
         remedy = f"write './{shown}' for the file beside the program"
+    elif own:
+        near = _near(request, shown, compiler, private)
+        remedy = "; or ".join(filter(None, (near, remedy))) or None
     return MissingLibraryError(
         f"header {shown!r} was not found"
         + ("" if own else f"; {', '.join(request.headers)} includes it"),
@@ -137,6 +149,17 @@ def _missing_header(request: HeaderRequest, name: str) -> MissingLibraryError:
         where=f"header of {request.location}",
         remedy=remedy or "install it, or name its directory: include_paths=[…]",
     )
+
+
+def _near(request: HeaderRequest, header: str, compiler: Compiler, private: Path) -> str | None:
+    """Return what to write for a header whose name is nearly that of one that there is."""
+    if header.startswith((".", "/")):
+        group, _, last = header.rpartition("/")
+        near = nearest_header(last, [str(request.directory / group)])
+        found = near and " or ".join(f"{group}/{one}" for one in near.split(" or "))
+    else:
+        found = nearest_header(header, compiler.include_paths(request.flags, private))
+    return f"write header={found!r}" if found else None
 
 
 def _read(output: str) -> Preprocessed:
