@@ -160,6 +160,19 @@ class Compiler:
             )
         return result.stdout
 
+    def include_paths(self, flags: Sequence[str], private: Path) -> list[str]:
+        """Return the folders in which ``#include <…>`` looks for headers, in order.
+
+        Args:
+            flags: Further flags.
+            private: A folder for the compiler's scratch files.
+        """
+        command = [*self.command, "-E", "-v", "-x", "c", *flags, os.devnull]
+        name, environment = f"the compiler {self.name}", _environment(private)
+        report = run_compiler(name, command, private, environment).stderr.decode("utf-8", "replace")
+        _, _, listed = report.partition("#include <...> search starts here:\n")
+        return [line.strip() for line in listed.partition("\nEnd of")[0].splitlines()]
+
 
 def run_compiler(
     name: str,

@@ -25,9 +25,11 @@ __all__ = [
     "Declaration",
     "Declarations",
     "DeclaredParameter",
+    "Problem",
     "Variable",
     "concerns_types",
     "from_prototypes",
+    "further_remedy",
     "refuse_all",
     "without_repeats",
 ]
@@ -165,7 +167,7 @@ class Declaration:
             places: Those of the pointers, from 1; none for all of them.
         """
         parameters = tuple(
-            replace(p, nonnull=p.is_pointer and (not places or place in places))
+            replace(p, nonnull=p.nonnull or (p.is_pointer and (not places or place in places)))
             for place, p in enumerate(self.parameters, 1)
         )
         return replace(self, parameters=parameters)
@@ -253,6 +255,19 @@ class Declarations:
         return given or any(field.type.callback for field in fields)
 
 
+Problem = tuple[str, str, str | None]
+"""The place of what cannot be used, the reason, and what to write instead."""
+
+
+def further_remedy(name: str) -> str:
+    """Return what to type for a function whose further arguments have no types.
+
+    Args:
+        name: The function.
+    """
+    return f"variadic={{{name!r}: 'int, const char *'}} declares what it takes"
+
+
 def _annotation(native: NativeType) -> Any:
     return PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
 
@@ -303,7 +318,7 @@ def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, .
     return tuple(known.values())
 
 
-def _problems(prototype: Prototype) -> list[tuple[str, str]]:
+def _problems(prototype: Prototype) -> list[Problem]:
     problems = []
     if not re.fullmatch(r"[A-Za-z_$][\w$]*", prototype.name, re.ASCII):
         problems.append("its name cannot be a symbol of a shared library")
@@ -322,7 +337,7 @@ def _problems(prototype: Prototype) -> list[tuple[str, str]]:
     names = [p.name for p in prototype.parameters if p.name]
     if len(names) != len(set(names)):
         problems.append("two of its parameters have one name")
-    return [(f"prototype of {prototype.name}", f"{prototype.name}: {p}") for p in problems]
+    return [(f"prototype of {prototype.name}", f"{prototype.name}: {p}", None) for p in problems]
 
 
 def _crosses(declared: ValueType) -> bool:
@@ -335,18 +350,22 @@ def _unfit(declared: ValueType) -> str:
     return f"a native function has no type {declared}" + (f"; write {remedy}" if remedy else "")
 
 
-def refuse_all(problems: Sequence[tuple[str, str]]) -> PrototypeError:
+def refuse_all(problems: Sequence[Problem]) -> PrototypeError:
     """Return one error for all prototypes that cannot be used.
 
     Args:
-        problems: The place and the reason of each.
+        problems: The place, the reason and the remedy of each.
     """
+    where, reason, _ = problems[0]
+    remedies = dict.fromkeys(remedy for _, _, remedy in problems if remedy)
+    remedy = "; ".join(remedies) or None
     if len(problems) == 1:
-        return PrototypeError(problems[0][1], where=problems[0][0])
+        return PrototypeError(reason, where=where, remedy=remedy)
     return PrototypeError(
         f"{len(problems)} prototypes cannot be used",
-        received="; ".join(f"{reason} ({where})" for where, reason in problems),
-        where=problems[0][0],
+        received="; ".join(f"{reason} ({where})" for where, reason, _ in problems),
+        where=where,
+        remedy=remedy,
     )
 
 

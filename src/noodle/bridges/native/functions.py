@@ -53,6 +53,7 @@ class DeclaredFunction(TakesTypes):
         loop: ArrayLoop | None,
     ) -> None:
         self._name = f"{library}.{declaration.name}"
+        self._declaration = declaration
         self._prototype = declaration.prototype()
         self._compiled = compiled
         self._notes = notes

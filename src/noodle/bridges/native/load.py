@@ -191,6 +191,7 @@ class Load:
         if self._options.header:
             return self._header_functions()
         if not self._file.prototypes:
+            self._refuse_further_arguments()
             return self._no_functions()
         if self._options.mode == "abi":
             return self._libffi_functions()
@@ -227,6 +228,13 @@ class Load:
         self._header_files = extension.headers
         return self._compiled_with(lambda: (extension.key, extension.file))
 
+    def _refuse_further_arguments(self) -> None:
+        """Refuse types of further arguments where no C declares a function that takes such."""
+        if self._options.variadic:
+            from noodle.bridges.native.further_arguments import FurtherArguments
+
+            FurtherArguments(self._options.variadic).declarations()
+
     def _no_functions(self) -> NativeFunctions:
         self._open()
         return NativeFunctions(DeclaredContents())
@@ -237,14 +245,16 @@ class Load:
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
-            declarations = parse_c(prototypes)
+            declarations = parse_c(prototypes, self._options.variadic)
         else:
+            self._refuse_further_arguments()
             declarations = from_prototypes(prototypes)
         if self._file.interface:
             functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
             return replace(declarations, functions=tuple(functions))
         opened = self._open()
-        lacking = [d.name for d in declarations.functions if not opened.is_function(d.name)]
+        exported = dict.fromkeys(d.exported for d in declarations.functions)
+        lacking = [name for name in exported if not opened.is_function(name)]
         if lacking:
             raise missing_symbols(self._shown, lacking, opened.exports)
         return declarations
@@ -268,7 +278,7 @@ class Load:
                 if self._options.mode == "api"
                 else COMPILER_REMEDY,
             )
-        text = _text_of(self._file.prototypes)
+        text = _text_of(self._file.prototypes, self._options.variadic)
         key = extension_key(text, self._path, self._identity, compiler.identity)
 
         def describe(_: Path) -> ExtensionParts:
@@ -370,7 +380,8 @@ def notes_of_call(declaration: Declaration, *, compiled: bool) -> tuple[str, ...
     return (COMPILED if compiled else THROUGH_LIBFFI,)
 
 
-def _text_of(prototypes: Any) -> str:
+def _text_of(prototypes: Any, variadic: Sequence[tuple[str, str]]) -> str:
+    """Return a text that is another one wherever the declarations are others."""
     if isinstance(prototypes, str):
-        return f"C {prototypes}"
+        return "\0".join([f"C {prototypes}", *map("=".join, variadic)])
     return "Noodle " + "; ".join(map(str, prototypes))

@@ -495,8 +495,32 @@ class TestBadInput:
             load_header("libm.so.6", "lzma_none.h", options={"include_paths": "/nowhere"})
         assert "/nowhere" in str(caught.value.received)
         with pytest.raises(MissingLibraryError) as caught:
-            load_header("libz.so.1", "zlib_none.h")
+            load_header("libz.so.1", "nothing_like_it.h")
         assert caught.value.remedy == "apt install zlib1g-dev"
+
+    @pytest.mark.parametrize("placement", PLACES)
+    @pytest.mark.parametrize(
+        ("written", "near"),
+        [
+            ("sqlte3.h", "sqlite3.h"),
+            ("deep/shpaes.h", "deep/shapes.h"),
+            ("deeep/shpaes.h", "deep/shapes.h"),
+            ("./own_shpe.h", "./own_shape.h"),
+        ],
+    )
+    def test_a_misspelled_header_has_the_nearest_one(
+        self, load_header: LoadHeader, tmp_path: Path, placement: str, written: str, near: str
+    ) -> None:
+        require_header("sqlite3.h", "libsqlite3-dev")
+        (tmp_path / "include" / "deep").mkdir(parents=True)
+        (tmp_path / "include" / "deep" / "shapes.h").touch()
+        (tmp_path / "own_shape.h").touch()
+        options = {"include_paths": ["include"]}
+        with pytest.raises(MissingLibraryError) as caught:
+            load_header("libsqlite3.so.0", written, options=options, placement=placement)
+        assert f"{written!r} was not found" in caught.value.summary
+        remedy = f"write header={near!r}; or apt install libsqlite3-dev"
+        assert caught.value.remedy == remedy
 
     def test_a_header_beside_the_program_has_a_slash(
         self, load_header: LoadHeader, tmp_path: Path

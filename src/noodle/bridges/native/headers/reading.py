@@ -15,13 +15,16 @@ from noodle.bridges.native.c_names import OPAQUE_TYPEDEFS, OTHER_TYPEDEFS, STAND
 from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
+from noodle.bridges.native.further_arguments import FurtherArguments
 from noodle.bridges.native.headers.scanning import Chunk
-from noodle.bridges.native.headers.variadic import FurtherArguments
 
 __all__ = ["GIVEN_TYPES", "HeaderDeclarations", "read_chunks", "read_further"]
 
 GIVEN_TYPES = frozenset((*STANDARD_TYPEDEFS, *OPAQUE_TYPEDEFS, *OTHER_TYPEDEFS))
 """Types that every text knows without a declaration of its own."""
+
+_FURTHER = "variadic"
+"""The file of the types of further arguments."""
 
 _GIVEN = "".join(f"typedef int {name}; " for name in sorted(GIVEN_TYPES))
 
@@ -58,10 +61,13 @@ def read_chunks(
             that takes such.
     """
     further = FurtherArguments(variadic)
-    tree, unreadable = _parsed([*chunks, *further.chunks()])
+    types = [Chunk(_FURTHER, line, (), True) for line in further.lines()]
+    tree, unreadable = _parsed([*chunks, *types])
     nonnull = {c.declared: c.nonnull for c in chunks if c.function and c.nonnull is not None}
     reader = _Reader(exports, further, nonnull)
     for chunk, reason in unreadable:
+        if chunk.file == _FURTHER:
+            raise further.unreadable(types.index(chunk), reason)
         reader.unreadable(chunk, reason)
     return reader.read(tree)
 
@@ -79,11 +85,13 @@ def read_further(function: Declaration, types: str, contents: Contents) -> Decla
     """
     further = FurtherArguments([(function.exported, types)])
     further.add(replace(function, name=function.exported))
-    (written,) = further.chunks()
+    (line,) = further.lines()
+    written = Chunk(_FURTHER, line, (), True)
     tree, unreadable = _parsed([*_definitions(written.words, contents), written])
     reader = _Reader({}, further, {})
     for chunk, reason in unreadable:
-        reader.unreadable(chunk, reason)
+        if chunk.file == _FURTHER:
+            raise further.unreadable(0, reason)
     (declared,) = reader.read(tree).declarations.functions
     return replace(declared, name=function.name, symbol=function.symbol, late=True)
 
@@ -171,7 +179,6 @@ class _Reader:
 
     def unreadable(self, chunk: Chunk, reason: str) -> None:
         """Note the exported names of a declaration that the parser cannot read."""
-        self._further.refuse_unreadable(chunk, reason)
         for name in chunk.words & self._exports.keys() if chunk.function else ():
             self._unbound[name] = f"its declaration cannot be read ({reason}): {_short(chunk.text)}"
 

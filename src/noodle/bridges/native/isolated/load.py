@@ -110,7 +110,7 @@ class IsolatedLoad(Load):
 
         def make(declaration: Declaration) -> IsolatedFunction:
             plan = table.plan(declaration)
-            loop = WorkerLoop(declaration, module.loop(declaration.name), options)
+            loop = WorkerLoop(declaration, module.loop(declaration), options)
             types = self._types(contents) if plan or concerns_types(declaration) else None
             checks = compiled and not declaration.by_libffi
             notes = notes_of_call(declaration, compiled=compiled)
