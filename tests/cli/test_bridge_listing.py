@@ -89,7 +89,7 @@ def test_what_a_header_declares_and_cannot_be_used_is_listed(invoke: Command, wr
     )
     result = invoke("bridges", "./own.c", "--header", "./own.h", "--unbound")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "2 functions are bound, 1 declared names are not" in result.stdout
+    assert "2 functions are bound, 1 declared name is not" in result.stdout
     assert "long double" in rows(result.stdout)["wide"]
     offered = invoke("bridges", "./own.c", "--header", "./own.h").stdout
     assert "one(i32): i32" in offered

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import array
+import os
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +146,27 @@ def test_a_second_load_starts_nothing(
 
     monkeypatch.setattr("subprocess.Popen", refused)
     assert system(name).names() == first.names()
+
+
+def test_a_load_in_another_process_imports_nothing_of_what_read_the_header(tmp_path: Path) -> None:
+    require_header("zlib.h", "zlib1g-dev")
+    program = (
+        "import noodle, sys\n"
+        "noodle.load('libz.so.1', header='zlib.h')\n"
+        "print([name for name in ('pycparser', 'cffi', 'subprocess') if name in sys.modules])"
+    )
+    environment = {**os.environ, "NOODLE_CACHE_DIR": str(tmp_path)}
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert shown == ["['pycparser', 'cffi', 'subprocess']\n", "[]\n"]
 
 
 def test_a_noodle_program_imports_a_library_with_its_header(
