@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,20 @@ ITEM = "headers"
 COLD_BUDGET = Budget("ours", 3000)  # milliseconds
 WARM_BUDGET = Budget("ours", 30)  # milliseconds
 
-PROGRAM = """
-import sys, time
-import noodle
-noodle.load("libm.so.6", prototypes="double cos(double);", mode="abi")
+LOAD = """
 start = time.perf_counter()
 noodle.load(sys.argv[1], header=sys.argv[2])
+print(1000 * (time.perf_counter() - start))
+"""
+FIRST = "import sys, time\nimport noodle" + LOAD
+AFTER_ANOTHER = (
+    "import sys, time\nimport noodle\n"
+    "noodle.load('libm.so.6', prototypes='double cos(double);', mode='abi')" + LOAD
+)
+PARSER = """
+import time
+start = time.perf_counter()
+import pycparser.c_parser
 print(1000 * (time.perf_counter() - start))
 """
 
@@ -57,24 +65,66 @@ def measure(case: Case, repeats: int) -> list[Row]:
         warm = Path(directory, "warm")
         load(case, warm)
         times = interleave(
-            {"cold": lambda: load(case, next(caches)), "warm": timer(case, warm)}, repeats=repeats
+            {
+                "cold": lambda: load(case, next(caches)),
+                "compiler": lambda: compile_header(case, Path(directory)),
+                "warm": lambda: load(case, warm),
+                "first": lambda: load(case, warm, FIRST),
+                "parser": lambda: milliseconds_of(PARSER),
+            },
+            repeats=repeats,
         )
+    parser = "import of pycparser"
     return [
-        Row(ITEM, f"{case.header}, never read before", "ms", times["cold"], budget=COLD_BUDGET),
-        Row(ITEM, f"{case.header}, known", "ms", times["warm"], budget=WARM_BUDGET),
+        Row(
+            ITEM,
+            f"{case.header}, never read before",
+            "ms",
+            times["cold"],
+            times["compiler"],
+            "cc -c of it",
+            COLD_BUDGET,
+        ),
+        Row(
+            ITEM, f"{case.header}, known", "ms", times["warm"], times["parser"], parser, WARM_BUDGET
+        ),
+        Row(
+            "context",
+            f"{case.header}, known, with Noodle's modules",
+            "ms",
+            times["first"],
+            times["parser"],
+            parser,
+        ),
     ]
 
 
-def timer(case: Case, cache: Path) -> Callable[[], float]:
-    return lambda: load(case, cache)
+def compile_header(case: Case, directory: Path) -> float:
+    """Compile a C file that includes the header; return the milliseconds that it took."""
+    source = directory / "included.c"
+    source.write_text(f"#include <{case.header}>\nint included;\n", encoding="utf-8")
+    command = ["cc", "-O1", "-c", source.name, "-o", "included.o"]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    taken = time.perf_counter() - start
+    if done.returncode:
+        raise BenchmarkError(f"{case.header}: {done.stderr.strip()}")
+    return 1000 * taken
 
 
-def load(case: Case, cache: Path) -> float:
+def load(case: Case, cache: Path, program: str = AFTER_ANOTHER) -> float:
     """Load the header in a process of its own; return the milliseconds that the load took."""
-    command = [sys.executable, "-c", PROGRAM, case.library, case.header]
+    try:
+        return milliseconds_of(program, case.library, case.header, cache=cache)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{case.header}: {error}") from error
+
+
+def milliseconds_of(program: str, *arguments: str, cache: Path = Path("/nowhere")) -> float:
+    """Return the milliseconds that a Python program prints."""
+    command = [sys.executable, "-c", program, *arguments]
     environment = {"NOODLE_CACHE_DIR": str(cache), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        reason = result.stderr.strip().rpartition("\n")[2]
-        raise BenchmarkError(f"{case.header}: {reason}")
+        raise BenchmarkError(result.stderr.strip().rpartition("\n")[2])
     return float(result.stdout)

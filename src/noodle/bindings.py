@@ -160,14 +160,15 @@ class Binding:
 
         Args:
             options: ``deadline`` in seconds; ``placement``, where the library is loaded as well
-                if it runs elsewhere.
+                if it runs elsewhere; those that the function has of its own.
 
         Raises:
             SettingsError: An option is unknown or has a wrong value.
             PlacementError: The target cannot have that placement.
             UsageError, ForeignError: It cannot be loaded there.
         """
-        known = [option.name for option in fields(CallOptions)]
+        own = self._function.own_options
+        known = [*(option.name for option in fields(CallOptions)), *own]
         for option in options:
             if option not in known:
                 raise SettingsError(
@@ -177,20 +178,23 @@ class Binding:
                     where=f"{self._origin.library}.{self._name}.options",
                     remedy=did_you_mean(option, known),
                 )
+        further = {name: options.pop(name) for name in own if name in options}
         chosen = replace(self._chosen, **options)
         if chosen.deadline is not None:
             deadline(chosen.deadline)
+        said = {name: value for name, value in {**own, **further}.items() if value is not None}
         if chosen.placement not in (None, "auto", self._origin.placement):
-            return self._in_placement(chosen)
-        return self._handle_of(self._function, replace(chosen, placement=None))
+            return self._in_placement(chosen, said)
+        function = self._function.with_options(said) if further else self._function
+        return self._handle_of(function, replace(chosen, placement=None))
 
-    def _in_placement(self, chosen: CallOptions) -> Handle:
+    def _in_placement(self, chosen: CallOptions, further: Mapping[str, Any]) -> Handle:
         """Return the handle of this function where its library runs in another placement."""
         placement = chosen.placement
         if self._elsewhere is None or not isinstance(placement, str):
             raise placement_refused(self._origin.library, str(placement), [self._origin.placement])
         found = _handle.binding(self._elsewhere(placement))
-        made: Handle = found.options(deadline=chosen.deadline)
+        made: Handle = found.options(deadline=chosen.deadline, **further)
         return made
 
     @property

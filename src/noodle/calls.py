@@ -277,6 +277,19 @@ class Function(ABC):
         """
         return None
 
+    @property
+    def own_options(self) -> Mapping[str, Any]:
+        """The further options of its handles, with what was chosen; None where nothing was."""
+        return {}
+
+    def with_options(self, options: Mapping[str, Any]) -> Function:
+        """Return the function under other such options.
+
+        Args:
+            options: All of ``own_options`` that are not None.
+        """
+        return self
+
     @abstractmethod
     def bind(self, call: Call) -> BoundFunction:
         """Make the function ready for calls of this signature.

@@ -112,6 +112,8 @@ class FfiDispatcher:
             library = self._load(request)
             with self._lock:
                 library = self._libraries.setdefault(request.key, library)
+        else:
+            library.refuse_replaced()
         return library
 
     def reload(self, text: str, *, directory: str | Path = ".", **options: Any) -> ModuleType:

@@ -106,6 +106,12 @@ class Library:
         """Return whether calls may be sent to it now."""
         return self._loaded.available()
 
+    def refuse_replaced(self) -> None:
+        """Raise where what it was loaded from is another one by now; not all bridges know that."""
+        refuse = getattr(self._loaded, "refuse_replaced", None)
+        if refuse is not None:
+            refuse()
+
     def retire(self) -> None:
         """End what runs for it alone once that is idle; what a bridge loaded may have no such."""
         retire = getattr(self._loaded, "retire", None)

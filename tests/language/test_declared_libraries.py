@@ -46,6 +46,12 @@ LIBRARY = StubModule(
             "many", (StubSignature((StubParameter("all", kind=Parameter.VAR_POSITIONAL),)),)
         ),
         StubFunction("unknown"),
+        StubFunction(
+            "log",
+            (StubSignature((TEXT, StubParameter("further", kind=Parameter.VAR_POSITIONAL))),),
+            declared="int log(const char *format, ...)",
+            undeclared="the types of its further arguments (...)",
+        ),
         StubConstant("MOST", "int", "10", documentation="The most."),
         StubClass("Shape", (StubFunction("__init__", (StubSignature((SELF, NUMBER)),)),)),
     ],
@@ -80,6 +86,7 @@ def errors(text: str, library: str = "library") -> list[LanguageError]:
         'l.both("a", "b")',
         "l.many(1, [2], null)",
         "l.unknown(1, 2, a=3)",
+        'l.log.options(variadic="int")("a", 1)',
         "print(l.MOST, l.private, l.inner)",
         'l.inner.deep("a")',
         "l.Shape(1.5)",
@@ -109,6 +116,15 @@ def test_a_name_that_there_is_not_is_an_error(text: str, summary: str, received:
     assert error.summary.startswith(summary)
     assert error.received == received
     assert (error.remedy or "").startswith(remedy)
+
+
+def test_a_call_without_the_types_of_further_arguments_is_an_error():
+    (error,) = errors('l.log("a", 1)')
+    assert error.summary == (
+        "`log` cannot be called before the types of its further arguments (...) are declared"
+    )
+    assert error.received == "int log(const char *format, ...)"
+    assert 'log.options(variadic="int, const char *")' in (error.remedy or "")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ int open_it(const char *name, struct thing **handle);
 const char *name_of(const struct thing *thing);
 void nothing(void);
 int print(const char *format, ...);
+long double wide(void);
 
 /* A point. */
 typedef struct point {
@@ -61,6 +62,7 @@ int open_it(const char *name, struct thing **handle) { return name && handle; }
 const char *name_of(const struct thing *thing) { return thing ? "a" : 0; }
 void nothing(void) {}
 int print(const char *format, ...) { return !format; }
+long double wide(void) { return 1; }
 void move_it(point *where, double by) { where->x += by; }
 __attribute__((constructor)) static void opened(void) { __builtin_trap(); }
 """
@@ -168,8 +170,17 @@ def test_structures_are_classes_that_are_got_by_their_names(with_header: StubMod
 
 
 def test_what_cannot_be_called_has_a_reason(with_header: StubModule):
-    assert "print" not in with_header.names
-    assert "..." in with_header.unusable["print"]
+    assert "wide" not in with_header.names
+    assert "long double" in with_header.unusable["wide"]
+
+
+def test_a_function_with_further_arguments_says_that_types_are_to_be_declared(
+    with_header: StubModule,
+):
+    declared = function(with_header, "print")
+    assert declared.shown == "print(format: CText, *further: Any) -> int"
+    assert "further arguments" in declared.undeclared
+    assert not function(with_header, "add").undeclared
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,11 @@ def list_unbound(target: str, headers: Sequence[str] = (), *, config: Path | Non
     console.print(Text(_identity(library), "heading"))
     count = sum(kind == "functions" for kind, _, _ in _offers(library))
     unbound = library.unbound()
-    console.print(Text(f"{count} functions are bound, {len(unbound)} declared names are not"))
+    bound = "1 function is bound" if count == 1 else f"{count} functions are bound"
+    other = (
+        "1 declared name is not" if len(unbound) == 1 else f"{len(unbound)} declared names are not"
+    )
+    console.print(Text(f"{bound}, {other}"))
     if not unbound:
         return OK
     table = _table("name", "reason")

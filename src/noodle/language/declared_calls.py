@@ -52,6 +52,9 @@ class DeclaredCall:
 
     def errors(self) -> Iterator[LanguageError]:
         """Yield why the call fits none of the ways to call the function."""
+        if self._function.undeclared:
+            yield self._undeclared()
+            return
         found = []
         for signature in self._function.signatures:
             mismatch = self._mismatch(signature)
@@ -71,6 +74,19 @@ class DeclaredCall:
             expected=expected,
             received=received,
             remedy=f"call it as `{shown}`",
+        )
+
+    def _undeclared(self) -> LanguageError:
+        name = self._function.name
+        return self._source.error(
+            NoodleTypeError,
+            f"`{name}` cannot be called before {self._function.undeclared} are declared",
+            self._node.start,
+            self._node.end,
+            expected="a handle with types, or types in the import",
+            received=self._function.declared or f"`{self._function.shown}`",
+            remedy=f'call {name}.options(variadic="int, const char *"), '
+            "with the types of this call",
         )
 
     def _mismatch(self, signature: StubSignature) -> _Mismatch | None:

@@ -114,6 +114,7 @@ class StubFunction:
         decorator: ``staticmethod``, ``classmethod`` or ``property`` of one in a class, or ``""``.
         module: The module in which type checkers find more than the signatures say, or ``""``.
         declared: The declaration in its own language, or ``""``.
+        undeclared: What has to be declared before it can be called, or ``""``.
     """
 
     name: str
@@ -123,6 +124,7 @@ class StubFunction:
     decorator: str = ""
     module: str = ""
     declared: str = ""
+    undeclared: str = ""
 
     @property
     def shown(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FunctionName"]
+from collections.abc import Callable
+
+__all__ = ["DeclaredName", "FunctionName"]
 
 
 class FunctionName(str):
@@ -24,3 +26,22 @@ class FunctionName(str):
         name = super().__new__(cls, path)
         name.library = library
         return name
+
+
+class DeclaredName(str):
+    """The name of a function, which knows how the function is declared in its own language.
+
+    Args:
+        name: Its name with the library's.
+        declared: Gives the declaration; asked when something is told of a call.
+    """
+
+    __slots__ = ("declared",)
+
+    declared: Callable[[], str]
+
+    def __new__(cls, name: str, declared: Callable[[], str]) -> DeclaredName:
+        """Return the name of a function with a declaration."""
+        made = super().__new__(cls, name)
+        made.declared = declared
+        return made

@@ -101,9 +101,14 @@ class RemoteModule:
         """
         return _host.RemoteFunction(self.resolver(path), path, self.pool.size)
 
-    def resolver(self, path: str) -> Resolver:
-        """Return what finds a function of the module in the worker of an index."""
-        return Resolver(self, path)
+    def resolver(self, path: str, name: str = "") -> Resolver:
+        """Return what finds a function of the module in the worker of an index.
+
+        Args:
+            path: Its dotted name in the module.
+            name: What it is called in messages; by default the same.
+        """
+        return Resolver(self, path, name)
 
     def is_at_hand(self) -> bool:
         """Return whether a member can be asked for at once in every worker that runs.
@@ -120,11 +125,12 @@ class RemoteModule:
 class Resolver:
     """Finds a function of a module in a worker."""
 
-    __slots__ = ("_module", "_path")
+    __slots__ = ("_module", "_name", "_path")
 
-    def __init__(self, module: RemoteModule, path: str) -> None:
+    def __init__(self, module: RemoteModule, path: str, name: str = "") -> None:
         self._module = module
         self._path = path
+        self._name = name or path
 
     def __call__(self, index: int) -> _host.Reference:
         """Return the function in the worker of an index, started now if need be."""
@@ -133,7 +139,7 @@ class Resolver:
             raise TypeError(
                 f"{self._path} of {self._module.specifier} is no function but {found!r}"
             )
-        _host.rename(found, self._path)  # in messages, as the program calls it
+        _host.rename(found, self._name)  # in messages, as the program calls it
         _host.note_found(found)
         return found
 

@@ -16,7 +16,7 @@ from noodle import _host
 from noodle.errors import MemoryLimitError, NoodleError, VersionError, WorkerCrashedError
 from noodle.sizes import format_size
 from noodle.workers import deadlocks, policies, registry
-from noodle.workers.function_names import FunctionName
+from noodle.workers.function_names import DeclaredName, FunctionName
 from noodle.workers.launcher import launch
 from noodle.workers.memory_limit import WATCH_SECONDS, MemoryLimit, says_out_of_memory
 from noodle.workers.output import StandardStream
@@ -389,10 +389,11 @@ class Worker:
 
     def _place(self, function: str | None) -> str | None:
         """Return the library of a call, or those it may be of, and the process if there is one."""
+        called = list(self.libraries)
         if isinstance(function, FunctionName):
             called = [f"{function.library}.{function}"]
-        else:
-            called = list(self.libraries)
+        elif isinstance(function, DeclaredName):
+            called.insert(0, function.declared())
         return ", ".join([*called, f"process {self.pid}"]) if self.pid else None
 
     def _has_run_out(self) -> bool:

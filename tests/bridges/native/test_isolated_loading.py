@@ -159,8 +159,22 @@ class TestOpening:
         library_of(library)._loaded._module.pool.stop()
         with pytest.raises(LibraryLoadError, match="was replaced") as caught:
             library.process()
-        assert "load it again" == caught.value.remedy
+        assert "noodle.unload(library), then load it again" == caught.value.remedy
         assert 1 == load(path, "int more(void);").more()
+
+    def test_loading_a_replaced_file_again_is_refused_until_the_library_is_unloaded(
+        self, tmp_path: Path
+    ) -> None:
+        path = compile_to(tmp_path / "libvalue.so", "int value(void) { return 1; }")
+        library = load(path, "int value(void);")
+        path.unlink()
+        compile_to(path, "int value(void) { return 2; }")
+        with pytest.raises(LibraryLoadError, match="was replaced") as caught:
+            load(path, "int value(void);")
+        assert "noodle.unload(library)" in str(caught.value.remedy)
+        assert 1 == library.value()
+        noodle.unload(library)
+        assert 2 == load(path, "int value(void);").value()
 
     def test_a_source_that_was_edited_runs_beside_the_old_one(self, tmp_path: Path) -> None:
         source = tmp_path / "value.c"

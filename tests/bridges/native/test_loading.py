@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import noodle
 from noodle.bridges.native import NativeBridge
 from noodle.calls import LoadRequest
 from noodle.errors import (
@@ -308,6 +309,24 @@ os._exit(0)
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
         )
         assert "'./other.so' was replaced while its old version is loaded\n" == result.stdout
+
+    def test_loading_a_replaced_file_again_is_refused(self, tmp_path: Path) -> None:
+        path = compile_to(tmp_path / "libagain.so", "int value(void) { return 1; }")
+        content = path.read_bytes()
+
+        def load_again() -> Any:
+            return noodle.load(str(path), prototypes="int value(void);", mode="abi")
+
+        library = load_again()
+        path.unlink()
+        path.write_bytes(content)
+        assert load_again() is library
+        path.unlink()
+        compile_to(path, "int value(void) { return 2; }")
+        with pytest.raises(LibraryLoadError, match="was replaced") as caught:
+            load_again()
+        assert "start the program anew" in str(caught.value.remedy)
+        assert 1 == library.value()
 
     def test_a_file_that_never_loaded_may_be_replaced(self, load: Load, tmp_path: Path) -> None:
         path = compile_to(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,28 @@ int variable = 3;
 """
 OWN_H = "typedef enum { RED, GREEN = 5 } color;"
 
+STANDARD_CPLUSPLUS = r"""
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <vector>
+extern "C" int total(int count)
+{
+    std::vector<int> values(count);
+    std::iota(values.begin(), values.end(), 0);
+    return std::accumulate(values.begin(), values.end(), 0);
+}
+extern "C" int caught(int number)
+{
+    try {
+        if (number)
+            throw std::runtime_error("x" + std::to_string(number));
+    } catch (const std::exception &error) {
+        return (int)std::string(error.what()).size();
+    }
+    return 0;
+}
+"""
 CPLUSPLUS = r"""
 #include <cstdint>
 #include <numeric>
@@ -205,13 +228,39 @@ class TestCplusplus:
         assert 'extern "C" double kernel(double x)' in str(caught.value)
 
     @pytest.mark.slow
-    @pytest.mark.timeout(900)
-    def test_ziglang_compiles_it(self, load_source: LoadSource, tmp_path: Path) -> None:
-        text = '#include <vector>\nextern "C" int f(int x) { return std::vector<int>(x).size(); }'
-        (tmp_path / "zig.cpp").write_text(text)
-        bridge = NativeBridge(compiler=find_ziglang(), cache_directory=tmp_path / "cache")
-        library = bridge.load(LoadRequest("k", "./zig.cpp", directory=str(tmp_path)))
-        assert 4 == library.member("f").raw(4)
+    @pytest.mark.timeout(2000)
+    def test_ziglang_compiles_it_where_there_is_no_other_compiler(self, tmp_path: Path) -> None:
+        (tmp_path / "kernel.cpp").write_text(STANDARD_CPLUSPLUS)
+        program = """
+import noodle
+if __name__ == "__main__":
+    for placement in ("inprocess", "isolated"):
+        kernel = noodle.load("./kernel.cpp", placement=placement)
+        print(kernel.total(5), kernel.caught(10), kernel.caught(0))
+    print(*kernel.total.explain(1).notes, sep="\\n")
+"""
+        own = {
+            "PATH": str(tmp_path),
+            "HOME": str(tmp_path),
+            "NOODLE_CACHE_DIR": str(tmp_path / "c"),
+        }
+        kept = {"ZIG_GLOBAL_CACHE_DIR": os.environ["ZIG_GLOBAL_CACHE_DIR"]}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**own, **kept},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ["10 3 0", "10 3 0"] == done.stdout.splitlines()[:2]
+        assert "compiled from ./kernel.cpp with ziglang -O2" in done.stdout
+
+    def test_a_run_of_ziglang_may_build_the_language_s_libraries_first(self) -> None:
+        for_c, for_cplusplus = find_ziglang(), find_ziglang("c++")
+        assert for_c is not None
+        assert for_cplusplus is not None
+        assert for_cplusplus.seconds > for_c.seconds == system_compiler().seconds
 
     def test_the_environment_names_the_compiler_first(self, tmp_path: Path) -> None:
         script = tmp_path / "own-cxx"

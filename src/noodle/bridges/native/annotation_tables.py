@@ -150,7 +150,8 @@ class AnnotationTable:
             remedy = did_you_mean(str(name), self._names)
             raise wrong_annotation(where, "free", name, "a function that is declared", remedy)
         parameters = declaration.parameters
-        if len(parameters) != 1 or not parameters[0].type.structure:
+        takes_one = len(parameters) == 1 and not declaration.variadic
+        if not takes_one or not parameters[0].type.structure:
             expected = "a function that takes one pointer to a structure"
             raise wrong_annotation(where, "free", name, expected)
         return parameters[0].type.structure

@@ -7,6 +7,7 @@ lines and no bodies. The parser is pycparser (C99 and most of C11).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pycparser import c_ast  # type: ignore[import-untyped]
@@ -18,9 +19,12 @@ from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.declarations import (
     Declaration,
     Declarations,
+    Problem,
+    further_remedy,
     refuse_all,
     without_repeats,
 )
+from noodle.bridges.native.further_arguments import FurtherArguments
 from noodle.errors import PrototypeError
 
 __all__ = ["parse_c", "uncallable"]
@@ -28,28 +32,55 @@ __all__ = ["parse_c", "uncallable"]
 _PLACE = re.compile(r"^(?:prototypes)?:?(\d+):(\d+):? ?(.*)", re.DOTALL)
 
 
-def parse_c(text: str) -> Declarations:
+def parse_c(text: str, variadic: Sequence[tuple[str, str]] = ()) -> Declarations:
     """Return what a C text declares.
 
     Args:
         text: Declarations in C.
+        variadic: The types of further arguments, by the function's name or ``NAME as ALIAS``.
 
     Raises:
         PrototypeError: The text is not C, with line and column; or some functions cannot be
-            called, all of them listed with the reason.
+            called, all of them listed with the reason; or the types of further arguments cannot be
+            read, or belong to no function that takes such.
     """
     blanked = _blank_comments(text)
     _refuse_directives(blanked, text)
-    typedefs = "".join(f"typedef int {name}; " for name in (*STANDARD_TYPEDEFS, *OPAQUE_TYPEDEFS))
+    further = FurtherArguments(variadic)
     try:
-        tree = CParser().parse(f'{typedefs}\n# 1 "prototypes"\n{blanked}\n', "standard typedefs")
-        return _Reader().read(tree)
+        return _Reader(further).read(_parse(blanked, further))
     except RecursionError as error:
         raise PrototypeError("the prototypes are nested too deep to be read") from error
+
+
+def _parse(text: str, further: FurtherArguments) -> Any:
+    """Return the syntax tree of a text and of the types of further arguments behind it."""
+    lines = further.lines()
+    found = _tree(text, lines)
+    if not isinstance(found, Exception):
+        return found
+    alone = _tree(text, [])
+    if isinstance(alone, Exception):
+        raise _parse_error(str(alone), text) from alone
+    wrong = (
+        index
+        for index in range(len(lines))
+        if isinstance(_tree(text, lines[index : index + 1]), Exception)
+    )
+    reason = str(found).removeprefix("variadic:").rpartition(": ")[2]
+    raise further.unreadable(next(wrong, 0), reason.strip()) from found
+
+
+def _tree(text: str, further: Sequence[str]) -> Any:
+    """Return a syntax tree, or the parser's error."""
+    typedefs = "".join(f"typedef int {name}; " for name in (*STANDARD_TYPEDEFS, *OPAQUE_TYPEDEFS))
+    full = "\n".join([typedefs, '# 1 "prototypes"', text, '# 1 "variadic"', *further, ""])
+    try:
+        return CParser().parse(full, "standard typedefs")
     except Exception as error:
         if not type(error).__name__.endswith("ParseError"):
             raise
-        raise _parse_error(str(error), text) from error
+        return error
 
 
 def _blank_comments(text: str) -> str:
@@ -103,15 +134,16 @@ def _reason(reason: str) -> str:
 class _Reader:
     """Turns a syntax tree into declarations."""
 
-    def __init__(self) -> None:
+    def __init__(self, further: FurtherArguments) -> None:
         self._types = CTypes()
-        self._problems: list[tuple[str, str]] = []
+        self._further = further
+        self._problems: list[Problem] = []
 
     def read(self, tree: Any) -> Declarations:
         found = [declared for node in tree.ext if (declared := self._external(node))]
         if self._problems:
             raise refuse_all(self._problems)
-        functions = without_repeats(found)
+        functions = without_repeats([*found, *self._further.declarations()])
         return Declarations(functions, laid_out(self._types), self._types.enumerations())
 
     def _external(self, node: Any) -> Declaration | None:
@@ -122,7 +154,9 @@ class _Reader:
             self._refuse(node.decl, node.decl.name, "it has a body, and only declarations are read")
         elif isinstance(node, c_ast.Decl):
             self._types.learn(getattr(node.type, "type", node.type) if node.name else node.type)
-            return self._named(node) if node.name else None
+            if not self._further.is_one(node):
+                return self._named(node) if node.name else None
+            self._further.learn(node, self._types)
         return None
 
     def _named(self, node: Any) -> Declaration | None:
@@ -133,9 +167,9 @@ class _Reader:
         self._refuse(node, node.name, "write its parameters" if through_typedef else reason)
         return None
 
-    def _refuse(self, node: Any, name: str, reason: str) -> None:
+    def _refuse(self, node: Any, name: str, reason: str, remedy: str | None = None) -> None:
         where = f"prototypes:{node.coord.line}:{node.coord.column}" if node.coord else "prototypes"
-        self._problems.append((where, f"{name}: {reason}"))
+        self._problems.append((where, f"{name}: {reason}", remedy))
 
     def _function(self, node: Any) -> Declaration | None:
         try:
@@ -144,9 +178,12 @@ class _Reader:
             self._refuse(node, node.name, str(unfit))
             return None
         reason = uncallable(declaration)
-        if reason:
-            self._refuse(node, node.name, reason)
-        return declaration
+        if reason is None:
+            return declaration
+        self._further.add(declaration)
+        if node.name not in self._further.symbols:
+            self._refuse(node, node.name, reason, further_remedy(node.name))
+        return None
 
 
 def uncallable(declaration: Declaration) -> str | None:

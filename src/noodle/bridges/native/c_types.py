@@ -207,7 +207,8 @@ class CTypes:
             Unfit: A type of it cannot cross.
         """
         result = self.type(function.type)
-        parameters = tuple(DeclaredParameter(*p) for p in self.parameters(function))
+        pairs = zip(self.parameters(function), _listed(function), strict=False)
+        parameters = tuple(DeclaredParameter(*p, nonnull=_has_items(node)) for p, node in pairs)
         return Declaration(name, parameters, result, is_variadic(function))
 
     def variable(self, node: Any) -> Variable:
@@ -356,6 +357,12 @@ def is_variadic(function: Any) -> bool:
 
 def _listed(function: Any) -> list[Any]:
     return list(function.args.params) if function.args else []
+
+
+def _has_items(parameter: Any) -> bool:
+    """Return whether a parameter is an array of at least so many items: ``char text[static 1]``."""
+    shape = getattr(parameter, "type", None)
+    return isinstance(shape, c_ast.ArrayDecl) and "static" in (shape.dim_quals or ())
 
 
 def _typedef_name(node: Any) -> str | None:

@@ -35,7 +35,9 @@ def items_of(
     shapes: dict[Shape, int] = {}
     items = []
     for index, function in enumerate(declarations.functions):
-        number = shapes.setdefault(shape_of(function), len(shapes))
+        number = -1
+        if not function.variadic:
+            number = shapes.setdefault(shape_of(function), len(shapes))
         check = index if checked else None
         items.append(Item(f"f {function.name}", _text(function), number, check))
     items += [Item(f"v {variable.name}", _text(variable)) for variable in declarations.variables]
@@ -130,6 +132,15 @@ class CompiledContents:
         """Return the enumeration of that name, or None."""
         packed = self._packed("e", name)
         return packed and Enumeration.unpack(packed)
+
+    def lacks(self, name: str) -> bool:
+        """Return whether the headers declare a function of that name that is not exported."""
+        return self._module.find(f"m {name}") is not None
+
+    def definition(self, name: str) -> tuple[int, str] | None:
+        """Return the C text that defines a type, and its place among the others; None for none."""
+        found: tuple[int, str] | None = self._module.find(f"y {name}")
+        return found
 
     def structure(self, name: str) -> Structure | None:
         """Return the structure of that name with the compiler's layout, or None."""

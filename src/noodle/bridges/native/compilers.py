@@ -30,6 +30,9 @@ COMPILER_REMEDY = "apt install gcc, or pip install ziglang"
 """What to type where there is no compiler of C."""
 
 _TIMEOUT = 300  # seconds; chosen: a first run of ziglang builds its own parts of libc
+_TIMEOUT_OF_LIBRARIES = 1800
+"""Seconds; chosen: a first run of ziglang for C++ builds that language's libraries, which takes 90
+seconds of a processor, and a busy machine has less than one."""
 _LONGEST_REPORT = 8000  # characters of a compiler's diagnostics that a message keeps
 
 
@@ -64,6 +67,12 @@ class Compiler:
     def is_zig(self) -> bool:
         """Whether it is ziglang's."""
         return self.name == "ziglang"
+
+    @property
+    def seconds(self) -> float:
+        """How long one run may take."""
+        builds_libraries = self.is_zig and "c++" in self.command
+        return _TIMEOUT_OF_LIBRARIES if builds_libraries else _TIMEOUT
 
     def shared_library(
         self,
@@ -136,7 +145,11 @@ class Compiler:
         """
         command = [*self.command, *arguments]
         result = run_compiler(
-            f"the compiler {self.name}", command, directory, _environment(private)
+            f"the compiler {self.name}",
+            command,
+            directory,
+            _environment(private),
+            seconds=self.seconds,
         )
         if result.returncode:
             raise CompilationError(
@@ -146,6 +159,19 @@ class Compiler:
                 where=source,
             )
         return result.stdout
+
+    def include_paths(self, flags: Sequence[str], private: Path) -> list[str]:
+        """Return the folders in which ``#include <…>`` looks for headers, in order.
+
+        Args:
+            flags: Further flags.
+            private: A folder for the compiler's scratch files.
+        """
+        command = [*self.command, "-E", "-v", "-x", "c", *flags, os.devnull]
+        name, environment = f"the compiler {self.name}", _environment(private)
+        report = run_compiler(name, command, private, environment).stderr.decode("utf-8", "replace")
+        _, _, listed = report.partition("#include <...> search starts here:\n")
+        return [line.strip() for line in listed.partition("\nEnd of")[0].splitlines()]
 
 
 def run_compiler(

@@ -61,6 +61,12 @@ class Contents(Protocol):
     def enumeration(self, name: str) -> Enumeration | None:
         """Return the enumeration of that name (``enum NAME``), or None."""
 
+    def lacks(self, name: str) -> bool:
+        """Return whether the headers declare a function of that name that is not exported."""
+
+    def definition(self, name: str) -> tuple[int, str] | None:
+        """Return the C text that defines a type, and its place among the others; None for none."""
+
 
 class DeclaredContents:
     """What prototypes declare.
@@ -118,3 +124,11 @@ class DeclaredContents:
     def enumeration(self, name: str) -> Enumeration | None:
         """Return the enumeration of that name (``enum NAME``), or None."""
         return self._declarations.enumerations.get(name)
+
+    def definition(self, name: str) -> tuple[int, str] | None:
+        """Return None: what prototypes define is not kept as text."""
+        return None
+
+    def lacks(self, name: str) -> bool:
+        """Return False: all that prototypes declare must be there."""
+        return False

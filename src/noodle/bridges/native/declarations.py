@@ -25,9 +25,11 @@ __all__ = [
     "Declaration",
     "Declarations",
     "DeclaredParameter",
+    "Problem",
     "Variable",
     "concerns_types",
     "from_prototypes",
+    "further_remedy",
     "refuse_all",
     "without_repeats",
 ]
@@ -65,6 +67,7 @@ class Declaration:
         symbol: The symbol, where that is not the name.
         fixed: How many parameters stand before ``...``, where the types of the others were declared
             for it; 0 for any other function.
+        late: Whether these were declared after the load, so that nothing was compiled for them.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Declaration:
     variadic: bool = False
     symbol: str = ""
     fixed: int = 0
+    late: bool = False
 
     @property
     def exported(self) -> str:
@@ -99,6 +103,29 @@ class Declaration:
         return any(native.by_value for native in self.types)
 
     @property
+    def by_libffi(self) -> bool:
+        """Whether it is called through libffi even where calls are compiled."""
+        return self.late or self.by_value
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether C code may call functions that it is given as arguments."""
+        return any(parameter.type.callback for parameter in self.parameters)
+
+    @property
+    def further_name(self) -> str:
+        """What stands for ``...`` in Python; none of its parameters has that name."""
+        return "further" + "_" * sum(p.name.startswith("further") for p in self.parameters)
+
+    @property
+    def as_in_c(self) -> Declaration:
+        """The function as C declares it, without the types that were declared for ``...``."""
+        if not self.fixed:
+            return self
+        fixed = self.parameters[: self.fixed]
+        return replace(self, parameters=fixed, variadic=True, fixed=0, late=False)
+
+    @property
     def shape(self) -> tuple[object, ...]:
         """What makes two declarations of one function the same, however they are spelled."""
         types = [self.result, *(p.type for p in self.parameters)]
@@ -107,7 +134,7 @@ class Declaration:
     def prototype(self) -> Prototype:
         """Return the same in the vocabulary of dispatch."""
         parameters = [Parameter(p.name, p.type.type, keyword=bool(p.name)) for p in self.parameters]
-        return Prototype(self.name, tuple(parameters), self.result.type)
+        return Prototype(self.name, tuple(parameters), self.result.type, self.variadic)
 
     def python_signature(self) -> PythonSignature:
         """Return the signature that ``help()`` shows.
@@ -128,6 +155,8 @@ class Declaration:
                 PythonParameter.POSITIONAL_ONLY if only else PythonParameter.POSITIONAL_OR_KEYWORD
             )
             listed.append(PythonParameter(name, kind, annotation=_annotation(parameter.type)))
+        if self.variadic:
+            listed.append(PythonParameter(self.further_name, PythonParameter.VAR_POSITIONAL))
         result = None if self.result.type == VOID else _annotation(self.result)
         return PythonSignature(listed, return_annotation=result)
 
@@ -138,7 +167,7 @@ class Declaration:
             places: Those of the pointers, from 1; none for all of them.
         """
         parameters = tuple(
-            replace(p, nonnull=p.is_pointer and (not places or place in places))
+            replace(p, nonnull=p.nonnull or (p.is_pointer and (not places or place in places)))
             for place, p in enumerate(self.parameters, 1)
         )
         return replace(self, parameters=parameters)
@@ -146,7 +175,8 @@ class Declaration:
     def pack(self) -> list[Any]:
         """Return the declaration as plain lists, for the manifest of a compiled extension."""
         parameters = [[p.name, p.type.pack(), *[True] * p.nonnull] for p in self.parameters]
-        packed = [self.name, self.result.pack(), parameters, self.variadic, self.symbol, self.fixed]
+        rest = [self.variadic, self.symbol, self.fixed, self.late]
+        packed = [self.name, self.result.pack(), parameters, *rest]
         while not packed[-1]:
             packed.pop()
         return packed
@@ -221,8 +251,21 @@ class Declarations:
     def calls_back(self) -> bool:
         """Whether C code may call functions that it was given, as arguments or in structures."""
         fields = (f for structure in self.structures.values() for f in structure.fields or ())
-        parameters = (native for function in self.functions for native in function.types[1:])
-        return any(native.callback for native in (*parameters, *(f.type for f in fields)))
+        given = any(function.calls_back for function in self.functions)
+        return given or any(field.type.callback for field in fields)
+
+
+Problem = tuple[str, str, str | None]
+"""The place of what cannot be used, the reason, and what to write instead."""
+
+
+def further_remedy(name: str) -> str:
+    """Return what to type for a function whose further arguments have no types.
+
+    Args:
+        name: The function.
+    """
+    return f"variadic={{{name!r}: 'int, const char *'}} declares what it takes"
 
 
 def _annotation(native: NativeType) -> Any:
@@ -275,7 +318,7 @@ def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, .
     return tuple(known.values())
 
 
-def _problems(prototype: Prototype) -> list[tuple[str, str]]:
+def _problems(prototype: Prototype) -> list[Problem]:
     problems = []
     if not re.fullmatch(r"[A-Za-z_$][\w$]*", prototype.name, re.ASCII):
         problems.append("its name cannot be a symbol of a shared library")
@@ -294,7 +337,7 @@ def _problems(prototype: Prototype) -> list[tuple[str, str]]:
     names = [p.name for p in prototype.parameters if p.name]
     if len(names) != len(set(names)):
         problems.append("two of its parameters have one name")
-    return [(f"prototype of {prototype.name}", f"{prototype.name}: {p}") for p in problems]
+    return [(f"prototype of {prototype.name}", f"{prototype.name}: {p}", None) for p in problems]
 
 
 def _crosses(declared: ValueType) -> bool:
@@ -307,18 +350,22 @@ def _unfit(declared: ValueType) -> str:
     return f"a native function has no type {declared}" + (f"; write {remedy}" if remedy else "")
 
 
-def refuse_all(problems: Sequence[tuple[str, str]]) -> PrototypeError:
+def refuse_all(problems: Sequence[Problem]) -> PrototypeError:
     """Return one error for all prototypes that cannot be used.
 
     Args:
-        problems: The place and the reason of each.
+        problems: The place, the reason and the remedy of each.
     """
+    where, reason, _ = problems[0]
+    remedies = dict.fromkeys(remedy for _, _, remedy in problems if remedy)
+    remedy = "; ".join(remedies) or None
     if len(problems) == 1:
-        return PrototypeError(problems[0][1], where=problems[0][0])
+        return PrototypeError(reason, where=where, remedy=remedy)
     return PrototypeError(
         f"{len(problems)} prototypes cannot be used",
-        received="; ".join(f"{reason} ({where})" for where, reason in problems),
-        where=problems[0][0],
+        received="; ".join(f"{reason} ({where})" for where, reason, _ in problems),
+        where=where,
+        remedy=remedy,
     )
 
 

@@ -14,6 +14,7 @@ from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.failures import NativeFailure
 from noodle.bridges.native.results import converter_of
+from noodle.bridges.native.variadic_functions import VARIADIC, TakesTypes, VariadicFunction
 from noodle.bridges.native.vectorized import MappedFunction
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Call, Function, Signature
@@ -29,7 +30,7 @@ _REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 """What cffi and the converters raise for an argument that does not fit."""
 
 
-class DeclaredFunction(Function):
+class DeclaredFunction(TakesTypes):
     """A function of a shared library, wherever that is loaded.
 
     Args:
@@ -52,6 +53,7 @@ class DeclaredFunction(Function):
         loop: ArrayLoop | None,
     ) -> None:
         self._name = f"{library}.{declaration.name}"
+        self._declaration = declaration
         self._prototype = declaration.prototype()
         self._compiled = compiled
         self._notes = notes
@@ -232,25 +234,56 @@ class NativeFunctions:
 
     Args:
         contents: What there is.
-        make: Makes the function of a declaration.
+        make: Makes the function of a declaration, unless it has further arguments of unknown types.
+        library: The library's name in messages.
     """
 
     def __init__(
         self,
         contents: Contents,
         make: Callable[[Declaration], DeclaredFunction] | None = None,
+        library: str = "",
     ) -> None:
         self._make = make
+        self._library = library
         self.contents = contents
-        self._made: dict[str, DeclaredFunction] = {}
+        self._made: dict[tuple[str, str], TakesTypes] = {}
 
-    def get(self, name: str) -> DeclaredFunction | None:
+    def get(self, name: str) -> TakesTypes | None:
         """Return the function of that name, always the same one, or None."""
-        function = self._made.get(name)
+        function = self._made.get((name, ""))
         declaration = self.contents.function(name) if function is None and self._make else None
         if self._make and declaration:
-            function = self._made.setdefault(name, self._make(declaration))
+            function = self._made.setdefault((name, ""), self._function(declaration, self._make))
         return function
+
+    def _function(
+        self, declaration: Declaration, make: Callable[[Declaration], DeclaredFunction]
+    ) -> TakesTypes:
+        declare = partial(self._declared, declaration.as_in_c, make)
+        if declaration.variadic:
+            return VariadicFunction(self._library, declaration, declare)
+        function = make(declaration)
+        function.declare = declare if declaration.fixed else None
+        return function
+
+    def _declared(
+        self,
+        declaration: Declaration,
+        make: Callable[[Declaration], DeclaredFunction],
+        types: Any,
+    ) -> TakesTypes:
+        """Return a function with further arguments of these types, always the same one."""
+        from noodle.bridges.native.headers.reading import read_further
+        from noodle.bridges.native.options import further_types
+
+        text = further_types(VARIADIC, types)
+        known = self._made.get((declaration.name, text))
+        if known is None:
+            known = make(read_further(declaration, text, self.contents))
+            known.declare = partial(self._declared, declaration, make)
+            known.types = text
+        return self._made.setdefault((declaration.name, text), known)
 
 
 def lending(

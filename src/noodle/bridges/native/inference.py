@@ -52,7 +52,7 @@ def destructors(contents: Contents) -> dict[str, str]:
 
 
 def _takes_one_object(declaration: Declaration) -> bool:
-    parameters = declaration.parameters
+    parameters = () if declaration.variadic else declaration.parameters
     result = declaration.result.type
     returns_status = result == VOID or result.name in INTEGER_RANGES
     return len(parameters) == 1 and _is_object(parameters[0].type) and returns_status

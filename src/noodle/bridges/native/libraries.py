@@ -13,6 +13,7 @@ from noodle.errors import NameNotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
+    from noodle.bridges.native.opened_library import LoadedFile
 
 __all__ = ["NativeLibrary", "Variables", "VariablesHere"]
 
@@ -70,6 +71,7 @@ class NativeLibrary:
         variables: Reads and writes its global variables.
         types: Gives its types.
         left_out: Why functions that it has cannot be called, by their names.
+        file: The file that it was loaded from, where the program named that itself.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class NativeLibrary:
         variables: Variables,
         types: Callable[[], LibraryTypes],
         left_out: Mapping[str, str] = MappingProxyType({}),
+        file: LoadedFile | None = None,
     ) -> None:
         self._name = name
         self._variables = variables
@@ -93,6 +96,7 @@ class NativeLibrary:
         self._find_version = version
         self._notes = notes
         self._left_out = left_out
+        self._file = file
 
     @property
     def name(self) -> str:
@@ -122,6 +126,15 @@ class NativeLibrary:
     def unbound(self) -> Mapping[str, str]:
         """What it exports and its headers or sources declare that cannot be used, and why."""
         return {**self.contents.unbound, **self._left_out}
+
+    def refuse_replaced(self) -> None:
+        """Refuse to be loaded again from a file that is another one by now.
+
+        Raises:
+            LibraryLoadError: It was replaced.
+        """
+        if self._file is not None:
+            self._file.refuse_replaced()
 
     def available(self) -> bool:
         """Return True: a library in this process stays until the process ends."""
@@ -195,9 +208,14 @@ class NativeLibrary:
                 f"{name!r} of {self._name} cannot be used: {reason}",
                 received=name,
                 where=self._name,
-                remedy=f"variadic={{{name!r}: 'int, const char *'}} declares what it takes"
-                if "(...)" in reason
-                else None,
+            )
+        if self.contents.lacks(name):
+            return NameNotFoundError(
+                f"{self.contents.headers} declares {name!r}, which {self._name} does not export",
+                expected="a header of the library's own version and build",
+                received=name,
+                where=self._name,
+                remedy="compare the versions of both; a library may be built without a part of it",
             )
         exports = self._exports()
         if name not in exports:

@@ -13,6 +13,7 @@ from noodle.bridges.native.argument_rules import Argument
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.libffi import with_further
 from noodle.bridges.native.native_types import C_NUMBERS, Field, NativeType
 from noodle.bridges.native.pointers import AnyPointer, Pointer, own
 from noodle.bridges.native.results import converter_of
@@ -207,7 +208,12 @@ class LibraryTypes:
         return self._function_type((*parameters, result), origin, self.c_type)
 
     def _function_type(
-        self, listed: Sequence[NativeType], origin: str, c_type: Callable[[NativeType], Any]
+        self,
+        listed: Sequence[NativeType],
+        origin: str,
+        c_type: Callable[[NativeType], Any],
+        *,
+        further: bool = False,
     ) -> Any:
         for native in listed:
             structure = self.structure(native.structure) if native.by_value else None
@@ -220,10 +226,10 @@ class LibraryTypes:
                 )
         types = tuple(map(c_type, listed))
         made: Any = _cffi_backend.new_function_type
-        return made(types[:-1], types[-1], False)
+        return made(types[:-1], types[-1], further)
 
     def entry(self, declaration: Declaration, address: int) -> Callable[..., Any]:
-        """Return what calls a function with structures by value, through libffi.
+        """Return what calls a function through libffi.
 
         Args:
             declaration: What the function takes and gives.
@@ -232,9 +238,15 @@ class LibraryTypes:
         Raises:
             PrototypeError: A structure cannot be passed by value.
         """
-        types = [*(parameter.type for parameter in declaration.parameters), declaration.result]
-        kind = self._function_type(types, declaration.name, self._passed_type)
+        fixed = declaration.parameters[: declaration.fixed or None]
+        types = [*(parameter.type for parameter in fixed), declaration.result]
+        further = declaration.parameters[len(fixed) :]
+        kind = self._function_type(
+            types, declaration.name, self._passed_type, further=bool(declaration.fixed)
+        )
         called: Callable[..., Any] = _FFI.cast(kind, address)
+        if further:
+            called = with_further(called, len(fixed), [one.type.binary for one in further])
         return self._checked(called) if self._checked else called
 
 

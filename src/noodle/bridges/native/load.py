@@ -25,7 +25,13 @@ from noodle.bridges.native.libraries import NativeLibrary, Variables, VariablesH
 from noodle.bridges.native.library_files import LibraryFile, not_written
 from noodle.bridges.native.natural_functions import NaturalFunction
 from noodle.bridges.native.natural_load import LibraryCompanions, annotations_of
-from noodle.bridges.native.opened_library import OpenedLibrary, note_opened, refuse_replaced
+from noodle.bridges.native.opened_library import (
+    START_ANEW,
+    LoadedFile,
+    OpenedLibrary,
+    note_opened,
+    refuse_replaced,
+)
 from noodle.bridges.native.options import NativeOptions
 from noodle.bridges.native.packages import install_command
 from noodle.bridges.native.sources import is_source, unescaped
@@ -44,7 +50,7 @@ from noodle.errors import (
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
 
-__all__ = ["COMPILED", "THROUGH_LIBFFI", "Load"]
+__all__ = ["COMPILED", "THROUGH_LIBFFI", "Load", "notes_of_call"]
 
 COMPILED = "compiled call (cffi API mode)"
 THROUGH_LIBFFI = "call through libffi (cffi ABI mode)"
@@ -103,7 +109,18 @@ class Load:
             left_out=self._left_out,
             variables=self._variables(),
             types=lambda: self._types(functions.contents),
+            file=self._own_file(START_ANEW),
         )
+
+    def _own_file(self, remedy: str) -> LoadedFile | None:
+        """Return the library's file, where it is the program's own.
+
+        What the system has, and what is compiled from a source, stays as it was loaded.
+        """
+        location = self._request.location
+        if "/" not in location or is_source(location, self._directory):
+            return None
+        return LoadedFile(self._path, self._identity, self._shown, remedy)
 
     def _types(self, contents: Contents) -> LibraryTypes:
         """Return the types of the library, always the same."""
@@ -174,6 +191,7 @@ class Load:
         if self._options.header:
             return self._header_functions()
         if not self._file.prototypes:
+            self._refuse_further_arguments()
             return self._no_functions()
         if self._options.mode == "abi":
             return self._libffi_functions()
@@ -210,6 +228,13 @@ class Load:
         self._header_files = extension.headers
         return self._compiled_with(lambda: (extension.key, extension.file))
 
+    def _refuse_further_arguments(self) -> None:
+        """Refuse types of further arguments where no C declares a function that takes such."""
+        if self._options.variadic:
+            from noodle.bridges.native.further_arguments import FurtherArguments
+
+            FurtherArguments(self._options.variadic).declarations()
+
     def _no_functions(self) -> NativeFunctions:
         self._open()
         return NativeFunctions(DeclaredContents())
@@ -220,14 +245,16 @@ class Load:
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
-            declarations = parse_c(prototypes)
+            declarations = parse_c(prototypes, self._options.variadic)
         else:
+            self._refuse_further_arguments()
             declarations = from_prototypes(prototypes)
         if self._file.interface:
             functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
             return replace(declarations, functions=tuple(functions))
         opened = self._open()
-        lacking = [d.name for d in declarations.functions if not opened.is_function(d.name)]
+        exported = dict.fromkeys(d.exported for d in declarations.functions)
+        lacking = [name for name in exported if not opened.is_function(name)]
         if lacking:
             raise missing_symbols(self._shown, lacking, opened.exports)
         return declarations
@@ -242,8 +269,16 @@ class Load:
 
         compiler = self._compiler
         if compiler is None:
-            raise MissingToolError(_NO_COMPILER, remedy=COMPILER_REMEDY)
-        text = _text_of(self._file.prototypes)
+            raise MissingToolError(
+                _NO_COMPILER,
+                expected="$CC, cc, gcc, clang or the package ziglang",
+                received="none of them",
+                where=self._shown,
+                remedy=f"{COMPILER_REMEDY}; or leave mode='api' out"
+                if self._options.mode == "api"
+                else COMPILER_REMEDY,
+            )
+        text = _text_of(self._file.prototypes, self._options.variadic)
         key = extension_key(text, self._path, self._identity, compiler.identity)
 
         def describe(_: Path) -> ExtensionParts:
@@ -293,7 +328,6 @@ class Load:
         *,
         compiled: bool,
     ) -> NativeFunctions:
-        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         library = self._request.library
         table = self._annotations(contents)
         options = self._loop_options(contents)
@@ -303,21 +337,21 @@ class Load:
         def make(declaration: Declaration) -> NativeFunction:
             plan = table.plan(declaration)
             types = self._types(contents) if plan or concerns_types(declaration) else None
-            by_libffi = types if declaration.by_value else None
             called = (
-                by_libffi.entry(declaration, self._address(declaration))
-                if by_libffi
+                self._types(contents).entry(declaration, self._address(declaration))
+                if declaration.by_libffi
                 else entry(declaration)
             )
-            called = PendingCall(called) if calls_back else called
+            called = PendingCall(called) if calls_back or declaration.calls_back else called
             loop = LocalLoop(declaration, lambda: self._address(declaration), options)
-            checks = compiled and not by_libffi
+            checks = compiled and not declaration.by_libffi
+            notes = notes_of_call(declaration, compiled=compiled)
             given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return NaturalFunction(library, plan, called, companions, **given)
             return NativeFunction(library, declaration, called, **given)
 
-        functions = companions.functions = NativeFunctions(contents, make)
+        functions = companions.functions = NativeFunctions(contents, make, library)
         return functions
 
     def _annotations(self, contents: Contents) -> AnnotationTable:
@@ -334,7 +368,20 @@ class Load:
         return loop_options(self._options, contents, self._shown, compiler, cache, source)
 
 
-def _text_of(prototypes: Any) -> str:
+def notes_of_call(declaration: Declaration, *, compiled: bool) -> tuple[str, ...]:
+    """Return what ``explain`` should tell about how a function is called.
+
+    Args:
+        declaration: The function.
+        compiled: Whether there is a compiled extension.
+    """
+    if declaration.late:
+        return (f"{THROUGH_LIBFFI}: its further types were declared after the load",)
+    return (COMPILED if compiled else THROUGH_LIBFFI,)
+
+
+def _text_of(prototypes: Any, variadic: Sequence[tuple[str, str]]) -> str:
+    """Return a text that is another one wherever the declarations are others."""
     if isinstance(prototypes, str):
-        return f"C {prototypes}"
+        return "\0".join([f"C {prototypes}", *map("=".join, variadic)])
     return "Noodle " + "; ".join(map(str, prototypes))

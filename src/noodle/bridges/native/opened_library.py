@@ -7,11 +7,24 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from noodle.bridges.native.elf import ElfFile, NotElfError
+from noodle.bridges.native.elf import ElfFile, NotElfError, read_library
 from noodle.bridges.native.packages import install_command
 from noodle.errors import LibraryLoadError
 
-__all__ = ["OpenedLibrary"]
+__all__ = [
+    "LOAD_ANEW",
+    "START_ANEW",
+    "LoadedFile",
+    "OpenedLibrary",
+    "note_opened",
+    "refuse_replaced",
+]
+
+START_ANEW = "start the program anew, or give the new file another name"
+"""What to do about a replaced file of this process."""
+
+LOAD_ANEW = "noodle.unload(library), then load it again: another worker opens the new file"
+"""What to do about one of a worker."""
 
 _identities: dict[object, str] = {}
 """What each file was when it was opened: the loader hands out the old library for a known path."""
@@ -74,13 +87,60 @@ def refuse_replaced(path: Path, identity: str, shown: str) -> None:
     """
     for key in _keys(path):
         if _identities.get(key, identity) != identity:
-            raise LibraryLoadError(
-                f"{shown!r} was replaced while its old version is loaded",
-                expected="the file that was loaded",
-                received="another one of the same name",
-                where=shown,
-                remedy="start the program anew, or give the new file another name",
-            )
+            raise _replaced(shown, START_ANEW)
+
+
+class LoadedFile:
+    """The file of a library, as it was when it was loaded.
+
+    Args:
+        path: Its absolute real path.
+        identity: Its build id or digest.
+        shown: Its name in messages.
+        remedy: What to type once it is another file.
+    """
+
+    def __init__(self, path: Path, identity: str, shown: str, remedy: str) -> None:
+        self._path = path
+        self._identity = identity
+        self._shown = shown
+        self._remedy = remedy
+        self._facts = _facts_of(path)
+
+    def refuse_replaced(self) -> None:
+        """Refuse to go on with a file that is another one by now; one that is gone stays loaded.
+
+        Raises:
+            LibraryLoadError: It has another content.
+        """
+        facts = _facts_of(self._path)
+        if facts is None or facts == self._facts:
+            return
+        try:
+            same = read_library(self._path, self._shown).identity() == self._identity
+        except (LibraryLoadError, OSError):
+            same = False
+        if not same:
+            raise _replaced(self._shown, self._remedy)
+        self._facts = facts
+
+
+def _facts_of(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _replaced(shown: str, remedy: str) -> LibraryLoadError:
+    return LibraryLoadError(
+        f"{shown!r} was replaced while its old version is loaded",
+        expected="the file that was loaded",
+        received="another one of the same name",
+        where=shown,
+        remedy=remedy,
+    )
 
 
 def note_opened(path: Path, identity: str) -> None:

@@ -12,7 +12,7 @@ from noodle.bridges.python_options import LEAST_MEMORY
 from noodle.bridges.remote import options as shared
 from noodle.errors import SettingsError
 
-__all__ = ["ANNOTATING", "WORKER_OPTIONS", "NativeOptions"]
+__all__ = ["ANNOTATING", "WORKER_OPTIONS", "NativeOptions", "further_types"]
 
 WORKER_OPTIONS = frozenset(
     {"worker", "prewarm", "idle_seconds", "environment", "memory", "shared_memory"}
@@ -198,16 +198,29 @@ def _defines(name: str, value: Any) -> tuple[tuple[str, str], ...]:
 
 def _variadic(name: str, value: Any) -> tuple[tuple[str, str], ...]:
     expected = "C types by function, such as {'snprintf': 'double, const char *'}"
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not all(isinstance(function, str) for function in value):
         raise shared.wrong(name, value, expected)
-    pairs = {}
-    for function, types in value.items():
-        listed = [types] if isinstance(types, str) else types
-        fits = isinstance(listed, (list, tuple)) and all(isinstance(t, str) for t in listed)
-        if not fits or not isinstance(function, str):
-            raise shared.wrong(name, value, expected)
-        pairs[function] = ", ".join(listed)
+    pairs = {function: further_types(name, types, expected) for function, types in value.items()}
     return tuple(sorted(pairs.items()))
+
+
+def further_types(
+    name: str, value: Any, expected: str = "C types, such as 'double, const char *'"
+) -> str:
+    """Return the types of further arguments, separated by commas.
+
+    Args:
+        name: The option's name.
+        value: One text, or a list of types.
+        expected: What the option takes, in messages.
+
+    Raises:
+        SettingsError: It is neither.
+    """
+    listed = [value] if isinstance(value, str) else value
+    if isinstance(listed, (list, tuple)) and all(isinstance(text, str) for text in listed):
+        return ", ".join(listed)
+    raise shared.wrong(name, value, expected)
 
 
 _CHECKS: Mapping[str, Any] = {

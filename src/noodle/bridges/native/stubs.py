@@ -98,7 +98,13 @@ class NativeStubs:
             parameters = self._parameters(declaration, plan.prototype(), natural=True)
             natural = StubSignature(tuple(parameters), self._results(plan))
             signatures = [natural, *signatures] if plan.omitted else [natural]
-        return StubFunction(declaration.name, tuple(signatures), told, declared=declaration.c_text)
+        return StubFunction(
+            declaration.name,
+            tuple(signatures),
+            told,
+            declared=declaration.c_text,
+            undeclared="the types of its further arguments (...)" if declaration.variadic else "",
+        )
 
     def _parameters(
         self, declaration: Declaration, prototype: Prototype, *, natural: bool
@@ -114,6 +120,8 @@ class NativeStubs:
             # Text of C may be more than the type of dispatch says, which the annotation tells.
             known = None if annotation == "CText" else parameter.type
             yield StubParameter(parameter.name, annotation, kind, type=known)
+        if declaration.variadic:
+            yield StubParameter(declaration.further_name, "Any", Parameter.VAR_POSITIONAL)
 
     def _results(self, plan: NaturalPlan) -> str:
         """Return what a call gives that leaves out what it may."""

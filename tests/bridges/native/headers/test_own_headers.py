@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import array
 import ctypes
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import noodle
 from noodle.bridges.native import NativeBridge
 from noodle.bridges.native.headers.constants import kind_of
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.calls import LoadRequest
 from noodle.errors import (
     ArgumentError,
+    ArgumentRangeError,
     ArgumentTypeError,
+    ArityError,
     CompilationError,
     LibraryLoadError,
     MissingLibraryError,
@@ -347,6 +351,94 @@ def test_wrong_declarations_of_further_arguments(
         made(VARIADIC, VARIADIC_SOURCE, options={"variadic": variadic})
 
 
+@pytest.mark.parametrize("placement", PLACES)
+def test_a_function_without_types_for_its_further_arguments_says_what_to_declare(
+    made: Made, placement: str
+) -> None:
+    library = made(VARIADIC, VARIADIC_SOURCE, placement=placement)
+    total = library.member("total")
+    assert "total" in library.names()
+    assert str(inspect.signature(total.raw)) == "(kinds: str, *further) -> float"
+    with pytest.raises(PrototypeError, match="takes further arguments") as caught:
+        total.raw("dis", 1.5, 3, "A")
+    assert "total.options(variadic='double, long, const char *')" in str(caught.value.remedy)
+    assert list(library.contents.unbound) == ["listed"]
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_a_handle_declares_types_of_its_own(
+    made: Made, placement: str, cache_directory: Path, tmp_path: Path
+) -> None:
+    made(VARIADIC, VARIADIC_SOURCE)
+    library = noodle.load(
+        str(tmp_path / "libown.so"),
+        header=str(tmp_path / "own.h"),
+        variadic={"total as whole": "int"},
+        errors="negative",
+        placement=placement,
+        cache_directory=str(cache_directory),
+    )
+    total = library.total
+    assert total.options(variadic="real, int")("di", 1.5, 3) == 4.5
+    assert total.options(variadic=["char", "float", "const char *"])("ids", 1, 0.5, "A") == 66.5
+    assert total.options(variadic="unsigned char *")("s", bytearray(b"A")) == 65.0
+    assert total.options(variadic="void")("") == 0.0
+    assert library.whole("i", 5) == 5.0
+    assert library.whole.options(variadic="real")("d", 0.5) == 0.5
+    assert "declared after the load" in str(total.options(variadic="int").explain("i", 1))
+
+
+def test_types_of_a_handle_are_checked_in_each_call(
+    made: Made, cache_directory: Path, tmp_path: Path
+) -> None:
+    made(VARIADIC, VARIADIC_SOURCE)
+    library = noodle.load(
+        str(tmp_path / "libown.so"),
+        header=str(tmp_path / "own.h"),
+        cache_directory=str(cache_directory),
+    )
+    total = library.total.options(variadic="int")
+    assert [total("i", number) for number in (1, -(2**31))] == [1.0, -(2.0**31)]
+    with pytest.raises(ArgumentRangeError, match="argument 2"):
+        total("i", 2**31)
+    with pytest.raises(ArgumentError, match="argument 2"):
+        total("i", "1")
+    with pytest.raises(ArityError):
+        total("i")
+    assert total.options(placement="isolated")("i", 3) == 3.0
+    with pytest.raises(PrototypeError, match="takes further arguments"):
+        library.total("i", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "error", "message"),
+    [
+        ("total", "nothing_known *", PrototypeError, "cannot be read"),
+        ("total", "int,", PrototypeError, "cannot be read"),
+        ("total", "struct pair", PrototypeError, "structure by value"),
+        ("total", 3, SettingsError, "wrong value"),
+        ("plain", "int", SettingsError, "no option 'variadic'"),
+    ],
+)
+def test_wrong_types_of_a_handle(
+    made: Made,
+    cache_directory: Path,
+    tmp_path: Path,
+    name: str,
+    types: Any,
+    error: type[Exception],
+    message: str,
+) -> None:
+    made(VARIADIC, VARIADIC_SOURCE)
+    library = noodle.load(
+        str(tmp_path / "libown.so"),
+        header=str(tmp_path / "own.h"),
+        cache_directory=str(cache_directory),
+    )
+    with pytest.raises(error, match=message):
+        getattr(library, name).options(variadic=types)
+
+
 def test_a_changed_header_is_read_again(made: Made) -> None:
     source = "int one(void) { return 1; }"
     assert made("#define N 1\nint one(void);", source).member("N") == 1
@@ -403,8 +495,32 @@ class TestBadInput:
             load_header("libm.so.6", "lzma_none.h", options={"include_paths": "/nowhere"})
         assert "/nowhere" in str(caught.value.received)
         with pytest.raises(MissingLibraryError) as caught:
-            load_header("libz.so.1", "zlib_none.h")
+            load_header("libz.so.1", "nothing_like_it.h")
         assert caught.value.remedy == "apt install zlib1g-dev"
+
+    @pytest.mark.parametrize("placement", PLACES)
+    @pytest.mark.parametrize(
+        ("written", "near"),
+        [
+            ("sqlte3.h", "sqlite3.h"),
+            ("deep/shpaes.h", "deep/shapes.h"),
+            ("deeep/shpaes.h", "deep/shapes.h"),
+            ("./own_shpe.h", "./own_shape.h"),
+        ],
+    )
+    def test_a_misspelled_header_has_the_nearest_one(
+        self, load_header: LoadHeader, tmp_path: Path, placement: str, written: str, near: str
+    ) -> None:
+        require_header("sqlite3.h", "libsqlite3-dev")
+        (tmp_path / "include" / "deep").mkdir(parents=True)
+        (tmp_path / "include" / "deep" / "shapes.h").touch()
+        (tmp_path / "own_shape.h").touch()
+        options = {"include_paths": ["include"]}
+        with pytest.raises(MissingLibraryError) as caught:
+            load_header("libsqlite3.so.0", written, options=options, placement=placement)
+        assert f"{written!r} was not found" in caught.value.summary
+        remedy = f"write header={near!r}; or apt install libsqlite3-dev"
+        assert caught.value.remedy == remedy
 
     def test_a_header_beside_the_program_has_a_slash(
         self, load_header: LoadHeader, tmp_path: Path
@@ -436,10 +552,45 @@ class TestBadInput:
             load_header("libm.so.6", "dlfcn.h")
         assert "the header of this library" in str(caught.value.remedy)
 
-    def test_what_the_library_lacks_is_not_there(self, made: Made) -> None:
-        library = made("int one(void); int two(void);", "int one(void) { return 1; }")
-        with pytest.raises(NameNotFoundError, match="two"):
+    def test_a_header_of_another_library_is_told_by_names_of_both(self, made: Made) -> None:
+        made("int one(void);", "int one(void) { return 1; }")
+        with pytest.raises(PrototypeError) as caught:
+            made("int two(void); int three(void); int inner_of(int x);", "")
+        assert caught.value.expected == "names that the library exports, of 1: one"
+        assert "other names only: two, three, inner_of" in str(caught.value.received)
+
+    @pytest.mark.parametrize("placement", PLACES)
+    def test_what_the_header_declares_and_the_library_lacks_is_said_so(
+        self, made: Made, placement: str
+    ) -> None:
+        library = made(
+            "int one(void); int two(void); static inline int three(void) { return 3; }",
+            "int one(void) { return 1; }",
+            placement=placement,
+        )
+        with pytest.raises(NameNotFoundError) as caught:
             library.member("two")
+        assert caught.value.summary == "./own.h declares 'two', which ./libown.so does not export"
+        assert "compare the versions" in str(caught.value.remedy)
+        with pytest.raises(NameNotFoundError, match="has no function 'three'"):
+            library.member("three")
+
+    @pytest.mark.parametrize(
+        ("header", "message"),
+        [("./none.h", r"'\./none\.h' was not found"), ("./", "'./' is a folder")],
+    )
+    def test_a_header_that_is_no_file_is_named_as_it_was_written(
+        self, load_header: LoadHeader, header: str, message: str
+    ) -> None:
+        with pytest.raises(MissingLibraryError, match=message) as caught:
+            load_header("libm.so.6", header)
+        assert "includes it" not in str(caught.value)
+
+    def test_a_header_of_cplusplus_is_refused_with_what_to_name(self, made: Made) -> None:
+        made("int one(void);", "int one(void) { return 1; }")
+        with pytest.raises(MissingLibraryError, match="'vector' was not found") as caught:
+            made("#include <vector>\nint one(void);", "")
+        assert 'extern "C"' in str(caught.value.remedy)
 
     def test_a_function_that_is_a_variable_in_the_library(
         self, load_header: LoadHeader, tmp_path: Path

@@ -17,10 +17,13 @@ from noodle.bridges.native.headers.preprocessing import (
     preprocess_lines,
 )
 from noodle.bridges.native.headers.reading import GIVEN_TYPES, read_chunks
-from noodle.bridges.native.headers.scanning import chunks_of, needed
+from noodle.bridges.native.headers.scanning import Chunk, chunks_of, definitions, needed
 from noodle.errors import PrototypeError
 
 __all__ = ["HeaderContents"]
+
+_MOST_EXAMPLES = 5
+"""Chosen: names that a message shows of many."""
 
 
 class HeaderContents:
@@ -46,8 +49,10 @@ class HeaderContents:
         self._variadic = variadic
         self._constants = Constants()
         self._members: frozenset[str] = frozenset()
+        self._definitions: dict[str, tuple[int, str]] = {}
         self.declarations = Declarations(())
         self.unbound: dict[str, str] = {}
+        self.lacking: list[str] = []
 
     def read(self, compiler: Compiler, private: Path) -> None:
         """Read the declarations and find the constants.
@@ -81,14 +86,24 @@ class HeaderContents:
         chunks = chunks_of(self._preprocessed.pieces)
         wanted = needed(chunks, self._exports, own, GIVEN_TYPES)
         found = read_chunks(wanted, self._exports, self._variadic)
+        self.lacking = self._not_exported(chunks, own)
         if not found.declarations.functions and not found.declarations.variables:
             raise self._nothing_declared(found.unbound)
         self.declarations, self.unbound = found.declarations, found.unbound
         self._members = frozenset(found.members)
+        if any(one.variadic or one.fixed for one in self.declarations.functions):
+            self._definitions = definitions(wanted, self._members)
         named = {name for chunk in wanted if chunk.file in own for name in chunk.names}
         for member in found.members:
             if member in named:
                 self._constants.integers[member] = member
+
+    def _not_exported(self, chunks: Sequence[Chunk], own: set[str]) -> list[str]:
+        """Return the functions of the library's own headers that it does not export."""
+        declared = (c.declared for c in chunks if c.function and c.file in own)
+        known = {*self._exports, *self._preprocessed.functional}
+        names = dict.fromkeys(n for n in declared if n and not n.startswith("_"))
+        return [name for name in names if name not in known]
 
     def drop_refused(self, report: str) -> bool:
         """Leave out the constants that the compiler complained of; return whether there are any."""
@@ -106,6 +121,10 @@ class HeaderContents:
             self._preprocessed.functional,
         )
 
+    def definition_items(self) -> list[Item]:
+        """Return what an extension keeps of the types that further arguments may have."""
+        return [Item(f"y {name}", text, at) for name, (at, text) in self._definitions.items()]
+
     def constant_items(self) -> list[Item]:
         """Return what an extension keeps of the constants."""
         tables = {
@@ -122,10 +141,18 @@ class HeaderContents:
     def _nothing_declared(self, unbound: Mapping[str, str]) -> PrototypeError:
         shown = ", ".join(self._request.headers)
         reasons = "; ".join(f"{name}: {why}" for name, why in list(unbound.items())[:5])
+        exported = _examples([name for name in self._exports if not name.startswith("_")])
+        others = _examples(self.lacking)
         return PrototypeError(
             f"{shown} declares nothing that can be used of {self._request.location}",
-            expected=f"functions among the {len(self._exports)} names that the library exports",
-            received=reasons or "declarations of other names only",
+            expected=f"names that the library exports, of {len(self._exports)}{exported}",
+            received=reasons or f"declarations of other names only{others}",
             where=f"header of {self._request.location}",
             remedy="name the header of this library, and the one that includes the others",
         )
+
+
+def _examples(names: Sequence[str]) -> str:
+    """Return the first of the names as the end of a sentence."""
+    more = ", …" if len(names) > _MOST_EXAMPLES else ""
+    return f": {', '.join(names[:_MOST_EXAMPLES])}{more}" if names else ""

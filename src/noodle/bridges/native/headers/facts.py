@@ -118,7 +118,8 @@ def _agreement(declaration: Declaration) -> str:
     """Return a condition that holds when the header's function has the type that was read."""
     fixed = declaration.parameters[: declaration.fixed or None]
     unnamed = [p.type.spelled("") for p in fixed]
-    shown = ", ".join([*unnamed, *["..."] * bool(declaration.fixed)]) or "void"
+    further = bool(declaration.fixed) or declaration.variadic
+    shown = ", ".join([*unnamed, *["..."] * further]) or "void"
     if declaration.result.callback and "(*" in declaration.result.c:
         written = declaration.result.spelled(f"({shown})").replace("* (", "*(")
     else:

@@ -20,7 +20,7 @@ from noodle.errors import CompilationError
 
 __all__ = ["HeaderExtension", "HeaderExtensions"]
 
-_FORMAT = "1"
+_FORMAT = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,9 @@ class HeaderExtensions:
         items, shapes = items_of(
             contents.declarations, headers=", ".join(self.request.headers), checked=True
         )
-        items += contents.constant_items()
+        items += [*contents.constant_items(), *contents.definition_items()]
         items += [Item(f"u {name}", reason) for name, reason in contents.unbound.items()]
+        items += [Item(f"m {name}") for name in contents.lacking]
         facts = Part(source.name, ("-O0", "-w", "-fvisibility=hidden", *self.request.flags))
         return ExtensionParts(items, shapes, (facts,), reports_failures=reports)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noodle.bridges.native.compilers import Compiler
+from noodle.bridges.native.headers.nearest import nearest_header
 from noodle.bridges.native.headers.packages import header_remedy
 from noodle.errors import CompilationError, MissingLibraryError
 
@@ -17,6 +18,9 @@ __all__ = ["HeaderRequest", "Piece", "Preprocessed", "preprocess", "preprocess_l
 _SOURCE = "noodle_headers.c"
 _MARKER = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
 _DEFINITION = re.compile(r"#\s*define\s+(\w+)(\(?)\s*(.*)")
+_OF_A_PATH = "a relative path begins beside the program, or in the folder where Python was started"
+_OF_A_NAME = "install it, or name its directory: include_paths=[…]"
+"""What to type for a header that is nowhere, and of which no more is known."""
 _MISSING = re.compile(r"fatal error: '?([^\s':]+)'?:? (?:No such file|file not found)")
 
 
@@ -40,6 +44,10 @@ class HeaderRequest:
     def text(self) -> str:
         """The C text that includes the headers."""
         return "".join(f"#include {self._included(header)}\n" for header in self.headers)
+
+    def is_path(self, header: str, path: str) -> bool:
+        """Return whether a path, as a compiler names it, is that of a header as it was written."""
+        return self._included(header)[1:-1] == path
 
     def _included(self, header: str) -> str:
         if header.startswith((".", "/")):
@@ -119,24 +127,60 @@ def _run(
         output = compiler.run(arguments, source.name, private, private)
     except CompilationError as error:
         missing = _MISSING.search(str(error))
-        raise _missing_header(request, missing[1]) if missing else error from None
+        if missing is None:
+            raise
+        raise _missing_header(request, missing[1], compiler, private) from None
     return output.decode("utf-8", "surrogateescape")
 
 
-def _missing_header(request: HeaderRequest, name: str) -> MissingLibraryError:
-    own = [header for header in request.headers if header.endswith(name)]
+def _missing_header(
+    request: HeaderRequest, name: str, compiler: Compiler, private: Path
+) -> MissingLibraryError:
+    own = [header for header in request.headers if request.is_path(header, name)]
+    if own and os.path.isdir(request.directory / own[0]):
+        return _folder(request, own[0])
     shown = own[0] if own else name
     remedy = header_remedy(name, request.location)
-    if shown in own and "/" not in shown and os.path.isfile(request.directory / shown):
+    if own and "/" not in shown and os.path.isfile(request.directory / shown):
         remedy = f"write './{shown}' for the file beside the program"
+    elif not own and re.fullmatch(r"[a-z_]+", name):
+        remedy = "it is a header of C++, and only those of C are read: name one of C, with what "
+        remedy += 'stands in extern "C"'
+    elif own:
+        near = _near(request, shown, compiler, private)
+        remedy = "; or ".join(filter(None, (near, remedy))) or None
+    is_path = bool(own) and shown.startswith((".", "/"))
+    folders = [flag[2:] for flag in request.flags if flag.startswith("-I")]
     return MissingLibraryError(
         f"header {shown!r} was not found"
         + ("" if own else f"; {', '.join(request.headers)} includes it"),
-        received="no such file in the compiler's include paths"
-        + "".join(f", {flag[2:]}" for flag in request.flags if flag.startswith("-I")),
+        received="no such file"
+        if is_path
+        else ", ".join(["no such file in the compiler's include paths", *folders]),
         where=f"header of {request.location}",
-        remedy=remedy or "install it, or name its directory: include_paths=[…]",
+        remedy=remedy or (_OF_A_PATH if is_path else _OF_A_NAME),
     )
+
+
+def _folder(request: HeaderRequest, header: str) -> MissingLibraryError:
+    return MissingLibraryError(
+        f"header {header!r} is a folder",
+        expected="a file",
+        received="a folder",
+        where=f"header of {request.location}",
+        remedy="name a header in it",
+    )
+
+
+def _near(request: HeaderRequest, header: str, compiler: Compiler, private: Path) -> str | None:
+    """Return what to write for a header whose name is nearly that of one that there is."""
+    if header.startswith((".", "/")):
+        group, _, last = header.rpartition("/")
+        near = nearest_header(last, [str(request.directory / group)])
+        found = near and " or ".join(f"{group}/{one}" for one in near.split(" or "))
+    else:
+        found = nearest_header(header, compiler.include_paths(request.flags, private))
+    return f"write header={found!r}" if found else None
 
 
 def _read(output: str) -> Preprocessed:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pycparser import c_ast  # type: ignore[import-untyped]
 from pycparser.c_parser import CParser  # type: ignore[import-untyped]
 
 from noodle.bridges.native.c_names import OPAQUE_TYPEDEFS, OTHER_TYPEDEFS, STANDARD_TYPEDEFS
-from noodle.bridges.native.c_parser import uncallable
 from noodle.bridges.native.c_types import CTypes, Unfit
+from noodle.bridges.native.contents import Contents
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
+from noodle.bridges.native.further_arguments import FurtherArguments
 from noodle.bridges.native.headers.scanning import Chunk
-from noodle.bridges.native.headers.variadic import FurtherArguments
 
-__all__ = ["GIVEN_TYPES", "HeaderDeclarations", "read_chunks"]
+__all__ = ["GIVEN_TYPES", "HeaderDeclarations", "read_chunks", "read_further"]
 
 GIVEN_TYPES = frozenset((*STANDARD_TYPEDEFS, *OPAQUE_TYPEDEFS, *OTHER_TYPEDEFS))
 """Types that every text knows without a declaration of its own."""
+
+_FURTHER = "variadic"
+"""The file of the types of further arguments."""
 
 _GIVEN = "".join(f"typedef int {name}; " for name in sorted(GIVEN_TYPES))
 
@@ -58,12 +61,53 @@ def read_chunks(
             that takes such.
     """
     further = FurtherArguments(variadic)
-    tree, unreadable = _parsed([*chunks, *further.chunks()])
+    types = [Chunk(_FURTHER, line, (), True) for line in further.lines()]
+    tree, unreadable = _parsed([*chunks, *types])
     nonnull = {c.declared: c.nonnull for c in chunks if c.function and c.nonnull is not None}
     reader = _Reader(exports, further, nonnull)
     for chunk, reason in unreadable:
+        if chunk.file == _FURTHER:
+            raise further.unreadable(types.index(chunk), reason)
         reader.unreadable(chunk, reason)
     return reader.read(tree)
+
+
+def read_further(function: Declaration, types: str, contents: Contents) -> Declaration:
+    """Return a function with parameters for its further arguments.
+
+    Args:
+        function: The function, as C declares it.
+        types: The types of its further arguments, separated by commas.
+        contents: What its library is known to have: types of its headers may be named.
+
+    Raises:
+        PrototypeError: The types cannot be read.
+    """
+    further = FurtherArguments([(function.exported, types)])
+    further.add(replace(function, name=function.exported))
+    (line,) = further.lines()
+    written = Chunk(_FURTHER, line, (), True)
+    tree, unreadable = _parsed([*_definitions(written.words, contents), written])
+    reader = _Reader({}, further, {})
+    for chunk, reason in unreadable:
+        if chunk.file == _FURTHER:
+            raise further.unreadable(0, reason)
+    (declared,) = reader.read(tree).declarations.functions
+    return replace(declared, name=function.name, symbol=function.symbol, late=True)
+
+
+def _definitions(words: Set[str], contents: Contents) -> list[Chunk]:
+    """Return the definitions of the types that are named, and of those that they refer to."""
+    found: dict[int, Chunk] = {}
+    known, waiting = set[str](), set(words)
+    while waiting:
+        word = waiting.pop()
+        known.add(word)
+        definition = contents.definition(word)
+        if definition and definition[0] not in found:
+            chunk = found[definition[0]] = Chunk("header", definition[1], (word,), False)
+            waiting |= chunk.words - known
+    return [found[place] for place in sorted(found)]
 
 
 def _parsed(chunks: Sequence[Chunk]) -> tuple[Any, list[tuple[Chunk, str]]]:
@@ -135,7 +179,6 @@ class _Reader:
 
     def unreadable(self, chunk: Chunk, reason: str) -> None:
         """Note the exported names of a declaration that the parser cannot read."""
-        self._further.refuse_unreadable(chunk, reason)
         for name in chunk.words & self._exports.keys() if chunk.function else ():
             self._unbound[name] = f"its declaration cannot be read ({reason}): {_short(chunk.text)}"
 
@@ -184,14 +227,12 @@ class _Reader:
             declaration = declaration.without_null(self._nonnull[node.name])
         if declaration.variadic:
             self._further.add(declaration)
-        reason = uncallable(declaration)
-        if reason is None and not self._exports[node.name]:
-            reason = "the header declares a function, the library a variable"
-        if reason:
-            self._unbound[node.name] = reason
-        else:
+        if self._exports[node.name]:
             self._functions.setdefault(node.name, declaration)
+        else:
+            self._unbound[node.name] = "the header declares a function, the library a variable"
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:80]
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())[:80]

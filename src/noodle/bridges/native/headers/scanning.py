@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from noodle.bridges.native.headers.preprocessing import Piece
 
-__all__ = ["Chunk", "chunks_of", "needed"]
+__all__ = ["Chunk", "chunks_of", "definitions", "needed"]
 
 _NESTED = r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)"
 _EXTENSIONS = re.compile(
@@ -195,6 +195,22 @@ def needed(
             kept.update(added)
             waiting += [chunks[index].words for index in added]
     return [chunks[index] for index in sorted(kept) if not _is_given(chunks[index], given)]
+
+
+def definitions(chunks: Iterable[Chunk], members: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Return the definitions of types, by name, with their places among the declarations.
+
+    Args:
+        chunks: Declarations, in their order.
+        members: The names of members of enumerations, which are no types.
+    """
+    return {
+        name: (place, " ".join(chunk.text.split()))
+        for place, chunk in enumerate(chunks)
+        if chunk.text.startswith(("typedef", "enum"))
+        for name in chunk.names
+        if name not in members
+    }
 
 
 def _is_given(chunk: Chunk, given: Collection[str]) -> bool:

@@ -21,7 +21,12 @@ from noodle.bridges.native.results import text_of
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
-from noodle.errors import ArgumentError, ReferenceReleasedError, RemoteCallError
+from noodle.errors import (
+    ArgumentError,
+    ReferenceReleasedError,
+    RemoteCallError,
+    WorkerCrashedError,
+)
 
 if TYPE_CHECKING:
     from noodle.bridges.native.isolated.library import LibraryInWorker
@@ -116,6 +121,8 @@ class IsolatedFunction(DeclaredFunction):
             args: The positional arguments of the call.
             kwargs: Its keyword arguments.
         """
+        if isinstance(error, WorkerCrashedError):
+            self._tell_types(error, args, kwargs)
         if not isinstance(error, RemoteCallError):
             return super().translate(error, args, kwargs)
         failure = failure_in_worker(error)
@@ -126,6 +133,15 @@ class IsolatedFunction(DeclaredFunction):
         if isinstance(error, (TypeError, OverflowError)):
             return self.refusal_of(args, kwargs) or error
         return error
+
+    def _tell_types(
+        self, error: WorkerCrashedError, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        from noodle.bridges.native.isolated.crashes import tell_types
+
+        arguments = self._prototype.bind(args, kwargs)
+        assert isinstance(arguments, dict)
+        tell_types(error, self._name, self._declaration, self._labels, arguments)
 
     def _stale(self, values: Sequence[Any], error: RemoteCallError) -> BaseException:
         pointers = [value for value in values if isinstance(value, WorkerPointer)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from noodle import _host
-from noodle.bridges.native.declarations import Variable
+from noodle.bridges.native.declarations import Declaration, Variable
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.pointers import WorkerPointer, place_of_pointer
 from noodle.bridges.remote import pools
@@ -18,6 +19,7 @@ from noodle.errors import (
     RemoteCallError,
     WorkerCrashedError,
 )
+from noodle.workers.function_names import DeclaredName
 from noodle.workers.modules import RemoteModule, Resolver
 from noodle.workers.operations import Operation
 from noodle.workers.pool import Pool
@@ -44,34 +46,46 @@ class LibraryInWorker(RemoteModule):
         self._processes: dict[int, weakref.ref[Worker]] = {}
         self._kept: dict[tuple[int, int], Any] = {}
 
-    def function(self, name: str) -> _host.RemoteFunction:
-        """Return a function of the library.
+    def declared(self, declaration: Declaration) -> _host.RemoteFunction:
+        """Return a function of the library; the worker is told what it does not know of it.
 
         Args:
-            name: Its name.
+            declaration: What it takes and gives.
         """
-        shown = f"{self.specifier}.{name}"
-        return _host.RemoteFunction(self.resolver(f"functions.{name}"), shown, self.pool.size)
+        shown = self._shown(declaration)
+        resolver = (
+            _Declared(self, shown, "declared", declaration.pack())
+            if declaration.late
+            else self.resolver(f"functions.{declaration.name}", shown)
+        )
+        return _host.RemoteFunction(resolver, shown, self.pool.size)
 
-    def annotated(self, kind: str, packed: Sequence[Any]) -> _host.RemoteFunction:
+    def annotated(
+        self, kind: str, packed: Sequence[Any], declaration: Declaration
+    ) -> _host.RemoteFunction:
         """Return an annotated function of the library.
 
         Args:
             kind: How it is called, as ``ServedLibrary.annotated`` has it.
             packed: Its plan, as ``natural_serving.pack_plan`` has it.
+            declaration: What it takes and gives.
         """
-        name = packed[0][0]
-        resolver = _Annotated(self, f"functions.{name}", kind, packed)
-        return _host.RemoteFunction(resolver, f"{self.specifier}.{name}", self.pool.size)
+        shown = self._shown(declaration)
+        resolver = _Declared(self, shown, "annotated", kind, packed)
+        return _host.RemoteFunction(resolver, shown, self.pool.size)
 
-    def loop(self, name: str) -> _host.RemoteFunction:
+    def loop(self, declaration: Declaration) -> _host.RemoteFunction:
         """Return what calls a function for the elements of arrays; see ``serving.map_arrays``.
 
         Args:
-            name: Its symbol.
+            declaration: What it takes and gives.
         """
-        shown = f"{self.specifier}.{name}.map"
-        return _host.RemoteFunction(self.resolver("map_arrays"), shown, self.pool.size)
+        shown = self._shown(declaration, ".map")
+        return _host.RemoteFunction(self.resolver("map_arrays", shown), shown, self.pool.size)
+
+    def _shown(self, declaration: Declaration, suffix: str = "") -> DeclaredName:
+        name = f"{self.specifier}.{declaration.name}{suffix}"
+        return DeclaredName(name, lambda: replace(declaration, name=declaration.exported).c_text)
 
     def version(self) -> str | None:
         """Return what the library says of its version."""
@@ -153,24 +167,27 @@ class LibraryInWorker(RemoteModule):
             raise _load_error(error) from None
 
 
-class _Annotated(Resolver):
-    """Finds an annotated function in a worker, which is told its plan."""
+class _Declared(Resolver):
+    """Finds a function in a worker, which is told how it is called.
 
-    __slots__ = ("_kind", "_library", "_packed")
+    Args:
+        library: The library.
+        shown: The function, in messages.
+        method: The method of the worker's half that gives it.
+        told: The arguments of that.
+    """
 
-    def __init__(
-        self, library: LibraryInWorker, path: str, kind: str, packed: Sequence[Any]
-    ) -> None:
-        super().__init__(library, path)
+    __slots__ = ("_library", "_method", "_told")
+
+    def __init__(self, library: LibraryInWorker, shown: str, method: str, *told: Any) -> None:
+        super().__init__(library, shown)
         self._library = library
-        self._kind = kind
-        self._packed = packed
+        self._method = method
+        self._told = told
 
     def _find(self, index: int) -> object:
         reference = self._library.reference(index)
-        found: object = _host.request(
-            reference, Operation.METHOD, "annotated", self._kind, self._packed
-        )
+        found: object = _host.request(reference, Operation.METHOD, self._method, *self._told)
         return found
 
 

@@ -20,7 +20,8 @@ from noodle.bridges.native.isolated.natural import (
 )
 from noodle.bridges.native.isolated.vectorized import WorkerLoop
 from noodle.bridges.native.libraries import NativeLibrary
-from noodle.bridges.native.load import COMPILED, THROUGH_LIBFFI, Load
+from noodle.bridges.native.load import Load, notes_of_call
+from noodle.bridges.native.opened_library import LOAD_ANEW
 from noodle.bridges.remote.pools import SharedPools
 from noodle.workers.pool import Pool
 from noodle.workers.program import Program
@@ -73,6 +74,7 @@ class IsolatedLoad(Load):
             module=self._module,
             variables=WorkerVariables(self._module),
             types=lambda: self._types(functions.contents),
+            file=self._own_file(LOAD_ANEW),
         )
 
     def _open(self) -> _Exports:
@@ -102,23 +104,23 @@ class IsolatedLoad(Load):
         library = self._request.library
         module = self._module = LibraryInWorker(self._pool(), library, opening)
         compiled = extension is not None
-        notes = (COMPILED if compiled else THROUGH_LIBFFI,)
         table = self._annotations(contents)
         companions = companions_in_worker(contents, module, table)
         options = self._loop_options(contents)
 
         def make(declaration: Declaration) -> IsolatedFunction:
             plan = table.plan(declaration)
-            loop = WorkerLoop(declaration, module.loop(declaration.name), options)
+            loop = WorkerLoop(declaration, module.loop(declaration), options)
             types = self._types(contents) if plan or concerns_types(declaration) else None
-            checks = compiled and not declaration.by_value
+            checks = compiled and not declaration.by_libffi
+            notes = notes_of_call(declaration, compiled=compiled)
             given: Any = {"compiled": checks, "notes": notes, "loop": loop, "types": types}
             if plan:
                 return IsolatedNaturalFunction(library, plan, module, companions, **given)
-            remote = module.function(declaration.name)
+            remote = module.declared(declaration)
             return IsolatedFunction(library, declaration, remote, module, **given)
 
-        made = companions.functions = NativeFunctions(contents, make)
+        made = companions.functions = NativeFunctions(contents, make, library)
         return made
 
     def _types(self, contents: Contents) -> WorkerTypes:

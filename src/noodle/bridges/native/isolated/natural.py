@@ -79,7 +79,7 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
     @property
     def remote(self) -> _host.RemoteFunction:
         """What calls it with all that C declares."""
-        return self._module.function(self._plan.declaration.name)
+        return self._module.declared(self._plan.declaration)
 
     @property
     def awaitable(self) -> Function | None:
@@ -117,7 +117,9 @@ class IsolatedNaturalFunction(NaturalCalls, IsolatedFunction):
     ) -> Callable[..., Any]:
         outs = list(self._plan.outs) if returns_outs else []
         kind = "natural" if outs else "checked" if reads_errno(self._plan) else "plain"
-        call: Callable[..., Any] = self._module.annotated(kind, pack_plan(self._plan))
+        call: Callable[..., Any] = self._module.annotated(
+            kind, pack_plan(self._plan), self._plan.declaration
+        )
         if self._awaits:
             from noodle.workers import event_loop
 
@@ -221,7 +223,7 @@ def companions_in_worker(
     """
 
     def release(declaration: Declaration) -> Callable[[Any], Any]:
-        remote = module.function(declaration.name)
+        remote = module.declared(declaration)
 
         def call(place: Sequence[int]) -> None:
             with suppress(NoodleError):

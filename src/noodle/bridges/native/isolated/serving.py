@@ -67,7 +67,7 @@ def open_library(
             expected="the file that was loaded",
             received="another one of the same name",
             where=shown,
-            remedy="load it again",
+            remedy="noodle.unload(library), then load it again",
         )
     opened = OpenedLibrary(Path(path), elf, shown)
     if extension is None:
@@ -115,12 +115,13 @@ class ServedLibrary(ServedMemory):
         self, entry: Callable[[Declaration], Callable[..., Any]]
     ) -> Callable[[Declaration], Callable[..., Any]]:
         def made(declaration: Declaration) -> Callable[..., Any]:
-            if declaration.by_value:
+            if declaration.by_libffi:
                 address = self._opened.address_of(declaration.exported)
                 called = self.types.entry(declaration, address)
             else:
                 called = entry(declaration)
-            called = PendingCall(called) if self._contents.calls_back else called
+            calls_back = self._contents.calls_back or declaration.calls_back
+            called = PendingCall(called) if calls_back else called
             shapes = self.types.shapes(declaration)
             return lending_references(called, shapes) if shapes else called
 
@@ -138,13 +139,24 @@ class ServedLibrary(ServedMemory):
                 ``plain``.
             packed: Its plan, as ``natural_serving.pack_plan`` has it.
         """
-        called = ServedCall(self._called(packed[0][0]), packed, self._called, self._given)
+        entry = self._entry(Declaration.unpack(packed[0]))
+        called = ServedCall(entry, packed, self._called, self._given)
         declaration, known = called.declaration, self.types
         if kind == "natural":
             return _served(called.natural, declaration, known, None, called.sent, called.numbers)
         if kind == "checked":
             return _served(called.checked, declaration, known, None)
         return _served(called.entry, declaration, known, called.result)
+
+    def declared(self, packed: Sequence[Any]) -> Callable[..., Any]:
+        """Return what the host calls for a function whose types it has declared.
+
+        Args:
+            packed: The declaration, as its ``pack`` has it.
+        """
+        declaration = Declaration.unpack(packed)
+        result = self._given(declaration)
+        return _served(self._entry(declaration), declaration, self.types, result)
 
     def _given(self, declaration: Declaration) -> Callable[[Any], Any] | None:
         return self.types.given(declaration.result, declaration.name)

@@ -78,7 +78,13 @@ def _cplusplus(location: str, choices: Choices) -> Language:
 
 
 def _missing(tool: str, location: str, remedy: str) -> MissingToolError:
-    return MissingToolError(f"{tool} is needed for {location!r}", where=location, remedy=remedy)
+    return MissingToolError(
+        f"{tool} is needed for {location!r}",
+        expected=f"{tool} on PATH, or the package ziglang",
+        received="neither",
+        where=location,
+        remedy=remedy,
+    )
 
 
 def _rust(location: str, choices: Choices) -> Language:

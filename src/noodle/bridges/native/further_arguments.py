@@ -9,7 +9,6 @@ from typing import Any
 
 from noodle.bridges.native.c_types import CTypes, Unfit
 from noodle.bridges.native.declarations import Declaration, DeclaredParameter
-from noodle.bridges.native.headers.scanning import Chunk
 from noodle.bridges.native.native_types import NativeType
 from noodle.errors import PrototypeError, did_you_mean
 from noodle.values import ValueType
@@ -39,10 +38,15 @@ class FurtherArguments:
         self._types: dict[int, list[DeclaredParameter]] = {}
         self._functions: dict[str, Declaration] = {}
 
-    def chunks(self) -> list[Chunk]:
-        """Return declarations by which the parser reads the types."""
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The functions that types are declared for."""
+        return frozenset(symbol for symbol, _, _ in self._declared)
+
+    def lines(self) -> list[str]:
+        """Return declarations by which the parser reads the types, each in one line."""
         return [
-            Chunk("variadic", f"void {_NAME}{index}({types});", (), True)
+            f"void {_NAME}{index}({' '.join(types.split())});"
             for index, (_, _, types) in enumerate(self._declared)
         ]
 
@@ -59,18 +63,11 @@ class FurtherArguments:
                 for name, native in types.parameters(node.type)
             ]
         except Unfit as unfit:
-            raise self._unread(index, str(unfit)) from unfit
+            raise self.unreadable(index, str(unfit)) from unfit
         by_value = [parameter.type for parameter in listed if parameter.type.by_value]
         if by_value:
-            raise self._unread(index, f"{by_value[0].c} is a structure by value")
+            raise self.unreadable(index, f"{by_value[0].c} is a structure by value")
         self._types[index] = listed
-
-    def refuse_unreadable(self, chunk: Chunk, reason: str) -> None:
-        """Refuse types that are no C."""
-        if chunk.file == "variadic":
-            found = re.search(rf"{_NAME}(\d+)", chunk.text)
-            assert found
-            raise self._unread(int(found[1]), reason)
 
     def add(self, function: Declaration) -> None:
         """Note a function that takes further arguments."""
@@ -92,28 +89,36 @@ class FurtherArguments:
         if function is None:
             raise PrototypeError(
                 f"{symbol} takes no further arguments, or is not declared",
-                expected=f"one of {', '.join(sorted(self._functions)) or 'none in these headers'}",
+                expected=f"one of {', '.join(sorted(self._functions)) or 'none'}",
                 received=symbol,
                 where="variadic",
-                remedy=did_you_mean(symbol, self._functions),
+                remedy=did_you_mean(symbol, self._functions)
+                or f"declare it: int {symbol}(int, ...);",
             )
         parameters = (*function.parameters, *self._types[index])
         names = [parameter.name for parameter in parameters if parameter.name]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise self._unread(index, f"there are two parameters {twice[0]}")
+            raise self.unreadable(index, f"there are two parameters {twice[0]}")
         fixed = len(function.parameters)
         return replace(
             function, name=alias, parameters=parameters, variadic=False, symbol=symbol, fixed=fixed
         )
 
-    def _unread(self, index: int, reason: str) -> PrototypeError:
+    def unreadable(self, index: int, reason: str) -> PrototypeError:
+        """Return the error for types that cannot be read.
+
+        Args:
+            index: Which of the lines they are in.
+            reason: What is wrong with them.
+        """
         symbol, _, types = self._declared[index]
         return PrototypeError(
             f"the types of further arguments of {symbol} cannot be read: {reason}",
             expected="C types separated by commas, such as double, const char *",
             received=types,
             where=f"variadic[{symbol!r}]",
+            remedy="name types of C or of the headers; void * stands for any pointer",
         )
 
 
