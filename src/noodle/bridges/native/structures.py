@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from noodle.bridges.native.structure_items import (
     Item,
     Memory,
     NumberItem,
+    Place,
     PointerItem,
     StructureItem,
 )
@@ -28,24 +28,9 @@ from noodle.values import describe
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
 
-__all__ = ["Place", "StructureObject", "StructureType"]
+__all__ = ["StructureObject", "StructureType"]
 
 _FFI = FFI()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A field in its structure.
-
-    Args:
-        item: How it is read and written.
-        offset: Where it begins, in bytes.
-        bits: Its width, for a bit-field.
-    """
-
-    item: Item
-    offset: int
-    bits: int = 0
 
 
 class StructureObject:
