@@ -42,12 +42,14 @@ class Memory:
 
     Args:
         source: What it belongs to, which this keeps alive; None for memory of the library.
+        owner: The pointer with which it ends; None where it does not end while this lives.
     """
 
-    __slots__ = ("kept", "source")
+    __slots__ = ("kept", "owner", "source")
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, owner: AnyPointer | None = None) -> None:
         self.source = source
+        self.owner = owner
         self.kept: dict[int, Any] = {}
         """By address, what Python objects the pointers in it lead to."""
 

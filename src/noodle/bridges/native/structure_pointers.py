@@ -16,7 +16,7 @@ from noodle.bridges.native.structure_items import StructureItem
 if TYPE_CHECKING:
     from noodle.bridges.native.structures import StructureObject, StructureType
 
-__all__ = ["FieldsHere", "PointerWithFields", "with_fields"]
+__all__ = ["FieldsHere", "PointerWithFields", "part_of", "with_fields"]
 
 _FFI = FFI()
 
@@ -66,10 +66,7 @@ class FieldsHere(PointerWithFields):
         place = self.__noodle_type__.places[name]
         if not isinstance(place.item, StructureItem):
             return getattr(structure, name)
-        address = _FFI.cast("void *", structure.__noodle_address__ + place.offset)
-        part = place.item.type
-        pointer = BorrowedPointer(address, str(part), place.item.where, (self,), ends=True)
-        return with_fields(pointer, part, FieldsHere, own(self, "kept"))
+        return part_of(self, place.item, structure.__noodle_address__ + place.offset)
 
     def __noodle_write__(self, name: str, value: Any) -> None:
         """Change a field; see ``PointerWithFields``."""
@@ -87,6 +84,19 @@ class FieldsHere(PointerWithFields):
     @property
     def __noodle_memory__(self) -> Any:
         return _structure_at(self).__noodle_memory__
+
+
+def part_of(whole: PointerBase, item: StructureItem, address: int) -> AnyPointer:
+    """Return a structure in a structure that has to be released, which ends with it.
+
+    Args:
+        whole: The structure.
+        item: What lies there.
+        address: Where.
+    """
+    place = _FFI.cast("void *", address)
+    pointer = BorrowedPointer(place, str(item.type), item.where, (whole,), ends=True)
+    return with_fields(pointer, item.type, FieldsHere, own(whole, "kept"))
 
 
 def with_fields(

@@ -265,12 +265,12 @@ class StructureType:
 
         Args:
             address: The address.
-            owner: What it keeps alive.
+            owner: The pointer with which it ends, which it keeps alive.
             kept: What its pointers lead to, as ``Memory`` has it.
         """
-        found = self._in(_FFI.cast(self._pointer_type, address), owner)
-        found.__noodle_memory__.kept = kept
-        return found
+        memory = Memory(owner, owner)
+        memory.kept = kept
+        return self._made(_FFI.cast(self._pointer_type, address), memory)
 
     @cached_property
     def pointer_classes(self) -> dict[type, type]:

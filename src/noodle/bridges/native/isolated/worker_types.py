@@ -20,6 +20,7 @@ from noodle.bridges.native.isolated.places import sent_place
 from noodle.bridges.native.isolated.worker_memory import (
     FieldsThere,
     TextsInWorker,
+    part_in_worker,
     structure_in_worker,
 )
 from noodle.bridges.native.library_types import LibraryTypes
@@ -99,7 +100,7 @@ class WorkerTypes(LibraryTypes):
                 where=str(type),
             )
         origin = own(pointer, "origin")
-        return structure_in_worker(own(pointer, "place"), origin, type, self.module)
+        return part_in_worker(pointer, own(pointer, "place"), type, origin)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""
