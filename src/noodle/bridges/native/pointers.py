@@ -159,21 +159,22 @@ class WorkerPointer(AnyPointer):
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
         from noodle.bridges.native.isolated.worker_memory import read_items
 
-        return read_items(self, index, self._module)
+        return read_items(self, index, own(self, "_module"))
 
     def __iter__(self) -> Any:
         raise TypeError("how many items lie at a pointer is known to C alone: pointer[:count]")
 
     def content(self, size: int) -> bytes:
         """Return a copy of the bytes that lie there."""
-        found: bytes = self._module.ask("content", list(self.place), size)
+        found: bytes = own(self, "_module").ask("content", place_of_pointer(self), size)
         return found
 
     def text(self) -> str:
         """Return the text that lies there, up to the NUL."""
         from noodle.bridges.native.results import text_of
 
-        return text_of(self._module.ask("text", list(self.place)), self.origin) or ""
+        found = own(self, "_module").ask("text", place_of_pointer(self))
+        return text_of(found, own(self, "origin")) or ""
 
     def __noodle_shown__(self) -> str:
         """Return the pointer in messages, whatever lies there."""

@@ -162,7 +162,7 @@ def _with_structures(
 def _write_back(structure: StructureObject, fields: dict[str, Any]) -> None:
     """Put what is in a structure now into the dict that it was made of."""
     for name, given in fields.items():
-        found = getattr(structure, name)
+        found = structure[name]
         if isinstance(given, dict) and hasattr(found, "__noodle_type__"):
             _write_back(found, given)
         else:

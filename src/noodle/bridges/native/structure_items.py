@@ -31,6 +31,7 @@ __all__ = [
     "Place",
     "PointerItem",
     "StructureItem",
+    "is_own_name",
     "refuse_value",
 ]
 
@@ -315,6 +316,11 @@ class PointerItem(Item):
             raise refuse_value(self.where, refused)
         converter = self._rules.converter(type(value), compiled=False)
         return value, self._types.kept(converter(value) if converter else value)
+
+
+def is_own_name(name: str) -> bool:
+    """Return whether Python means something by a name, so that no field has it as an attribute."""
+    return len(name) > 4 and name.startswith("__") and name.endswith("__")
 
 
 def refuse_value(where: str, refused: Any) -> Exception:

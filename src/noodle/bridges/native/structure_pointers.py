@@ -11,7 +11,7 @@ from _cffi_backend import FFI
 from noodle._callbacks import PointerBase
 from noodle.bridges.native.pointers import AnyPointer, own
 from noodle.bridges.native.resources import BorrowedPointer
-from noodle.bridges.native.structure_items import StructureItem
+from noodle.bridges.native.structure_items import StructureItem, is_own_name
 
 if TYPE_CHECKING:
     from noodle.bridges.native.structures import StructureObject, StructureType
@@ -24,7 +24,7 @@ _FFI = FFI()
 class PointerWithFields(PointerBase, ABC):
     """What a class of pointers to a structure has before that of pointers without fields.
 
-    A field goes before an attribute of the pointer of its name.
+    A field goes before an attribute of the pointer of its name; ``pointer["NAME"]`` is always it.
     """
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class PointerWithFields(PointerBase, ABC):
         """Change a field."""
 
     def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("__") and name in own(self, "__noodle_type__").places:
+        if not is_own_name(name) and name in own(self, "__noodle_type__").places:
             return own(self, "__noodle_read__")(name)
         return own(self, name)
 
@@ -50,6 +50,16 @@ class PointerWithFields(PointerBase, ABC):
         if name not in self.__noodle_type__.places:
             raise self.__noodle_type__.no_field(name)
         self.__noodle_write__(name, value)
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, str):
+            return own(self, "read_at")(index)
+        if index not in self.__noodle_type__.places:
+            raise self.__noodle_type__.no_field(index)
+        return self.__noodle_read__(index)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
         return [*self.__noodle_type__.places, *(n for n in object.__dir__(self) if n[0] != "_")]
@@ -65,7 +75,7 @@ class FieldsHere(PointerWithFields):
         structure = _structure_at(self)
         place = self.__noodle_type__.places[name]
         if not isinstance(place.item, StructureItem):
-            return getattr(structure, name)
+            return structure[name]
         return part_of(self, place.item, structure.__noodle_address__ + place.offset)
 
     def __noodle_write__(self, name: str, value: Any) -> None:

@@ -75,7 +75,7 @@ class FieldsThere(PointerWithFields):
         type = self.__noodle_type__
         at = type.places[name]
         if not isinstance(at.item, StructureItem):
-            found = getattr(_copy(self), name)
+            found = _copy(self)[name]
             return tuple(found) if isinstance(found, FieldArray) else found
         address, process = own(self, "place")
         place = (address + at.offset, process)
