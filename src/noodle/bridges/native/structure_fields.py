@@ -65,7 +65,7 @@ def _names_refusal(type: StructureType, fields: dict[Any, Any]) -> Refusal | Non
     for name in fields:
         if name not in places:
             remedy = did_you_mean(str(name), places)
-            return Refusal(ArgumentTypeError, expected, f"a dict with {name!r}", remedy)
+            return Refusal(ArgumentTypeError, expected, f"a dict with {repr(name)[:80]}", remedy)
     given = {name: places[name] for name in fields}
     taken = given.values()
     lacking = [

@@ -39,7 +39,8 @@ class PointerWithFields(PointerBase, ABC):
         """Change a field."""
 
     def __getattribute__(self, name: str) -> Any:
-        if not is_own_name(name) and name in own(self, "__noodle_type__").places:
+        is_own = name[:2] == "__" and is_own_name(name)
+        if not is_own and name in own(self, "__noodle_type__").places:
             return own(self, "__noodle_read__")(name)
         return own(self, name)
 

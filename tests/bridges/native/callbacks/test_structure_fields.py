@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import noodle
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError
 
 
@@ -140,3 +141,15 @@ def test_another_value_has_the_dict_among_what_is_expected(library: ModuleType):
     for call in calls:
         with pytest.raises(ArgumentTypeError, match="a dict of its fields"):
             call()
+
+
+def test_a_pointer_in_a_structure_keeps_what_is_made_of_a_dict():
+    text = "struct node { int value; struct node *next; };"
+    node = noodle.load("libc.so.6", prototypes=text).struct("node")
+    first = node(1, next={"value": 2, "next": {"value": 3, "next": None}})
+    gc.collect()
+    assert (first.next.value, first.next.next.value) == (2, 3)
+    first.next.value = 7
+    assert first.next.value == 7
+    with pytest.raises(ArgumentTypeError, match="without next"):
+        first.next = {"value": 3}
