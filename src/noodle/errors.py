@@ -30,6 +30,7 @@
     │   ├── WorkerBlockedError     a worker busy in another chain's callback
     │   ├── CallDepthError         calls and callbacks nested too deeply
     │   ├── ReferenceReleasedError a use of a worker's object that was let go
+    │   ├── MemoryInUseError       a release of memory that an array or view still shows
     │   ├── CallbackResultError    a callback that returned what C does not take
     │   ├── CallbackReleasedError  a callback that C called after it was let go
     │   └── LanguageError          a Noodle program that cannot be compiled
@@ -84,6 +85,7 @@ __all__ = [
     "InternalError",
     "LanguageError",
     "LibraryLoadError",
+    "MemoryInUseError",
     "MemoryLimitError",
     "MissingError",
     "MissingLibraryError",
@@ -274,6 +276,10 @@ class CallDepthError(UsageError, RecursionError):
 
 class ReferenceReleasedError(UsageError, ReferenceError):
     """An object of a worker was released, or its worker has ended. Ask for it again."""
+
+
+class MemoryInUseError(UsageError, BufferError):
+    """Memory cannot be released while arrays or views show it. Let go of them before."""
 
 
 class CallbackResultError(UsageError, TypeError):

@@ -12,7 +12,7 @@ __all__ = ["is_array", "map_elements"]
 
 def is_array(value: Any) -> bool:
     """Return whether a value is an array of NumPy's, or is one to NumPy."""
-    return hasattr(value, "__array_interface__")
+    return hasattr(type(value), "__array_interface__")
 
 
 def map_elements(

@@ -162,6 +162,42 @@ def test_a_package_is_described_by_its_types_and_not_installed_to_be_checked(tmp
     assert {"v4", "v7", "NIL"} <= {*known.names}
 
 
+MS_TYPES = """\
+/** Turns a time into milliseconds, or back. */
+declare function ms(value: string): number;
+declare namespace ms { const SECOND: number; }
+export = ms;
+"""
+
+
+def test_a_package_without_types_has_those_beside_the_program(tmp_path: Path):
+    bare = describe(tmp_path, "ms", run=True, kind="package", requirement="2")
+    assert bare is not None
+    assert not bare.complete
+    types = tmp_path / "node_modules" / "@types" / "ms"
+    types.mkdir(parents=True)
+    (types / "index.d.ts").write_text(MS_TYPES, encoding="utf-8")
+    manifest = '{"name": "@types/ms", "version": "2.1.0", "main": "", "types": "index.d.ts"}'
+    (types / "package.json").write_text(manifest, encoding="utf-8")
+    program = tmp_path / "program"
+    program.mkdir()
+    for run in (True, False):
+        stub = describe(program, "ms", run=run, kind="package", requirement="2")
+        assert stub is not None
+        assert stub.source == "@types/ms/index.d.ts"
+        assert function(stub, "default").shown == "default(value: str) -> float"
+        assert "milliseconds" in function(stub, "default").documentation
+
+
+def test_a_package_s_own_types_go_before_those_beside_the_program(tmp_path: Path):
+    types = tmp_path / "node_modules" / "@types" / "uuid"
+    types.mkdir(parents=True)
+    (types / "index.d.ts").write_text("export const other: number;", encoding="utf-8")
+    stub = describe(tmp_path, "uuid", run=True, kind="package", requirement="11")
+    assert stub is not None
+    assert stub.source == "uuid/dist/esm/index.d.ts"
+
+
 def test_without_typescript_the_module_itself_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

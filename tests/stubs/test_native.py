@@ -166,7 +166,9 @@ def test_structures_are_classes_that_are_got_by_their_names(with_header: StubMod
         == "struct(name: Literal['point']) -> type[struct_point]"
     )
     shown = function(with_header, "move_it").shown
-    assert shown == "move_it(where: struct_point | Memory | None, by: float) -> None"
+    assert (
+        shown == "move_it(where: struct_point | dict[str, Any] | Memory | None, by: float) -> None"
+    )
 
 
 def test_what_cannot_be_called_has_a_reason(with_header: StubModule):

@@ -108,6 +108,27 @@ class TestSources:
         results.append(workshop.load().raw(1.0))
         assert [3.0, 4.0, 5.0] == results
 
+    @pytest.mark.parametrize("placement", ["inprocess", "isolated"])
+    @pytest.mark.parametrize("run", [1, 2, 3], ids=["preprocessed", "compiled", "read"])
+    def test_a_source_that_changes_while_it_is_compiled_is_refused(
+        self, tmp_path: Path, run: int, placement: str
+    ) -> None:
+        """The compiler itself is slow here, so that somebody saves the file meanwhile."""
+        workshop = Workshop(tmp_path)
+        script, real = tmp_path / "logging-cc", " ".join(system_compiler().command)
+        saved = f"cp {tmp_path}/changed.c {tmp_path}/kernel.c"
+        script.write_text(
+            f'#!/bin/sh\necho "$*" >> {workshop.log}\n{real} "$@" || exit 1\n'
+            f'[ "$(wc -l < {workshop.log})" != {run} ] || {saved}\n'
+        )
+        workshop.write("kernel.c", "double kernel(double x) { return 2 * x; }")
+        workshop.write("changed.c", "int kernel(int x, int y) { return x + y; }")
+        request = LoadRequest("k", "./kernel.c", directory=str(tmp_path), placement=placement)
+        with pytest.raises(CompilationError, match="changed while it was compiled") as caught:
+            workshop.bridge.load(request)
+        assert caught.value.remedy == "load it again"
+        assert workshop.bridge.load(request).member("kernel").raw(2, 3) == 5
+
     def test_the_compilers_diagnostics_are_shown_with_the_files_own_lines(
         self, workshop: Workshop
     ) -> None:

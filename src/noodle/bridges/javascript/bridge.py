@@ -132,7 +132,13 @@ class JavaScriptBridge:
         if request.kind != "builtin":
             kept = request.kind == "package"
             stub = declared(
-                request.location, found.specifier, found.directory, runtime, options, kept=kept
+                request.location,
+                found.specifier,
+                found.directory,
+                runtime,
+                options,
+                program=Path(request.directory),
+                kept=kept,
             )
         if not run:
             return stub

@@ -55,13 +55,16 @@ class DeclaredTypes:
         self._cache_directory = cache_directory
         self._policy = policy
 
-    def module(self, name: str, specifier: str, folder: Path, *, kept: bool) -> StubModule | None:
+    def module(
+        self, name: str, specifier: str, folder: Path, *, program: Path, kept: bool
+    ) -> StubModule | None:
         """Return what a module declares; None where it is no module that can be read.
 
         Args:
             name: The module, as the target names it.
             specifier: A package, or the absolute path of a file.
             folder: Where it is looked for.
+            program: The program's folder, where types from elsewhere (``@types``) may lie.
             kept: Whether what is in the folder never changes, so that the answer may be kept.
 
         Raises:
@@ -71,8 +74,9 @@ class DeclaredTypes:
         packages = NpmPackages(self._runtime, self._cache_directory, self._policy)
         lock_file = LockFile(_HERE / "typescript.lock")
         compiler = packages.install("typescript", VERSION, lock_file).folder
-        if not kept:
-            return _read(name, self._asked(compiler, specifier, folder))
+        typed = _typed_elsewhere(specifier, program)
+        if typed or not kept:
+            return _read(name, self._asked(compiler, specifier, folder, typed))
         cache = BuildCache.at(self._cache_directory / "node")
         file = cache.path(
             f"types_{digest(_PROGRAM.read_text(), VERSION, str(folder), specifier)}.json"
@@ -80,14 +84,13 @@ class DeclaredTypes:
         try:
             text = file.read_text(encoding="utf-8")
         except OSError:
-            text = self._asked(compiler, specifier, folder)
+            text = self._asked(compiler, specifier, folder, [])
             cache.replace(file.name, text)
         return _read(name, text)
 
-    def _asked(self, compiler: Path, specifier: str, folder: Path) -> str:
-        command = [
-            str(part) for part in (self._runtime.node, _PROGRAM, compiler, folder, specifier)
-        ]
+    def _asked(self, compiler: Path, specifier: str, folder: Path, typed: Sequence[Path]) -> str:
+        parts = (self._runtime.node, _PROGRAM, compiler, folder, specifier, *typed)
+        command = list(map(str, parts))
         run = run_tool(command, folder=folder, environment=os.environ, target=specifier)
         if run.status or len(run.output) > MOST_BYTES:
             last = run.errors.strip().splitlines()[-1:] or ["no message"]
@@ -97,6 +100,22 @@ class DeclaredTypes:
                 where=specifier,
             )
         return run.output
+
+
+def _typed_elsewhere(specifier: str, program: Path) -> list[Path]:
+    """Return the nearest folder whose ``node_modules/@types`` has types of a package, if any has.
+
+    Args:
+        specifier: The package; a path has none.
+        program: Where the search begins.
+    """
+    if os.path.isabs(specifier):
+        return []
+    parts = specifier.split("/")
+    name = "__".join(parts[:2]).removeprefix("@") if specifier.startswith("@") else parts[0]
+    start = program.absolute()
+    folders = (start, *start.parents)
+    return [f for f in folders if (f / "node_modules" / "@types" / name).is_dir()][:1]
 
 
 def _read(name: str, text: str) -> StubModule | None:

@@ -1,14 +1,15 @@
 // Tells what a module declares, with TypeScript's own compiler; none of the module's code is run.
 //
-// node declared_types.mjs TYPESCRIPT FOLDER SPECIFIER
+// node declared_types.mjs TYPESCRIPT FOLDER SPECIFIER [TYPED]
 //
-// FOLDER is where SPECIFIER, a package or an absolute path, is looked for. One JSON object is
-// written: {file, documentation, members}, where types are annotations of Python.
+// FOLDER is where SPECIFIER, a package or an absolute path, is looked for. A package without types
+// of its own has those of node_modules/@types in TYPED. One JSON object is written: {file,
+// documentation, members}, where types are annotations of Python.
 
 import { createRequire } from "node:module";
 import path from "node:path";
 
-const [typescript, folder, specifier] = process.argv.slice(2);
+const [typescript, folder, specifier, typed] = process.argv.slice(2);
 const ts = createRequire(import.meta.url)(typescript);
 
 const MOST_MEMBERS = 5000; // chosen: no module that people write by hand has more
@@ -28,12 +29,19 @@ const OPTIONS = {
   types: [],
 };
 
-function entryFile() {
-  if (path.isAbsolute(specifier)) return specifier;
-  const from = path.join(folder, "noodle.mts");
+function resolvedIn(where) {
+  const from = path.join(where, "noodle.mts");
   const mode = ts.ModuleKind.ESNext;
   const found = ts.resolveModuleName(specifier, from, OPTIONS, ts.sys, undefined, undefined, mode);
   return found.resolvedModule?.resolvedFileName;
+}
+
+function entryFile() {
+  if (path.isAbsolute(specifier)) return specifier;
+  const own = resolvedIn(folder);
+  if (typed === undefined || (own !== undefined && /\.[cm]?tsx?$/.test(own))) return own;
+  const other = resolvedIn(typed);
+  return other?.includes("/node_modules/@types/") ? other : own;
 }
 
 const entry = entryFile();

@@ -33,6 +33,7 @@ def declared(
     runtime: NodeRuntime,
     options: Any,
     *,
+    program: Path,
     kept: bool,
 ) -> StubModule | None:
     """Return what the types of a module declare.
@@ -43,6 +44,7 @@ def declared(
         folder: Where it is looked for.
         runtime: The Node.js.
         options: Those of the load.
+        program: The program's folder.
         kept: Whether what is in the folder never changes.
 
     Returns:
@@ -51,7 +53,8 @@ def declared(
     cache = Path(options.cache_directory) if options.cache_directory else user_cache_directory()
     policy = InstallPolicy(options.install, options.offline)
     try:
-        return DeclaredTypes(runtime, cache, policy).module(name, specifier, folder, kept=kept)
+        types = DeclaredTypes(runtime, cache, policy)
+        return types.module(name, specifier, folder, program=program, kept=kept)
     except MissingError as error:
         return StubModule(name, notes=(f"types are not known without TypeScript: {error.summary}",))
 

@@ -13,6 +13,7 @@ from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.pointed import TextsPointer
 from noodle.bridges.native.pointers import Pointer, own
 from noodle.bridges.native.results import content_of, text_of
+from noodle.bridges.native.structure_fields import made_for
 from noodle.bridges.native.trampolines import Released, acquire, letter_of
 from noodle.errors import CallbackResultError, PrototypeError
 from noodle.values import VOID, describe
@@ -161,6 +162,7 @@ class _MemoryResult:
         refused = self._rule.refuse(value)
         if refused:
             raise _unfit(self._shape, value, refused.expected)
+        value = made_for(self._rule, value)
         converter = self._rule.converter(type(value), compiled=False)
         self._kept = (value, converter(value) if converter else value)
         ready = self._kept[1]

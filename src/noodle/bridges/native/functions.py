@@ -95,7 +95,7 @@ class DeclaredFunction(TakesTypes):
         if self._mapped and self._mapped.replaces(call):
             return replace(self._mapped.bind(call), generic=False)
         self.check(call.args, call.kwargs)
-        return self._bound(call.args, call.kwargs)
+        return self._bound_with_fields(call.args, call.kwargs)
 
     def translate(
         self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -164,6 +164,23 @@ class DeclaredFunction(TakesTypes):
             where=f"{label} of {self._prototype}",
             remedy=refused.remedy or (self._mapped.remedy(value) if self._mapped else None),
         )
+
+    def _bound_with_fields(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
+        """Return what ``_bound`` does, also where there are dicts in place of structures."""
+        if not any(isinstance(value, dict) for value in (*args, *kwargs.values())):
+            return self._bound(args, kwargs)
+        from noodle.bridges.native.structure_fields import bound_with_fields, structure_rule
+
+        bound = self._prototype.bind(args, kwargs)
+        assert isinstance(bound, dict)
+        keys = [*range(len(args)), *kwargs]
+        labels = [*list(bound)[: len(args)], *kwargs]
+        rules = {
+            key: structure_rule(self._arguments[self._labels.index(label)])
+            for key, label in zip(keys, labels, strict=True)
+            if isinstance(bound[label], dict)
+        }
+        return bound_with_fields(self._bound, args, kwargs, rules)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundFunction:
         values = self._prototype.bind(args, kwargs)

@@ -16,7 +16,9 @@ from noodle.bridges.native.declarations import Declaration, DeclaredParameter
 from noodle.bridges.native.libffi import with_further
 from noodle.bridges.native.native_types import C_NUMBERS, Field, NativeType
 from noodle.bridges.native.pointers import AnyPointer, Pointer, own
+from noodle.bridges.native.resources import BorrowedPointer, is_dependent
 from noodle.bridges.native.results import converter_of
+from noodle.bridges.native.structure_pointers import FieldsHere, with_fields
 from noodle.bridges.native.structures import StructureType
 from noodle.errors import ArgumentTypeError, NameNotFoundError, PrototypeError, did_you_mean
 from noodle.values import VOID
@@ -151,7 +153,11 @@ class LibraryTypes:
                 received="one of a worker",
                 where=str(type),
             )
-        return type.view(own(pointer, "cdata"), pointer)
+        cdata = own(pointer, "cdata")
+        if not is_dependent(pointer.__class__):
+            return type.view(cdata, pointer)
+        part = BorrowedPointer(cdata, str(type), own(pointer, "origin"), (pointer,), ends=True)
+        return with_fields(part, type, FieldsHere)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""

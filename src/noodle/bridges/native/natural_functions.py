@@ -74,7 +74,7 @@ class NaturalCalls(NaturalResults):
         if self._plan.gives_what_it_returns:
             return super().bind(call)
         self.check(call.args, call.kwargs)
-        return self._bound(call.args, call.kwargs)
+        return self._bound_with_fields(call.args, call.kwargs)
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Check arguments, types and values; see ``DeclaredFunction``."""

@@ -77,7 +77,7 @@ class Pointer(AnyPointer):
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
         from noodle.bridges.native.pointed import read_items
 
-        return read_items(self, index, self._items())
+        return read_items(self, index, own(self, "_items")())
 
     def _items(self) -> Any:
         return None
@@ -89,13 +89,17 @@ class Pointer(AnyPointer):
         """Return a copy of the bytes that lie there."""
         from _cffi_backend import FFI
 
-        return bytes(FFI().buffer(FFI().cast("char *", self.cdata), size))
+        return bytes(FFI().buffer(FFI().cast("char *", own(self, "cdata")), size))
 
     def memory(self, size: int) -> memoryview:
         """Return what lies there as writable memory of that many bytes, without a copy."""
         from _cffi_backend import FFI
 
-        return memoryview(FFI().buffer(FFI().cast("char *", self.cdata), size))
+        from noodle.bridges.native.shown_memory import ShownMemory
+
+        shown = ShownMemory(self)
+        place = FFI().gc(FFI().cast("char *", own(self, "cdata")), lambda _: shown)
+        return memoryview(FFI().buffer(place, size))
 
     def text(self) -> str:
         """Return the text that lies there, up to the NUL."""
@@ -103,7 +107,9 @@ class Pointer(AnyPointer):
 
         from noodle.bridges.native.results import content_of, text_of
 
-        return text_of(content_of(FFI().cast("char *", self.cdata)), self.origin) or ""
+        return (
+            text_of(content_of(FFI().cast("char *", own(self, "cdata"))), own(self, "origin")) or ""
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pointer):
@@ -153,21 +159,22 @@ class WorkerPointer(AnyPointer):
         """Return the item at an index, or a list of the items of a slice; ``pointer[index]``."""
         from noodle.bridges.native.isolated.worker_memory import read_items
 
-        return read_items(self, index, self._module)
+        return read_items(self, index, own(self, "_module"))
 
     def __iter__(self) -> Any:
         raise TypeError("how many items lie at a pointer is known to C alone: pointer[:count]")
 
     def content(self, size: int) -> bytes:
         """Return a copy of the bytes that lie there."""
-        found: bytes = self._module.ask("content", list(self.place), size)
+        found: bytes = own(self, "_module").ask("content", place_of_pointer(self), size)
         return found
 
     def text(self) -> str:
         """Return the text that lies there, up to the NUL."""
         from noodle.bridges.native.results import text_of
 
-        return text_of(self._module.ask("text", list(self.place)), self.origin) or ""
+        found = own(self, "_module").ask("text", place_of_pointer(self))
+        return text_of(found, own(self, "origin")) or ""
 
     def __noodle_shown__(self) -> str:
         """Return the pointer in messages, whatever lies there."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.pointers import AnyPointer, Pointer, WorkerPointer, own
-from noodle.errors import ReferenceReleasedError
+from noodle.errors import MemoryInUseError, ReferenceReleasedError
 
 if TYPE_CHECKING:
     from noodle.bridges.native.isolated.library import LibraryInWorker
@@ -77,7 +77,7 @@ class Ownership:
         owners: The objects that must not be released before it.
     """
 
-    __slots__ = ("_claims", "_process", "_thread", "destructor", "owners")
+    __slots__ = ("_claims", "_process", "_thread", "destructor", "owners", "shown")
 
     def __init__(self, destructor: Destructor, owners: tuple[Any, ...]) -> None:
         self.destructor = destructor
@@ -85,6 +85,8 @@ class Ownership:
         self._claims = [True]
         self._process = os.getpid()
         self._thread = threading.get_ident()
+        self.shown: weakref.WeakSet[Any] | None = None
+        """What shows its memory, once anything has."""
         _release_waiting(self._thread)
 
     @property
@@ -162,9 +164,14 @@ class Releasable(AnyPointer):
 
         Raises:
             ReferenceReleasedError: It was released before.
+            MemoryInUseError: Arrays or views show its memory; it is still there.
         """
-        if not _ownership(self).claim():
+        ownership = _ownership(self)
+        if not ownership.claim():
             raise _was_released(self)
+        if ownership.shown:
+            ownership.give_back()
+            raise _is_shown(self)
         return self.__noodle_raw__()
 
     def _finalize(self, raw: Any) -> None:
@@ -207,6 +214,16 @@ def _was_released(resource: Releasable) -> ReferenceReleasedError:
         received=f"one that {_ownership(resource).destructor.name} has released",
         where=f"the result of {origin}",
         remedy=f"call {origin} again for a new one",
+    )
+
+
+def _is_shown(resource: Releasable) -> MemoryInUseError:
+    return MemoryInUseError(
+        f"{resource!r} cannot be released while its memory is shown",
+        expected="no arrays or views of its memory",
+        received="some that are still referred to",
+        where=f"the result of {own(resource, 'origin')}",
+        remedy="del the arrays and views before, or copy them: numpy.array(…)",
     )
 
 

@@ -11,6 +11,7 @@ from noodle.bridges.native.memory_arguments import MemoryArgument
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import AnyPointer
 from noodle.bridges.native.structure_arrays import is_array
+from noodle.bridges.native.structure_fields import fields_refusal
 from noodle.bridges.native.structures import StructureObject, StructureType
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe
@@ -49,19 +50,23 @@ class StructureArgument(MemoryArgument):
 
     def __init__(self, native: NativeType, shown: str, type: StructureType) -> None:
         super().__init__(native, shown)
-        self._type = type
+        self.structure = type
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""
-        if self._type.holds(value):
+        if self.structure.holds(value):
             return None
+        if isinstance(value, dict):
+            return fields_refusal(self.structure, value)
         if is_array(value):
             return self._array_refusal(value)
         refused = super().refuse(value)
         if refused is None or isinstance(value, AnyPointer):
             return refused
-        expected = f"{self._type}, an array of its dtype, a pointer to it, or None"
-        return Refusal(ArgumentTypeError, expected, _described(value), _making(self._type))
+        expected = (
+            f"{self.structure}, a dict of its fields, an array of its dtype, a pointer, or None"
+        )
+        return Refusal(ArgumentTypeError, expected, _described(value), _making(self.structure))
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
@@ -76,7 +81,7 @@ class StructureArgument(MemoryArgument):
         return issubclass(python_type, StructureObject) or super().shares(python_type)
 
     def _structure(self, value: StructureObject) -> Any:
-        if value.__noodle_type__ is not self._type:
+        if value.__noodle_type__ is not self.structure:
             raise TypeError
         return _memory_of(value)
 
@@ -89,14 +94,14 @@ class StructureArgument(MemoryArgument):
         return _FFI.from_buffer(_BYTES, content)
 
     def _array_refusal(self, value: Any) -> Refusal | None:
-        if value.dtype != self._type.dtype:
-            expected = f"an array with the dtype of {self._type}: {self._type.dtype}"
+        if value.dtype != self.structure.dtype:
+            expected = f"an array with the dtype of {self.structure}: {self.structure.dtype}"
             received = f"one with dtype {value.dtype}"
             return Refusal(
                 ArgumentTypeError,
                 expected,
                 received,
-                _making(self._type, ".array(count)"),
+                _making(self.structure, ".array(count)"),
             )
         if not value.flags.c_contiguous:
             remedy = f"np.ascontiguousarray({self.shown})"
@@ -117,20 +122,23 @@ class StructureByValue(Kind):
 
     def __init__(self, native: NativeType, shown: str, type: StructureType) -> None:
         super().__init__(native, shown)
-        self._type = type
+        self.structure = type
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""
-        if self._type.holds(value):
+        if self.structure.holds(value):
             return None
-        return Refusal(ArgumentTypeError, str(self._type), _described(value), _making(self._type))
+        if isinstance(value, dict):
+            return fields_refusal(self.structure, value)
+        expected = f"{self.structure}, or a dict of its fields"
+        return Refusal(ArgumentTypeError, expected, _described(value), _making(self.structure))
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
         return self._content
 
     def _content(self, value: Any) -> Any:
-        if not self._type.holds(value):
+        if not self.structure.holds(value):
             raise TypeError
         return value.__noodle_pointer__[0]
 

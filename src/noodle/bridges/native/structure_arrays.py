@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from noodle.bridges.native.native_types import NativeType
-from noodle.bridges.native.structure_items import Item, Memory
+from noodle.bridges.native.pointers import own
+from noodle.bridges.native.shown_memory import ShownMemory
+from noodle.bridges.native.structure_items import Item, Memory, StructureItem
+from noodle.bridges.native.structure_pointers import part_of
 from noodle.errors import ArgumentTypeError, MissingPackageError
 from noodle.values import describe
 
@@ -61,7 +64,8 @@ class ArrayItem(Item):
 class FieldArray(Sequence[Any]):
     """The items of an array in a structure. It keeps the structure's memory alive.
 
-    ``numpy.asarray`` makes an array of it without a copy.
+    ``numpy.asarray`` makes an array of it without a copy. In a structure that has to be released,
+    the items are refused after that, and an array is there to be let go of before.
 
     Args:
         array: What it is.
@@ -80,12 +84,17 @@ class FieldArray(Sequence[Any]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return self._array.item.read(self._place(index), self._memory)
+        place, item, owner = self._place(index), self._array.item, self._memory.owner
+        if owner is not None and isinstance(item, StructureItem):
+            return part_of(owner, item, place)
+        return item.read(place, self._memory)
 
     def __setitem__(self, index: int, value: Any) -> None:
         self._array.item.write(self._place(index), value, self._memory)
 
     def _place(self, index: int) -> int:
+        if self._memory.owner is not None:
+            own(self._memory.owner, "cdata")
         return self._address + range(len(self))[index] * self._array.item.size
 
     def __iter__(self) -> Iterator[Any]:
@@ -103,6 +112,20 @@ class FieldArray(Sequence[Any]):
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
+        if self._memory.owner is not None:
+            raise AttributeError("NumPy asks __array__ for memory that has to be released")
+        return self._interface()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy
+
+        owner = self._memory if self._memory.owner is None else self._memory.owner
+        shown = numpy.asarray(ShownMemory(owner, self._interface()))
+        if copy:
+            return numpy.array(shown, dtype)
+        return shown if dtype is None else shown.astype(dtype, copy=False)
+
+    def _interface(self) -> dict[str, Any]:
         kind, shape = self._array.item.interface(), [len(self)]
         while isinstance(kind, tuple):
             kind, inner = kind

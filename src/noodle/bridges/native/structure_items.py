@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from _cffi_backend import FFI
@@ -13,6 +14,7 @@ from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.native_types import C_NUMBERS, NativeType
 from noodle.bridges.native.pointers import AnyPointer
 from noodle.bridges.native.results import text_of
+from noodle.bridges.native.structure_fields import made_for, made_of
 from noodle.errors import ArgumentError, ArgumentRangeError, ArgumentTypeError
 from noodle.values import FLOAT_TYPES, INTEGER_RANGES, describe
 
@@ -26,8 +28,10 @@ __all__ = [
     "Item",
     "Memory",
     "NumberItem",
+    "Place",
     "PointerItem",
     "StructureItem",
+    "is_own_name",
     "refuse_value",
 ]
 
@@ -39,12 +43,14 @@ class Memory:
 
     Args:
         source: What it belongs to, which this keeps alive; None for memory of the library.
+        owner: The pointer with which it ends; None where it does not end while this lives.
     """
 
-    __slots__ = ("kept", "source")
+    __slots__ = ("kept", "owner", "source")
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, owner: AnyPointer | None = None) -> None:
         self.source = source
+        self.owner = owner
         self.kept: dict[int, Any] = {}
         """By address, what Python objects the pointers in it lead to."""
 
@@ -58,6 +64,8 @@ class Item(ABC):
     """
 
     size = 8
+    shift = 0
+    """How many bits of the first byte lie below it."""
 
     def __init__(self, native: NativeType, where: str) -> None:
         self.native = native
@@ -86,6 +94,27 @@ class Item(ABC):
     def interface(self) -> Any:
         """Return what NumPy calls the type."""
         return "<u8"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field in its structure.
+
+    Args:
+        item: How it is read and written.
+        offset: Where it begins, in bytes.
+        bits: Its width, for a bit-field.
+    """
+
+    item: Item
+    offset: int
+    bits: int = 0
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where it begins and ends, in bits."""
+        start = self.offset * 8 + self.item.shift
+        return start, start + (self.bits or self.item.size * 8)
 
 
 class NumberItem(Item):
@@ -140,14 +169,14 @@ class BitsItem(Item):
 
     def __init__(self, native: NativeType, where: str, bits: int, shift: int) -> None:
         super().__init__(native, where)
-        self._bits, self._shift = bits, shift
+        self._bits, self.shift = bits, shift
         self.size = (shift + bits + 7) // 8
         self._signed = native.type.name[0] == "i"
 
     def read(self, address: int, memory: Memory) -> Any:
         """Return the number in the bits."""
         whole = int.from_bytes(_FFI.buffer(_FFI.cast("char *", address), self.size)[:], "little")
-        value = whole >> self._shift & (1 << self._bits) - 1
+        value = whole >> self.shift & (1 << self._bits) - 1
         if self._signed and value >> self._bits - 1:
             value -= 1 << self._bits
         return bool(value) if self.native.type.name == "bool" else value
@@ -162,8 +191,8 @@ class BitsItem(Item):
         if not low <= int(value) <= high:
             raise _misfit(self.where, expected, value, ArgumentRangeError)
         place = _FFI.buffer(_FFI.cast("char *", address), self.size)
-        mask = ((1 << self._bits) - 1) << self._shift
-        whole = int.from_bytes(place[:], "little") & ~mask | int(value) << self._shift & mask
+        mask = ((1 << self._bits) - 1) << self.shift
+        whole = int.from_bytes(place[:], "little") & ~mask | int(value) << self.shift & mask
         place[:] = whole.to_bytes(self.size, "little")
 
 
@@ -218,8 +247,10 @@ class StructureItem(Item):
 
     def write(self, address: int, value: Any, memory: Memory) -> None:
         """Copy a structure of the same type there; see ``Item``."""
+        if isinstance(value, dict):
+            value = made_of(self.type, value)
         if not self.type.holds(value):
-            raise _misfit(self.where, str(self.type), value)
+            raise _misfit(self.where, f"{self.type}, or a dict of its fields", value)
         self.type.copy(value, address, memory)
 
     def interface(self) -> Any:
@@ -279,11 +310,17 @@ class PointerItem(Item):
         self._rules = self._rules or self._types.rule(
             DeclaredParameter(self.where, self.native), self.where
         )
+        value = made_for(self._rules, value)
         refused = self._rules.refuse(value)
         if refused:
             raise refuse_value(self.where, refused)
         converter = self._rules.converter(type(value), compiled=False)
         return value, self._types.kept(converter(value) if converter else value)
+
+
+def is_own_name(name: str) -> bool:
+    """Return whether Python means something by a name, so that no field has it as an attribute."""
+    return len(name) > 4 and name.startswith("__") and name.endswith("__")
 
 
 def refuse_value(where: str, refused: Any) -> Exception:

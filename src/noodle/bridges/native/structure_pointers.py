@@ -11,12 +11,12 @@ from _cffi_backend import FFI
 from noodle._callbacks import PointerBase
 from noodle.bridges.native.pointers import AnyPointer, own
 from noodle.bridges.native.resources import BorrowedPointer
-from noodle.bridges.native.structure_items import StructureItem
+from noodle.bridges.native.structure_items import StructureItem, is_own_name
 
 if TYPE_CHECKING:
     from noodle.bridges.native.structures import StructureObject, StructureType
 
-__all__ = ["FieldsHere", "PointerWithFields", "with_fields"]
+__all__ = ["FieldsHere", "PointerWithFields", "part_of", "with_fields"]
 
 _FFI = FFI()
 
@@ -24,7 +24,7 @@ _FFI = FFI()
 class PointerWithFields(PointerBase, ABC):
     """What a class of pointers to a structure has before that of pointers without fields.
 
-    A field goes before an attribute of the pointer of its name.
+    A field goes before an attribute of the pointer of its name; ``pointer["NAME"]`` is always it.
     """
 
     __slots__ = ()
@@ -39,7 +39,8 @@ class PointerWithFields(PointerBase, ABC):
         """Change a field."""
 
     def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("__") and name in own(self, "__noodle_type__").places:
+        is_own = name[:2] == "__" and is_own_name(name)
+        if not is_own and name in own(self, "__noodle_type__").places:
             return own(self, "__noodle_read__")(name)
         return own(self, name)
 
@@ -50,6 +51,16 @@ class PointerWithFields(PointerBase, ABC):
         if name not in self.__noodle_type__.places:
             raise self.__noodle_type__.no_field(name)
         self.__noodle_write__(name, value)
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, str):
+            return own(self, "read_at")(index)
+        if index not in self.__noodle_type__.places:
+            raise self.__noodle_type__.no_field(index)
+        return self.__noodle_read__(index)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
         return [*self.__noodle_type__.places, *(n for n in object.__dir__(self) if n[0] != "_")]
@@ -65,11 +76,8 @@ class FieldsHere(PointerWithFields):
         structure = _structure_at(self)
         place = self.__noodle_type__.places[name]
         if not isinstance(place.item, StructureItem):
-            return getattr(structure, name)
-        address = _FFI.cast("void *", structure.__noodle_address__ + place.offset)
-        part = place.item.type
-        pointer = BorrowedPointer(address, str(part), place.item.where, (self,), ends=True)
-        return with_fields(pointer, part, FieldsHere, own(self, "kept"))
+            return structure[name]
+        return part_of(self, place.item, structure.__noodle_address__ + place.offset)
 
     def __noodle_write__(self, name: str, value: Any) -> None:
         """Change a field; see ``PointerWithFields``."""
@@ -87,6 +95,19 @@ class FieldsHere(PointerWithFields):
     @property
     def __noodle_memory__(self) -> Any:
         return _structure_at(self).__noodle_memory__
+
+
+def part_of(whole: PointerBase, item: StructureItem, address: int) -> AnyPointer:
+    """Return a structure in a structure that has to be released, which ends with it.
+
+    Args:
+        whole: The structure.
+        item: What lies there.
+        address: Where.
+    """
+    place = _FFI.cast("void *", address)
+    pointer = BorrowedPointer(place, str(item.type), item.where, (whole,), ends=True)
+    return with_fields(pointer, item.type, FieldsHere, own(whole, "kept"))
 
 
 def with_fields(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,10 @@ from noodle.bridges.native.structure_items import (
     Item,
     Memory,
     NumberItem,
+    Place,
     PointerItem,
     StructureItem,
+    is_own_name,
 )
 from noodle.errors import ArgumentTypeError, NameNotFoundError, UsageError, did_you_mean
 from noodle.values import describe
@@ -28,28 +29,13 @@ from noodle.values import describe
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
 
-__all__ = ["Place", "StructureObject", "StructureType"]
+__all__ = ["StructureObject", "StructureType"]
 
 _FFI = FFI()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A field in its structure.
-
-    Args:
-        item: How it is read and written.
-        offset: Where it begins, in bytes.
-        bits: Its width, for a bit-field.
-    """
-
-    item: Item
-    offset: int
-    bits: int = 0
-
-
 class StructureObject:
-    """A structure: its fields are attributes.
+    """A structure: its fields are attributes; ``structure["NAME"]`` is one whatever its name.
 
     It lies in memory of its own, in that of another structure or array, which it keeps alive, or in
     the library's, of which nobody here knows how long it stays. Structures are equal when they are
@@ -67,6 +53,15 @@ class StructureObject:
         if place is None:
             raise self.__noodle_type__.no_field(name)
         place.item.write(self.__noodle_address__ + place.offset, value, self.__noodle_memory__)
+
+    def __getitem__(self, name: str) -> Any:
+        place = self.__noodle_type__.places.get(name)
+        if place is None:
+            raise self.__noodle_type__.no_field(name)
+        return place.item.read(self.__noodle_address__ + place.offset, self.__noodle_memory__)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         raise TypeError(f"a field of {self.__noodle_type__} cannot be deleted")
@@ -191,11 +186,11 @@ class StructureType:
     @cached_property
     def _class(self) -> type[StructureObject]:
         members: dict[str, Any] = {"__slots__": (), "__noodle_type__": self, "__module__": "C"}
-        for name, place in self.places.items():
-            members[name] = property(_reader(name, place))
+        attributes = {n: place for n, place in self.places.items() if not is_own_name(n)}
+        members |= {name: property(_reader(name, place)) for name, place in attributes.items()}
         return type(self.name, (StructureObject,), members)
 
-    def __call__(self, *values: Any, **fields: Any) -> StructureObject:
+    def __call__(self, /, *values: Any, **fields: Any) -> StructureObject:
         """Return a new structure.
 
         Args:
@@ -280,12 +275,12 @@ class StructureType:
 
         Args:
             address: The address.
-            owner: What it keeps alive.
+            owner: The pointer with which it ends, which it keeps alive.
             kept: What its pointers lead to, as ``Memory`` has it.
         """
-        found = self._in(_FFI.cast(self._pointer_type, address), owner)
-        found.__noodle_memory__.kept = kept
-        return found
+        memory = Memory(owner, owner)
+        memory.kept = kept
+        return self._made(_FFI.cast(self._pointer_type, address), memory)
 
     @cached_property
     def pointer_classes(self) -> dict[type, type]:

@@ -26,6 +26,9 @@ __all__ = ["NativeStubs"]
 
 Plans = Callable[[Declaration], NaturalPlan | None]
 
+_FIELDS = "dict[str, Any]"
+"""What may be given for a structure: a dict of its fields."""
+
 _NUMBERS = {
     **dict.fromkeys(INTEGER_RANGES, "int"),
     **dict.fromkeys(FLOAT_TYPES, "float"),
@@ -143,9 +146,9 @@ class NativeStubs:
         if name == "str":
             return "CText" if native.from_c else "str"
         if native.by_value:
-            return structure
+            return f"{structure} | {_FIELDS}" if structure else structure
         memory = "Memory" if name in ("bytes", "array") else "Memory | None"
-        return f"{structure} | {memory}" if structure else memory
+        return f"{structure} | {_FIELDS} | {memory}" if structure else memory
 
     def _result(self, native: NativeType) -> str:
         """Return what a result, a variable or a field is, as Python writes it."""

@@ -115,7 +115,7 @@ def test_structures_are_passed_and_returned_by_value(library: ModuleType):
     with pytest.raises(ArgumentTypeError, match="p of moved"):
         library.moved(library.struct("flags")(), 1.0)
     with pytest.raises(ArgumentTypeError) as caught:
-        library.moved({"x": 1.0}, 3)
+        library.moved((1.0, 2.0), 3)
     assert caught.value.remedy == 'library.struct("point")(x=…, y=…)'
     with pytest.raises(ArgumentTypeError):
         library.norm(None)
@@ -132,7 +132,7 @@ def test_structures_are_passed_by_pointer(library: ModuleType):
     with pytest.raises(ArgumentTypeError):
         library.move([1, 2], 1.0)
     with pytest.raises(ArgumentTypeError) as caught:
-        library.move({"x": 1.0}, 1.0)
+        library.move((1.0, 2.0), 1.0)
     assert caught.value.remedy == 'library.struct("point")(x=…, y=…)'
 
 

@@ -30,7 +30,7 @@ class SentArgument:
         self, parameter: DeclaredParameter, shown: str, rules: Argument | None = None
     ) -> None:
         self._native = parameter.type
-        self._rules = rules or argument_of(parameter, shown)
+        self.rules = rules or argument_of(parameter, shown)
         name = parameter.type.type.name
         self._takes_pointers = name == "ptr" or (name == "str" and parameter.type.from_c)
 
@@ -48,12 +48,12 @@ class SentArgument:
             received = "a pointer of this process, which means nothing to its worker"
             remedy = "load both libraries in the same worker, or both in this process"
             return Refusal(ArgumentTypeError, expected, received, remedy)
-        return self._rules.refuse(value)
+        return self.rules.refuse(value)
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value of this type ready; see ``shares`` for memory."""
         if self.lends(python_type):
-            return self._rules.converter(python_type, compiled=compiled)
+            return self.rules.converter(python_type, compiled=compiled)
         if issubclass(python_type, WorkerPointer) and not self._native.by_value:
             return self._place
         if python_type is type(None):
@@ -62,22 +62,22 @@ class SentArgument:
             return _reject
         # Texts and memory are made ready here; the worker's compiled functions check numbers alone.
         checked_there = compiled and self._native.type.name in C_NUMBERS
-        return self._rules.converter(python_type, compiled=checked_there)
+        return self.rules.converter(python_type, compiled=checked_there)
 
     def shares(self, python_type: type) -> bool:
         """Return whether the converter of this type gives the value's own memory."""
         own = issubclass(python_type, (Pointer, WorkerPointer, FFI.CData))
         own = own or self.lends(python_type) or self._native.by_value
-        return not own and self._rules.shares(python_type)
+        return not own and self.rules.shares(python_type)
 
     def lends(self, python_type: type) -> bool:
         """Return whether values of this type are functions; see ``Argument``."""
-        return self._rules.lends(python_type)
+        return self.rules.lends(python_type)
 
     def note(self, python_type: type) -> str | None:
         """Return what ``explain`` should tell about the conversion of this type, or None."""
         if not self.shares(python_type):
-            return self._rules.note(python_type)
+            return self.rules.note(python_type)
         back = " and back" if self.writes else ""
         return f"copied to the worker{back}, unless it lies in memory of noodle.empty"
 

@@ -109,7 +109,8 @@ class IsolatedFunction(DeclaredFunction):
     def batched(self) -> Function | None:
         """What sends many calls in one message, where all arguments are numbers or texts."""
         has_memory = any(native.type.name in ("ptr", "array", "bytes") for native in self._types)
-        return None if has_memory or self._result is not None else _Batched(self)
+        by_value = any(native.by_value for native in self._types)
+        return None if has_memory or by_value or self._result is not None else _Batched(self)
 
     def translate(
         self, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]

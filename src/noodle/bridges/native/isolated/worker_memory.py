@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from noodle._callbacks import PointerBase
 from noodle.bridges.native.pointed import refuse_unreadable, span_of
 from noodle.bridges.native.pointers import WorkerPointer, own, place_of_pointer
 from noodle.bridges.native.resources import WorkerBorrowedPointer, is_dependent
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from noodle.bridges.native.isolated.library import LibraryInWorker
     from noodle.bridges.native.structures import StructureObject, StructureType
 
-__all__ = ["FieldsThere", "TextsInWorker", "read_items", "structure_in_worker"]
+__all__ = [
+    "FieldsThere",
+    "TextsInWorker",
+    "part_in_worker",
+    "read_items",
+    "structure_in_worker",
+]
 
 
 class TextsInWorker(WorkerPointer):
@@ -68,11 +75,11 @@ class FieldsThere(PointerWithFields):
         type = self.__noodle_type__
         at = type.places[name]
         if not isinstance(at.item, StructureItem):
-            found = getattr(_copy(self), name)
+            found = _copy(self)[name]
             return tuple(found) if isinstance(found, FieldArray) else found
         address, process = own(self, "place")
         place = (address + at.offset, process)
-        return _part(self, place, at.item.type, f"{type}.{name}")
+        return part_in_worker(self, place, at.item.type, f"{type}.{name}")
 
     def __noodle_write__(self, name: str, value: Any) -> None:
         """Change a field; see ``PointerWithFields``."""
@@ -114,8 +121,17 @@ def structure_in_worker(
     return with_fields(WorkerPointer(place, str(type), origin, module), type, FieldsThere)
 
 
-def _part(whole: FieldsThere, place: tuple[int, int], type: StructureType, origin: str) -> Any:
-    """Return a structure in a structure, which ends with it where it has to be released."""
+def part_in_worker(
+    whole: PointerBase, place: tuple[int, int], type: StructureType, origin: str
+) -> Any:
+    """Return a structure in another one, which ends with it where that has to be released.
+
+    Args:
+        whole: The other one.
+        place: See ``WorkerPointer``.
+        type: What it is.
+        origin: See ``WorkerPointer``.
+    """
     module = own(whole, "_module")
     if not is_dependent(whole.__class__):
         return structure_in_worker(place, origin, type, module)

@@ -20,6 +20,7 @@ from noodle.bridges.native.isolated.places import sent_place
 from noodle.bridges.native.isolated.worker_memory import (
     FieldsThere,
     TextsInWorker,
+    part_in_worker,
     structure_in_worker,
 )
 from noodle.bridges.native.library_types import LibraryTypes
@@ -28,6 +29,7 @@ from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import AnyPointer, WorkerPointer, own, place_of_pointer
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arguments import StructureByValue
+from noodle.bridges.native.structure_fields import made_for
 from noodle.bridges.native.structures import StructureObject, StructureType
 from noodle.errors import ArgumentTypeError, CallbackResultError, ForeignError
 from noodle.values import VOID, describe
@@ -98,7 +100,7 @@ class WorkerTypes(LibraryTypes):
                 where=str(type),
             )
         origin = own(pointer, "origin")
-        return structure_in_worker(own(pointer, "place"), origin, type, self.module)
+        return part_in_worker(pointer, own(pointer, "place"), type, origin)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""
@@ -173,6 +175,8 @@ class WorkerCallback(DeclaredCallback):
         self._given = [types.sent(one, origin) for one in self.callback.parameters]
         result = DeclaredParameter("result", self.callback.result)
         self._rule = None if result.type.type == VOID else types.rule(result, "result")
+        self._last: Any = None
+        """What was returned last: what its pointers lead to stays until the next result."""
 
     def place(self) -> object:
         """Return what an address belongs to: the worker."""
@@ -207,6 +211,7 @@ class WorkerCallback(DeclaredCallback):
             )
         if isinstance(value, WorkerPointer):
             return place_of_pointer(value)
+        value = self._last = made_for(self._rule, value)
         converter = self._rule.converter(type(value), compiled=False)
         return converter(value) if converter and value is not None else value
 
@@ -266,11 +271,11 @@ class _Value(StructureByValue):
         return self._bytes
 
     def _bytes(self, value: Any) -> bytes:
-        if not self._type.holds(value):
+        if not self.structure.holds(value):
             raise TypeError
         if isinstance(value, FieldsThere):
             return value.__noodle_content__()
-        return self._type.content(value)
+        return self.structure.content(value)
 
 
 class _Leading:

@@ -148,18 +148,22 @@ def _compile(
     manifest: str,
     reads_interface: bool,
 ) -> CompiledSource:
+    first = _digest_of(source.path)
     with cache.private_folder() as private:
         files = language.files(source, private)
     contents = {file: _digest_of(source.directory / file) for file in files}
 
-    def write(output: Path) -> None:
-        language.compile(source, output)
-        if not _unchanged(contents, source.directory):
+    def refuse_changed() -> None:
+        if _digest_of(source.path) != first or not _unchanged(contents, source.directory):
             raise CompilationError(
                 f"{source.location!r} changed while it was compiled",
                 where=source.location,
                 remedy="load it again",
             )
+
+    def write(output: Path) -> None:
+        language.compile(source, output)
+        refuse_changed()
 
     library = cache.get(_library_name(build, contents), write)
     exports = read_library(library, source.location).exports()
@@ -167,6 +171,7 @@ def _compile(
     if reads_interface:
         with cache.private_folder() as private:
             interface = language.interface(source, private, exports)
+        refuse_changed()
     notes = tuple(language.notes(source, exports))
     cache.replace(manifest, _Manifest(contents, interface, notes).text())
     return CompiledSource(library, interface, notes)
