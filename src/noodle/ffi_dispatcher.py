@@ -1,7 +1,8 @@
 """The FFI dispatcher: loads targets through bridges, and picks who runs an operation.
 
 It owns no policy of its own. The registry finds bridges, the planner compiles the stages that it
-was given, and the configuration says what a name means; all are handed in when it is built.
+was given, and the configuration says what a name means; all are handed in when it is built. What
+comes before a load is the preparer's, which the dispatcher is too.
 """
 
 from __future__ import annotations
@@ -13,41 +14,32 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from noodle import targets
 from noodle._handle import Handle
-from noodle.bindings import make_handle, placement_refused, prototype_of
+from noodle.bindings import make_handle, prototype_of
 from noodle.bridges.registry import BridgeRegistry
-from noodle.calls import Bridge, Function, LoadRequest, Preparation
+from noodle.calls import Function
 from noodle.candidates import UNAVAILABLE, Candidate, Offer, nobody_accepts
 from noodle.errors import (
     AmbiguousTargetError,
     InstanceUnavailableError,
-    MissingToolError,
     NoodleError,
     UnknownBridgeError,
     did_you_mean,
 )
 from noodle.libraries import Library, library_of
-from noodle.library_requests import (
-    Configuration,
-    LibraryRequest,
-    NoConfiguration,
-    check_options,
-    load_request,
-)
+from noodle.library_requests import Configuration, LibraryRequest
 from noodle.planner import Origin, Planner
+from noodle.preparer import Preparer
 from noodle.prototypes import Prototype, parse_prototype
-
-if TYPE_CHECKING:
-    from noodle.stubs.model import StubModule
 
 __all__ = ["FfiDispatcher"]
 
 
-class FfiDispatcher:
-    """Routes calls to libraries.
+class FfiDispatcher(Preparer):
+    """Routes calls to libraries, and answers what a ``Preparer`` does.
 
     Args:
         registry: Finds bridges by name.
@@ -66,10 +58,8 @@ class FfiDispatcher:
         admit: Callable[[str, str], None] | None = None,
         sample_every: int = 64,
     ) -> None:
-        self.registry = registry
+        super().__init__(registry, configuration=configuration, admit=admit)
         self.planner = planner
-        self._configuration = configuration or NoConfiguration()
-        self._admit = admit
         self._sample_every = sample_every
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -185,157 +175,22 @@ class FfiDispatcher:
     def _loaded_names(self) -> set[str]:
         return {text for library in self.libraries() for text in (library.name, str(library))}
 
-    def prepare(
-        self, text: str, *, directory: str | Path = ".", **options: Any
-    ) -> Preparation | None:
-        """Install what a target needs, without loading it.
-
-        Args:
-            text: A target, or the name of a configured library.
-            directory: Against which a relative path in the target is resolved.
-            options: As of ``load``.
-
-        Returns:
-            What it needs, or None where that is nothing that can be installed or locked.
-
-        Raises:
-            UsageError, ForeignError: As ``load``.
-        """
-        preparation: Preparation | None = self._ask("prepare", text, Path(directory), options)
-        return preparation
-
-    def lock(self, text: str, *, directory: str | Path = ".", **options: Any) -> Preparation | None:
-        """Note in the lock file what a target needs, without installing or loading it.
-
-        Args:
-            text: A target, or the name of a configured library.
-            directory: Against which a relative path in the target is resolved.
-            options: As of ``load``.
-
-        Returns:
-            What is locked, or None where there is nothing to lock.
-
-        Raises:
-            UsageError, ForeignError: As ``load``.
-        """
-        locked: Preparation | None = self._ask("lock", text, Path(directory), options)
-        return locked
-
-    def needs(self, text: str, *, directory: str | Path = ".", **options: Any) -> str | None:
-        """Return what a target needs and whether it is there, in one line; None for nothing.
-
-        Nothing is loaded or installed.
-
-        Args:
-            text: A target, or the name of a configured library.
-            directory: Against which a relative path in the target is resolved.
-            options: As of ``load``.
-
-        Raises:
-            UsageError: As ``load``.
-        """
-        needs: str | None = self._ask("needs", text, Path(directory), options)
-        return needs
-
-    def notes(self, text: str, *, directory: str | Path = ".") -> tuple[str, ...]:
-        """Return what the configuration has to say of a target; nothing is loaded or installed.
-
-        Args:
-            text: A target, or the name of a configured library.
-            directory: Against which a relative path in the target is resolved.
-
-        Raises:
-            UsageError: The text is no target.
-        """
-        request = self._request(text, Path(directory), {})
-        return self._configuration.defaults(request.name, request.target).notes
-
-    def describe(
-        self, text: str, *, directory: str | Path = ".", run: bool = False, **options: Any
-    ) -> StubModule | None:
-        """Return what a library declares; None where that is not known.
-
-        Args:
-            text: A target, or the name of a configured library.
-            directory: Against which a relative path in the target is resolved.
-            run: Whether the library may be installed and its code run to find out.
-            options: As of ``load``.
-
-        Raises:
-            UsageError, ForeignError: As ``load``.
-        """
-        found: StubModule | None = self._ask("describe", text, Path(directory), options, run=run)
-        return found
-
-    def _ask(
-        self,
-        question: str,
-        text: str,
-        directory: Path,
-        options: Mapping[str, Any],
-        **details: Any,
-    ) -> Any:
-        """Return the answer of a bridge about a load; None from one that has no such method."""
-        request = self._request(text, directory, options)
-        bridge = self._bridge(request.target)
-        check_options(bridge, options, where=request.target.text)
-        answer = getattr(bridge, question, None)
-        if answer is None:
-            return None
-        defaults = self._configuration.defaults(request.name, request.target)
-        asked, wanted = load_request(request, defaults)
-        placement = self._placement(bridge, wanted, asked)
-        if details.get("run") and self._admit:
-            self._admit(request.name, placement)
-        return answer(replace(wanted, placement=placement), **details)
-
-    def _request(self, text: Any, directory: Path, options: Mapping[str, Any]) -> LibraryRequest:
-        configured = self._configuration.target(text) if isinstance(text, str) else None
-        target = self._target(configured or text, directory)
-        name = text if configured else target.location
-        return LibraryRequest(name, target, directory, options)
-
     def _load(self, request: LibraryRequest) -> Library:
-        name, target, options = request.name, request.target, request.options
-        bridge = self._bridge(target)
-        check_options(bridge, options, where=target.text)
-        defaults = self._configuration.defaults(name, target)
-        asked, wanted = load_request(request, defaults)
-        placement = self._placement(bridge, wanted, asked)
+        name = request.name
+        bridge = self._bridge(request)
+        wanted, notes = self._wanted(bridge, request)
         if self._admit:
-            self._admit(name, placement)
-        loaded = bridge.load(replace(wanted, placement=placement))
+            self._admit(name, wanted.placement)
+        loaded = bridge.load(wanted)
         origin = Origin(
             library=name,
-            target=_with_version(target, loaded.version),
+            target=_with_version(request.target, loaded.version),
             bridge=bridge.name,
-            placement=placement,
-            instances=(f"{name}/{placement}",),
-            notes=(*defaults.notes, *loaded.notes),
+            placement=wanted.placement,
+            instances=(f"{name}/{wanted.placement}",),
+            notes=(*notes, *loaded.notes),
         )
         return Library(origin, loaded, partial(self._new_handle, request))
-
-    def _target(self, text: Any, directory: Path) -> targets.Target:
-        # Entry points are scanned only for a text that can name a plug-in at all.
-        schemes = self.registry.names() if isinstance(text, str) and ":" in text else ()
-        return targets.parse(text, directory=directory, schemes=schemes)
-
-    def _bridge(self, target: targets.Target) -> Bridge:
-        bridge = self.registry.get(target.bridge)
-        missing = bridge.missing()
-        if missing:
-            raise MissingToolError(
-                f"the {bridge.name} bridge cannot be used: {missing}", received=target.text
-            )
-        return bridge
-
-    def _placement(self, bridge: Bridge, request: LoadRequest, asked: str | None) -> str:
-        possible: Sequence[str] = getattr(bridge, "placements", ("inprocess",))
-        usual = getattr(bridge, "usual_placement", None)
-        placement: str = asked or (usual(request) if usual else possible[0])
-        if placement not in possible:
-            raise placement_refused(request.library, placement, possible)
-        return placement
 
     def _new_handle(
         self, request: LibraryRequest, origin: Origin, name: str, function: Function
