@@ -39,6 +39,14 @@ def test_hidden_and_undefined_names_are_not_exported(tmp_path: Path) -> None:
     assert {"shown"} == {"shown", "hidden", "abs"} & set(exports)
 
 
+def test_names_of_versions_are_not_exported(tmp_path: Path) -> None:
+    script = tmp_path / "versions.map"
+    script.write_text("SHOWN_1.0 { global: shown; local: *; };\n")
+    text = "int shown(int n) { return n; }\n"
+    path = compile_to(tmp_path / "libversions.so", text, f"-Wl,--version-script={script}")
+    assert {"shown": True} == ElfFile(path).exports()
+
+
 def test_indirect_functions_are_functions() -> None:
     program = (
         "import ctypes.util, noodle.bridges.native.linker as linker, pathlib;"

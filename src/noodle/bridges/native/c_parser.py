@@ -74,7 +74,8 @@ def _parse(text: str, further: FurtherArguments) -> Any:
 def _tree(text: str, further: Sequence[str]) -> Any:
     """Return a syntax tree, or the parser's error."""
     typedefs = "".join(f"typedef int {name}; " for name in (*STANDARD_TYPEDEFS, *OPAQUE_TYPEDEFS))
-    full = "\n".join([typedefs, '# 1 "prototypes"', text, '# 1 "variadic"', *further, ""])
+    variadic = ['# 1 "variadic"', *further] if further else []
+    full = "\n".join([typedefs, '# 1 "prototypes"', text, *variadic, ""])
     try:
         return CParser().parse(full, "standard typedefs")
     except Exception as error:

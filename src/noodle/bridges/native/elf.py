@@ -31,6 +31,8 @@ _SHARED_OBJECT = 3
 _NEEDED, _SONAME = 1, 14
 _BUILD_ID_NOTE = 3
 _FUNCTIONS = {2, 10}  # STT_FUNC and STT_GNU_IFUNC, which libm uses for most of its functions
+_ABSOLUTE = 0xFFF1
+"""The place of what is in no section: with the value 0 the names of symbol versions."""
 _EXPORTED = {0, 1, 5, 6} | _FUNCTIONS  # untyped, object, common, thread-local
 _WRITABLE = 1  # SHF_WRITE
 _LINKERS_OWN = (".got", ".dynamic", ".data.rel.ro", ".relro_padding")
@@ -169,13 +171,14 @@ class ElfFile:
             strings = self._strings(section)
             for record in self._records(section, "IBBHQQ" if wide else "IIIBBH"):
                 if wide:
-                    name, info, visibility, place, _, _ = record
+                    name, info, visibility, place, value, _ = record
                 else:
-                    name, _, _, info, visibility, place = record
+                    name, value, _, info, visibility, place = record
                 kind = info & 15
                 # Binding 0 is local, visibility 1 and 2 internal and hidden, place 0 undefined.
                 public = info >> 4 and visibility & 3 in (0, 3)
-                if place and public and kind in _EXPORTED:
+                version = place == _ABSOLUTE and value == 0
+                if place and public and kind in _EXPORTED and not version:
                     yield _text(strings, name), kind in _FUNCTIONS
 
     def _dynamic_names(self, wanted: int) -> Iterator[str]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NativeLibrary", "Variables", "VariablesHere"]
 
+_MOST_SHOWN = 20
+"""Chosen: names in a message, beside the ones that are like what was asked for."""
+
 
 class Variables(Protocol):
     """Reads and writes the global variables of a library, wherever that is loaded."""
@@ -221,7 +224,7 @@ class NativeLibrary:
         if name not in exports:
             return NameNotFoundError(
                 f"{self._name} has no function {name!r}",
-                expected=f"one of {', '.join(self.names())}" if self.names() else None,
+                expected=_one_of(self.names()),
                 received=name,
                 where=self._name,
                 remedy=did_you_mean(name, {*self.names(), *exports}),
@@ -238,5 +241,14 @@ class NativeLibrary:
             received=name,
             where=self._name,
             remedy=f"{{ fn {name}(x: f64): f64 }} after the import, or "
-            f'prototypes="double {name}(double x);", with the types that its manual has',
+            f'prototypes="double {name}(double x);", with the types that its manual has; or its '
+            'header, as in header="name.h"',
         )
+
+
+def _one_of(names: Sequence[str]) -> str | None:
+    """Return what a name may be, for a message."""
+    if not names:
+        return None
+    rest = len(names) - _MOST_SHOWN
+    return f"one of {', '.join(names[:_MOST_SHOWN])}" + (f" and {rest} more" if rest > 0 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ class LibraryTypes:
         Raises:
             NameNotFoundError: There is none.
         """
-        found = self.structure(f"{kind} {name}")
+        found = self.structure(f"{kind} {name}") or self._behind(kind, name)
         if found is None:
             known = [n.partition(" ")[2] for n in self._contents.structures if n.startswith(kind)]
             raise NameNotFoundError(
@@ -79,6 +80,13 @@ class LibraryTypes:
                 remedy=did_you_mean(name, known),
             )
         return found
+
+    def _behind(self, kind: str, name: str) -> StructureType | None:
+        """Return the structure that has another name than the typedef that is asked for."""
+        definition = self._contents.definition(name)
+        pattern = rf"typedef {kind} (\w+) (?:\{{.*\}} )?{re.escape(name)};"
+        tag = re.fullmatch(pattern, definition[1]) if definition else None
+        return self.structure(f"{kind} {tag[1]}") if tag else None
 
     def is_known(self, native: NativeType) -> bool:
         """Return whether values of a type can be read and written."""

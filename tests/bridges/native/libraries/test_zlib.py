@@ -18,7 +18,7 @@ def test_a_stream_is_compressed_piece_by_piece(load: LoadLibrary) -> None:
     pieces = [bytes([number]) * 1000 for number in range(20)]
     given, made, packed = libc.malloc(1000), libc.malloc(256), b""
 
-    stream_type = z.struct("z_stream_s")
+    stream_type = z.struct("z_stream")
     stream = stream_type()
     assert z.deflateInit_(stream, 9, z.ZLIB_VERSION, stream_type.size) == z.Z_OK
     for piece in [*pieces, b""]:
