@@ -58,6 +58,19 @@ def test_a_host_ends_at_once_and_without_a_word(program: str, status: int) -> No
     assert (status, "", "") == run_program(program)
 
 
+def test_a_daemon_thread_that_needs_a_worker_at_the_end_ends_without_a_word() -> None:
+    program = """
+from noodle.workers import pool, registry
+faults.add(1, 2)
+registry.note_exit()
+pool.shut_down()
+thread = threading.Thread(target=faults.add, args=(1, 2), daemon=True)
+thread.start()
+thread.join()
+"""
+    assert (0, "", "") == run_program(program)
+
+
 @pytest.mark.parametrize("doing", ["spin()", "never()", "call(threading.Event().wait)"])
 def test_no_worker_outlives_a_host_that_is_killed(doing: str) -> None:
     with start_program(f"print(faults.pid(), flush=True)\nfaults.{doing}") as host:

@@ -54,13 +54,17 @@ def _no_worker(link: _host.Link) -> Worker | None:
 find_worker: Callable[[_host.Link], Worker | None] = _no_worker
 
 
-def crashed(link: _host.Link, function: str | None) -> WorkerCrashedError | SystemExit:
-    """Return the error for a call to a worker that has ended.
+def ends_with_process() -> bool:
+    """Return whether this thread ends without a word because the process ends.
 
-    When workers end because this process does, its daemon threads end without a word, as they do
-    everywhere else.
+    So do daemon threads everywhere; that their workers have ended by then is for nobody.
     """
-    if registry.is_exiting() and threading.current_thread().daemon:
+    return registry.is_exiting() and threading.current_thread().daemon
+
+
+def crashed(link: _host.Link, function: str | None) -> WorkerCrashedError | SystemExit:
+    """Return the error for a call to a worker that has ended."""
+    if ends_with_process():
         return SystemExit()
     worker = find_worker(link)
     if worker is None:

@@ -200,6 +200,8 @@ class _Place:
                 f"{self._program.name} cannot be started: its library was unloaded",
                 remedy="load the library again",
             )
+        if policies.ends_with_process():
+            raise SystemExit
         if registry.is_exiting():
             raise InstanceUnavailableError(
                 f"{self._program.name} cannot be started: the process ends"
@@ -218,6 +220,8 @@ class _Place:
             self.current = None
             if not isinstance(error, UsageError):
                 self._note_crash()
+            if policies.ends_with_process():
+                raise SystemExit from error
             raise
         if not is_ready:
             raise policies.not_ready(worker.name, limit or 0.0)
