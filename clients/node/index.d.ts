@@ -283,6 +283,7 @@ export class WorkerBlockedError extends UsageError {}
 export class CallDepthError extends UsageError {}
 /** An object of Python was released, or its host has ended. */
 export class ReferenceReleasedError extends UsageError {}
+export class MemoryInUseError extends UsageError {}
 /** A function that C called returned what its declaration does not have. */
 export class CallbackResultError extends UsageError {}
 /** C called a function that was released. */

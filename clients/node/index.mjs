@@ -32,6 +32,7 @@ export const {
   WorkerBlockedError,
   CallDepthError,
   ReferenceReleasedError,
+  MemoryInUseError,
   CallbackResultError,
   CallbackReleasedError,
   LanguageError,

@@ -108,10 +108,15 @@ static void
 leave_lane(LoopChannel *self)
 {
     host_lane *const lane = self->lane;
-    if (lane->owner == host_this_thread || lane->owner->depth == 0)
-        host_lane_drop(lane);
-    else
+    host_thread *const owner = lane->owner;
+    if (owner != host_this_thread && owner->depth > 0) {
         host_loop_forget(self);
+        return;
+    }
+    host_lane_drop(lane);
+    /* It may have been this channel that was to drain, and to park again. */
+    if (owner == host_this_thread && owner->depth == 0 && owner->loop_lanes > 0)
+        host_loop_park(owner);
 }
 
 void

@@ -62,6 +62,7 @@ const TREE = {
     WorkerBlockedError: {},
     CallDepthError: {},
     ReferenceReleasedError: {},
+    MemoryInUseError: {},
     CallbackResultError: {},
     CallbackReleasedError: {},
     LanguageError: {

@@ -111,14 +111,12 @@ def _out(declaration: Declaration) -> tuple[str, ...]:
 
 
 def _lengths(declaration: Declaration) -> dict[str, str]:
-    """Return the arrays that are followed by one length."""
+    """Return the arrays that are only read and are followed by one length."""
     found = {}
     parameters = declaration.parameters
     for index, (array, length) in enumerate(pairwise(parameters)):
         if not array.name or not _is_array(array.type) or not _is_length(length):
             continue
-        if array.type.writes and length.name.lower() == "n":
-            continue  # as often an argument of its own, of what is written to one item
         two = index + 2 < len(parameters) and _is_length(parameters[index + 2])
         if not two or _is_named_after(length.name, array.name):
             found[array.name] = length.name
@@ -132,7 +130,7 @@ def _is_named_after(length: str, array: str) -> bool:
 
 
 def _is_array(native: NativeType) -> bool:
-    if native.structure or native.callback or native.target:
+    if native.writes or native.structure or native.callback or native.target:
         return False
     if native.type.name == "ptr" and native.type.item and native.type.item.name == "ptr":
         return False
