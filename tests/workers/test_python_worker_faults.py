@@ -246,10 +246,11 @@ def fall():
 
 @pytest.fixture
 def fragile(version: str, tmp_path: Path) -> Iterator[ModuleType]:
-    """A module of functions that end their worker."""
+    """Functions that end their worker, which is their own: after five ends there is a pause."""
     (tmp_path / "fragile.py").write_text(FRAGILE, encoding="utf-8")
     options = {"interpreter": str(require_python(version)), "directory": str(tmp_path)}
-    loaded = noodle.load("./fragile.py", placement="isolated", **options)
+    alone = {"FRAGILE": str(tmp_path)}
+    loaded = noodle.load("./fragile.py", placement="isolated", environment=alone, **options)
     with noodle.deadline(LIMIT):
         yield loaded
     noodle.unload(loaded)
