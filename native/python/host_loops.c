@@ -124,7 +124,7 @@ host_loop_drop_left(host_thread *thread)
 {
     host_lane *lane = thread->lanes;
     while (lane != NULL)
-        if (lane->is_loops && lane->loop_channel == NULL && lane->open == 0) {
+        if (lane->of_loop && lane->loop_channel == NULL && lane->open == 0) {
             host_lane_drop(lane);
             /* The end of its link may have run finalizers, which call: any lane may have gone. */
             lane = thread->lanes;
@@ -203,7 +203,7 @@ loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->lane->takes_calls = false;
-    self->lane->is_loops = true;
+    self->lane->of_loop = true;
     self->lane->loop_channel = self;
     thread->loop_lanes++;
     self->lane->futures = PyDict_New();

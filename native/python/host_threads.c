@@ -158,9 +158,9 @@ leave(host_lane *lane)
 {
     if (lane->loop_channel != NULL)
         host_loop_forget(lane->loop_channel);
-    if (lane->is_loops)
+    if (lane->of_loop)
         lane->owner->loop_lanes--;
-    lane->is_loops = false;
+    lane->of_loop = false;
     leave_thread(lane);
     leave_link(lane);
 }

@@ -20,7 +20,7 @@ struct host_lane {
     host_lane *next_of_thread;
     host_lane *next_of_link;
     bool takes_calls;           /* of its thread; not an event loop's lane, nor an adopted one */
-    bool is_loops;              /* counted by its thread; without a channel it is for that to drop */
+    bool of_loop;               /* an event loop's; where its channel has closed, its thread drops it */
     uint32_t open;              /* calls that somebody waits for */
     uint32_t unsettled;         /* of the link's, so many were made here: their answers come here */
     uint32_t retired_count;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 
 import pytest
 from tests.workers.echo import IN_C, Functions, reaches, statistics
@@ -66,9 +65,7 @@ def test_a_call_tells_what_its_object_was_called_when_it_began(pool: Pool, funct
     _host.rename(sleep, first)
 
     def rename() -> None:
-        end = time.monotonic() + 10
-        while not link.in_flight and time.monotonic() < end:
-            time.sleep(0.001)
+        assert reaches(1, lambda: link.in_flight)
         _host.rename(sleep, second)
 
     thread = threading.Thread(target=rename)

@@ -162,14 +162,11 @@ def _with_structures(
 def _write_back(structure: StructureObject, fields: dict[str, Any]) -> None:
     """Put what is in a structure now into the dict that it was made of."""
     for name, given in fields.items():
-        found = structure[name]
-        if isinstance(given, dict) and hasattr(found, "__noodle_type__"):
-            _write_back(found, given)
-        else:
-            fields[name] = _plain(found, given)
+        fields[name] = _plain(structure[name], given)
 
 
 def _plain(found: Any, given: Any) -> Any:
+    """Return what a field has now, in the form in which it was given."""
     if isinstance(found, Sequence) and not isinstance(found, (str, bytes)):
         return [_plain(*pair) for pair in zip(found, given, strict=False)]
     if isinstance(given, dict) and hasattr(found, "__noodle_type__"):

@@ -55,8 +55,8 @@ def calling(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_to(tmp_path_factory.mktemp("callbacks") / "libcalling.so", SOURCE, "-pthread")
 
 
-def opened(path: Path, way: str) -> Iterator[ModuleType]:
-    library = noodle.load(str(path), prototypes=PROTOTYPES, **WAYS[way])
+def opened(path: Path, way: str, prototypes: str = PROTOTYPES) -> Iterator[ModuleType]:
+    library = noodle.load(str(path), prototypes=prototypes, **WAYS[way])
     yield library
     noodle.unload(library)
 

@@ -19,7 +19,7 @@ import pytest
 import noodle
 from noodle import _callbacks
 from noodle.errors import CallbackReleasedError, CallbackResultError, RemoteCallError
-from tests.bridges.native.callbacks.conftest import WAYS
+from tests.bridges.native.callbacks.conftest import WAYS, opened
 from tests.bridges.native.conftest import compile_to
 
 SOURCE = Path(__file__).with_name("entering.c")
@@ -57,22 +57,16 @@ def entering(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_to(tmp_path_factory.mktemp("entries") / "libentering.so", SOURCE, "-pthread")
 
 
-def opened(path: Path, way: str) -> Iterator[ModuleType]:
-    library = noodle.load(str(path), prototypes=PROTOTYPES, **WAYS[way])
-    yield library
-    noodle.unload(library)
-
-
 @pytest.fixture(params=list(WAYS))
 def library(request: pytest.FixtureRequest, entering: Path) -> Iterator[ModuleType]:
     """The library, called in each way."""
-    yield from opened(entering, request.param)
+    yield from opened(entering, request.param, PROTOTYPES)
 
 
 @pytest.fixture
 def here(entering: Path) -> Iterator[ModuleType]:
     """The library, in this process."""
-    yield from opened(entering, "compiled")
+    yield from opened(entering, "compiled", PROTOTYPES)
 
 
 @pytest.fixture

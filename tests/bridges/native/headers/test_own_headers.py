@@ -7,6 +7,7 @@ import ctypes
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -365,18 +366,26 @@ def test_a_function_without_types_for_its_further_arguments_says_what_to_declare
     assert list(library.contents.unbound) == ["listed"]
 
 
+@pytest.fixture
+def load_variadic(made: Made, cache_directory: Path, tmp_path: Path) -> Callable[..., ModuleType]:
+    """Loads a library with functions of further arguments, as a program does."""
+    made(VARIADIC, VARIADIC_SOURCE)
+    files = str(tmp_path / "libown.so"), str(tmp_path / "own.h")
+
+    def load(**options: Any) -> ModuleType:
+        return noodle.load(
+            files[0], header=files[1], cache_directory=str(cache_directory), **options
+        )
+
+    return load
+
+
 @pytest.mark.parametrize("placement", PLACES)
 def test_a_handle_declares_types_of_its_own(
-    made: Made, placement: str, cache_directory: Path, tmp_path: Path
+    load_variadic: Callable[..., ModuleType], placement: str
 ) -> None:
-    made(VARIADIC, VARIADIC_SOURCE)
-    library = noodle.load(
-        str(tmp_path / "libown.so"),
-        header=str(tmp_path / "own.h"),
-        variadic={"total as whole": "int"},
-        errors="negative",
-        placement=placement,
-        cache_directory=str(cache_directory),
+    library = load_variadic(
+        variadic={"total as whole": "int"}, errors="negative", placement=placement
     )
     total = library.total
     assert total.options(variadic="real, int")("di", 1.5, 3) == 4.5
@@ -389,14 +398,9 @@ def test_a_handle_declares_types_of_its_own(
 
 
 def test_types_of_a_handle_are_checked_in_each_call(
-    made: Made, cache_directory: Path, tmp_path: Path
+    load_variadic: Callable[..., ModuleType],
 ) -> None:
-    made(VARIADIC, VARIADIC_SOURCE)
-    library = noodle.load(
-        str(tmp_path / "libown.so"),
-        header=str(tmp_path / "own.h"),
-        cache_directory=str(cache_directory),
-    )
+    library = load_variadic()
     total = library.total.options(variadic="int")
     assert [total("i", number) for number in (1, -(2**31))] == [1.0, -(2.0**31)]
     with pytest.raises(ArgumentRangeError, match="argument 2"):
@@ -421,20 +425,13 @@ def test_types_of_a_handle_are_checked_in_each_call(
     ],
 )
 def test_wrong_types_of_a_handle(
-    made: Made,
-    cache_directory: Path,
-    tmp_path: Path,
+    load_variadic: Callable[..., ModuleType],
     name: str,
     types: Any,
     error: type[Exception],
     message: str,
 ) -> None:
-    made(VARIADIC, VARIADIC_SOURCE)
-    library = noodle.load(
-        str(tmp_path / "libown.so"),
-        header=str(tmp_path / "own.h"),
-        cache_directory=str(cache_directory),
-    )
+    library = load_variadic()
     with pytest.raises(error, match=message):
         getattr(library, name).options(variadic=types)
 
