@@ -128,6 +128,31 @@ def test_null_for_a_reference_is_refused_before_the_function_runs(sample: Native
     assert 0.0 == call(sample, "sum", None, 0)
 
 
+def test_null_for_a_function_or_a_nonnull_pointer_is_refused(workshop: Workshop) -> None:
+    workshop.write(
+        "fast.rs",
+        """
+        #[no_mangle]
+        pub extern "C" fn twice(f: extern "C" fn(i32) -> i32, x: i32) -> i32 { f(f(x)) }
+        #[no_mangle]
+        pub extern "C" fn maybe(f: Option<extern "C" fn(i32) -> i32>, x: i32) -> i32 {
+            f.map_or(x, |f| f(x))
+        }
+        #[no_mangle]
+        pub extern "C" fn read(place: std::ptr::NonNull<i32>) -> i32 { unsafe { *place.as_ref() } }
+        """,
+    )
+    assert [7, 3, 5] == [
+        workshop.call("twice", lambda x: x + 2, 3),
+        workshop.call("maybe", None, 3),
+        workshop.call("read", array.array("i", [5])),
+    ]
+    with pytest.raises(ArgumentTypeError, match="twice: f is null"):
+        workshop.call("twice", None, 3)
+    with pytest.raises(ArgumentTypeError, match="read: place is null"):
+        workshop.call("read", None)
+
+
 def test_a_panic_is_an_error_with_its_message_and_place(sample: NativeLibrary) -> None:
     with pytest.raises(RemoteCallError) as caught:
         call(sample, "divide", 1, 7)

@@ -16,7 +16,7 @@ from noodle.errors import CompilationError, MissingLibraryError
 
 __all__ = ["CompiledSource", "Language", "Source", "compile_source"]
 
-_FORMAT = "2"
+_FORMAT = "3"
 _ABSENT = ""
 """Stands for the digest of a file that is not there."""
 

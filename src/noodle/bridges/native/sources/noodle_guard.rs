@@ -117,6 +117,10 @@ pub unsafe fn reference_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mu
     pointer.as_mut().ok_or_else(|| refused(name, "is null"))
 }
 
+pub fn present<T>(value: Option<T>, name: &str) -> Result<T, Failure> {
+    value.ok_or_else(|| refused(name, "is null"))
+}
+
 pub unsafe fn owned<T>(pointer: *mut T, name: &str) -> Result<Box<T>, Failure> {
     match pointer.is_null() {
         true => Err(refused(name, "is null")),

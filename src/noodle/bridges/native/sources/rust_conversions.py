@@ -265,6 +265,12 @@ class CTypes:
                 f'{GUARD}::character({name}, "{name}")?',
                 needs_guard=True,
             )
+        if known.kind == "function" or (known.kind == "path" and known.name == "NonNull"):
+            return Conversion(
+                (self.declare(known, name),),
+                (f"{name}: Option<{rust.text}>",),
+                f'{GUARD}::present({name}, "{name}")?',
+            )
         structure = self.structure(known)
         if structure and structure.kind == "enum" and structure.variants:
             return self._choice(known, structure, name)
