@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -84,6 +85,13 @@ def test_an_error_of_a_callback_goes_before_that_of_the_function(points: ModuleT
         points.failing(lambda number: 2 * number)
     assert caught.value.constant == "ENOENT"
     assert points.failing(lambda number: 0) == 0
+
+
+def test_a_builtin_error_of_a_callback_is_not_taken_for_a_wrong_answer(points: ModuleType):
+    with pytest.raises(ValueError, match="math domain error|expected a nonnegative"):
+        points.failing(lambda number: int(math.sqrt(-number)))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        points.failing(lambda number: number + "")
 
 
 def test_a_function_that_does_not_fit_is_refused_before_the_call(points: ModuleType):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import noodle
+from noodle.errors import CallbackReleasedError
 
 DECLARATIONS = """
     struct sqlite3; struct sqlite3_context; struct sqlite3_value;
@@ -70,6 +71,17 @@ def test_a_function_says_by_its_result_that_the_query_ends(sqlite: ModuleType, d
     assert sqlite.sqlite3_exec(database, sql, row, None, None) == ABORT
     assert seen == ["1"]
     assert "abort" in sqlite.sqlite3_errmsg(database)
+
+
+def test_a_function_of_sql_that_was_only_lent_is_told(sqlite: ModuleType, database: Any):
+    def lent(context: Any, count: int, values: Any) -> None:
+        raise AssertionError("C must not reach it")
+
+    create = sqlite.sqlite3_create_function
+    assert create(database, "lent", 1, UTF8, None, lent, None, None) == 0
+    with pytest.raises(CallbackReleasedError) as caught:
+        sqlite.sqlite3_exec(database, "SELECT lent(1)", None, None, None)
+    assert caught.match(r"C called .*lent after it was released")
 
 
 def test_an_exception_in_a_row_ends_the_query(sqlite: ModuleType, database: Any):

@@ -23,6 +23,7 @@ from noodle.bridges.remote.functions import BatchedFunction
 from noodle.calls import BoundFunction, Call, Function, require_rows
 from noodle.errors import (
     ArgumentError,
+    CallbackReleasedError,
     ReferenceReleasedError,
     RemoteCallError,
     WorkerCrashedError,
@@ -129,7 +130,7 @@ class IsolatedFunction(DeclaredFunction):
         failure = failure_in_worker(error)
         if failure is not None:
             return failure.error(self._name)
-        if isinstance(error, ReferenceError):
+        if isinstance(error, ReferenceError) and not isinstance(error, CallbackReleasedError):
             return self._stale((*args, *kwargs.values()), error)
         if isinstance(error, (TypeError, OverflowError)):
             return self.refusal_of(args, kwargs) or error

@@ -180,15 +180,12 @@ class _Answers:
 
     def __call__(self, *sent: Any) -> tuple[Any, list[Any], int]:
         """Return the result, the outs and errno."""
-        try:
-            result, outs, errno = self._call(*sent)
+        answer = self._call(*sent)  # what it raises is the worker's or a callback's
+        if type(answer) is list and len(answer) == 3:
+            result, outs, errno = answer
             fine = type(outs) is list and len(outs) == len(self._kinds) and type(errno) is int
-        except (TypeError, ValueError) as error:
-            if isinstance(error, NoodleError):
-                raise
-            raise _wrong_answer(self._function) from error
-        if fine and all(map(_fits, self._kinds, outs)):
-            return result, outs, errno
+            if fine and all(map(_fits, self._kinds, outs)):
+                return result, outs, errno
         raise _wrong_answer(self._function)
 
 

@@ -196,6 +196,7 @@ class WorkerCallback(DeclaredCallback):
             pairs = zip(self._given, sent, strict=True)
             return self._sent(function(*(given(v) if given else v for given, v in pairs)))
 
+        forward.__qualname__ = getattr(function, "__qualname__", repr(function))
         return forward
 
     def _sent(self, value: Any) -> Any:
