@@ -72,6 +72,9 @@ class FfiDispatcher(Preparer):
     def load(self, text: str, *, directory: str | Path = ".", **options: Any) -> ModuleType:
         """Load a target and return its namespace, the same one for the same request.
 
+        A source of C, C++ or Rust that was edited meanwhile is compiled and loaded anew; handles of
+        the old library keep calling what they called.
+
         Args:
             text: A target, or the name of a configured library.
             directory: Against which a relative path in the target is resolved.
@@ -102,6 +105,8 @@ class FfiDispatcher(Preparer):
             library = self._load(request)
             with self._lock:
                 library = self._libraries.setdefault(request.key, library)
+        elif library.outdated():
+            library = self._reload(request)
         else:
             library.refuse_replaced()
         return library
@@ -114,6 +119,9 @@ class FfiDispatcher(Preparer):
         and starts anew if a handle that was kept is called.
         """
         request = self._request(text, Path(directory), options)
+        return self._reload(request).module
+
+    def _reload(self, request: LibraryRequest) -> Library:
         library = self._load(request)
         with self._lock:
             old = self._libraries.get(request.key)
@@ -125,7 +133,7 @@ class FfiDispatcher(Preparer):
                 offers[:] = [replace(o, library=library) if o.library is old else o for o in offers]
         for one in replaced:
             one.retire()
-        return library.module
+        return library
 
     def unload(self, name: str | ModuleType) -> None:
         """Forget a loaded library, and end what runs for it alone: its workers.

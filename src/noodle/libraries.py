@@ -106,6 +106,11 @@ class Library:
         """Return whether calls may be sent to it now."""
         return self._loaded.available()
 
+    def outdated(self) -> bool:
+        """Return whether loading it again gives another one; not all bridges know that."""
+        outdated = getattr(self._loaded, "outdated", None)
+        return bool(outdated and outdated())
+
     def refuse_replaced(self) -> None:
         """Raise where what it was loaded from is another one by now; not all bridges know that."""
         refuse = getattr(self._loaded, "refuse_replaced", None)

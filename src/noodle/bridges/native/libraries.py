@@ -14,6 +14,7 @@ from noodle.errors import NameNotFoundError, did_you_mean
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
     from noodle.bridges.native.opened_library import LoadedFile
+    from noodle.bridges.native.sources import SourceFiles
 
 __all__ = ["NativeLibrary", "Variables", "VariablesHere"]
 
@@ -75,6 +76,7 @@ class NativeLibrary:
         types: Gives its types.
         left_out: Why functions that it has cannot be called, by their names.
         file: The file that it was loaded from, where the program named that itself.
+        sources: What it was compiled from when it was loaded.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class NativeLibrary:
         types: Callable[[], LibraryTypes],
         left_out: Mapping[str, str] = MappingProxyType({}),
         file: LoadedFile | None = None,
+        sources: SourceFiles | None = None,
     ) -> None:
         self._name = name
         self._variables = variables
@@ -100,6 +103,7 @@ class NativeLibrary:
         self._notes = notes
         self._left_out = left_out
         self._file = file
+        self._sources = sources
 
     @property
     def name(self) -> str:
@@ -129,6 +133,10 @@ class NativeLibrary:
     def unbound(self) -> Mapping[str, str]:
         """What it exports and its headers or sources declare that cannot be used, and why."""
         return {**self.contents.unbound, **self._left_out}
+
+    def outdated(self) -> bool:
+        """Return whether its source has changed since it was compiled."""
+        return self._sources is not None and self._sources.changed()
 
     def refuse_replaced(self) -> None:
         """Refuse to be loaded again from a file that is another one by now.

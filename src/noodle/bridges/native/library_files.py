@@ -14,6 +14,7 @@ from noodle.bridges.native.sources import (
     CompiledSource,
     Interface,
     Source,
+    SourceFiles,
     compile_source,
     is_source,
     language_of,
@@ -57,6 +58,7 @@ class LibraryFile:
         self.notes: list[str] = []
         self.prototypes: Any = request.prototypes
         self.interface: Interface | None = None
+        self.sources: SourceFiles | None = None
         self.path = self._find()
 
     def loop_source(self) -> LoopSource | None:
@@ -85,6 +87,7 @@ class LibraryFile:
         reads = self.prototypes is None and not self._options.header
         compiled, example = self._compiled_source(location, reads_interface=reads)
         self.notes += compiled.notes
+        self.sources = compiled.files
         if reads:
             self._use(compiled.interface, location, example)
         return compiled.path

@@ -110,6 +110,7 @@ class Load:
             variables=self._variables(),
             types=lambda: self._types(functions.contents),
             file=self._own_file(START_ANEW),
+            sources=self._file.sources,
         )
 
     def _own_file(self, remedy: str) -> LoadedFile | None:

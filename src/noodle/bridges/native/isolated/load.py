@@ -75,6 +75,7 @@ class IsolatedLoad(Load):
             variables=WorkerVariables(self._module),
             types=lambda: self._types(functions.contents),
             file=self._own_file(LOAD_ANEW),
+            sources=self._file.sources,
         )
 
     def _open(self) -> _Exports:

@@ -1,6 +1,12 @@
 """Sources of C, C++ and Rust: compiled on the spot, and read for what their functions take."""
 
-from noodle.bridges.native.sources.builds import CompiledSource, Language, Source, compile_source
+from noodle.bridges.native.sources.builds import (
+    CompiledSource,
+    Language,
+    Source,
+    SourceFiles,
+    compile_source,
+)
 from noodle.bridges.native.sources.interfaces import Interface, LeftOut, unescaped
 from noodle.bridges.native.sources.languages import (
     Choices,
@@ -16,6 +22,7 @@ __all__ = [
     "Language",
     "LeftOut",
     "Source",
+    "SourceFiles",
     "compile_source",
     "is_source",
     "language_of",

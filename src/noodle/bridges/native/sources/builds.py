@@ -14,7 +14,7 @@ from noodle.bridges.native.sources.interfaces import Interface, LeftOut
 from noodle.build_cache import BuildCache, digest
 from noodle.errors import CompilationError, MissingLibraryError
 
-__all__ = ["CompiledSource", "Language", "Source", "compile_source"]
+__all__ = ["CompiledSource", "Language", "Source", "SourceFiles", "compile_source"]
 
 _FORMAT = "3"
 _ABSENT = ""
@@ -39,6 +39,30 @@ class Source:
         return self.directory / self.location
 
 
+class SourceFiles:
+    """The files that a library was compiled from.
+
+    Args:
+        source: The source.
+        contents: The digests of its files when it was compiled, by name.
+    """
+
+    def __init__(self, source: Source, contents: Mapping[str, str]) -> None:
+        self._directory = source.directory
+        self._contents = contents
+        self._facts: list[tuple[int, ...] | None] = []
+
+    def changed(self) -> bool:
+        """Return whether a file has other content by now."""
+        facts = [_facts_of(self._directory / file) for file in self._contents]
+        if facts == self._facts:
+            return False
+        if not _unchanged(self._contents, self._directory):
+            return True
+        self._facts = facts
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledSource:
     """The shared library that a source has become.
@@ -47,11 +71,13 @@ class CompiledSource:
         path: Its file.
         interface: What the source says of its functions; empty unless it was asked for.
         notes: What ``explain`` should tell.
+        files: What it was compiled from.
     """
 
     path: Path
     interface: Interface
     notes: Sequence[str]
+    files: SourceFiles
 
 
 class Language(ABC):
@@ -136,7 +162,8 @@ def compile_source(
     if known is not None and _unchanged(known.files, source.directory):
         library = cache.path(_library_name(build, known.files))
         if os.path.isfile(library):
-            return CompiledSource(library, known.interface, known.notes)
+            files = SourceFiles(source, known.files)
+            return CompiledSource(library, known.interface, known.notes, files)
     return _compile(language, source, cache, build, manifest.name, reads_interface)
 
 
@@ -174,7 +201,7 @@ def _compile(
         refuse_changed()
     notes = tuple(language.notes(source, exports))
     cache.replace(manifest, _Manifest(contents, interface, notes).text())
-    return CompiledSource(library, interface, notes)
+    return CompiledSource(library, interface, notes, SourceFiles(source, contents))
 
 
 def _library_name(build: str, contents: Mapping[str, str]) -> str:
@@ -199,6 +226,14 @@ def _read_manifest(path: Path) -> _Manifest | None:
         return _Manifest(dict(files), interface, tuple(notes))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _facts_of(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _digest_of(path: Path) -> str:
