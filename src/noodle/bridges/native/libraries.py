@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.functions import NativeFunctions
+from noodle.bridges.native.pointers import AnyPointer
 from noodle.errors import NameNotFoundError, did_you_mean
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ class NativeLibrary:
             return partial(self._types().named, name)
         variable = self.contents.variable(name)
         if variable is not None:
-            return self._variables.read(variable, f"{self._name}.{name}")
+            found = self._variables.read(variable, f"{self._name}.{name}")
+            return self._types().led(variable, found) if isinstance(found, AnyPointer) else found
         constant = self.contents.constant(name)
         if constant is None:
             raise self._not_found(name)

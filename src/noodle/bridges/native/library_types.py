@@ -13,7 +13,7 @@ from _cffi_backend import FFI
 from noodle.bridges.native.argument_rules import Argument
 from noodle.bridges.native.arguments import argument_of
 from noodle.bridges.native.contents import Contents
-from noodle.bridges.native.declarations import Declaration, DeclaredParameter
+from noodle.bridges.native.declarations import Declaration, DeclaredParameter, Variable
 from noodle.bridges.native.libffi import with_further
 from noodle.bridges.native.native_types import C_NUMBERS, Field, NativeType
 from noodle.bridges.native.pointers import AnyPointer, Pointer, own
@@ -166,6 +166,35 @@ class LibraryTypes:
             return type.view(cdata, pointer)
         part = BorrowedPointer(cdata, str(type), own(pointer, "origin"), (pointer,), ends=True)
         return with_fields(part, type, FieldsHere)
+
+    def led(self, variable: Variable, pointer: AnyPointer) -> Any:
+        """Return what a variable gives for a pointer: a structure, a function, texts, or that.
+
+        Args:
+            variable: The variable.
+            pointer: To the variable where it is a structure or an array, else what lies in it.
+        """
+        native = variable.type
+        structure = self.structure(native.structure) if native.structure else None
+        if structure and structure.known:
+            return self.structure_at(structure, pointer)
+        if native.callback and not variable.dimensions:
+            return self.function_at(native, pointer)
+        if variable.dimensions and native.type.name == "str":
+            return self.texts_at(pointer)
+        return pointer
+
+    def function_at(self, native: NativeType, pointer: AnyPointer) -> Any:
+        """Return the function that a pointer leads to."""
+        from noodle.bridges.native.function_pointers import FunctionPointer
+
+        return FunctionPointer(own(pointer, "cdata"), native, own(pointer, "origin"), self)
+
+    def texts_at(self, pointer: AnyPointer) -> Any:
+        """Return a pointer to texts as one that reads them."""
+        from noodle.bridges.native.pointed import TextsPointer
+
+        return TextsPointer(own(pointer, "cdata"), "str", own(pointer, "origin"))
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""

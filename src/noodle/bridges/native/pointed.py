@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 from _cffi_backend import FFI
@@ -11,7 +13,7 @@ from noodle.bridges.native.pointers import AnyPointer, Pointer, own
 from noodle.bridges.native.results import content_of, text_of
 from noodle.errors import ArgumentTypeError, UsageError
 
-__all__ = ["TextsPointer", "read_items", "refuse_unreadable", "span_of"]
+__all__ = ["TextsPointer", "items_at", "read_items", "refuse_unreadable", "span_of"]
 
 _FFI = FFI()
 
@@ -57,9 +59,22 @@ def read_items(pointer: Pointer, index: int | slice, items: Any = None) -> Any:
         UsageError: It is not known what lies there, or where a slice ends.
     """
     items = items or _items_of(pointer)
+    return items_at(items.__getitem__, index)
+
+
+def items_at(read: Callable[[int], Any], index: int | slice) -> Any:
+    """Return the item at an index, or a list of the items of a slice.
+
+    Args:
+        read: Gives an item.
+        index: The index; a slice has an end.
+
+    Raises:
+        UsageError: It is not known where a slice ends.
+    """
     if not isinstance(index, slice):
-        return items[index]
-    return [items[i] for i in span_of(index)]
+        return read(operator.index(index))
+    return [read(i) for i in span_of(index)]
 
 
 def span_of(index: slice) -> range:

@@ -12,7 +12,8 @@ from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import AnyPointer
 from noodle.bridges.native.structure_arrays import is_array
 from noodle.bridges.native.structure_fields import fields_refusal
-from noodle.bridges.native.structures import StructureObject, StructureType
+from noodle.bridges.native.structure_objects import StructureObject
+from noodle.bridges.native.structures import StructureType
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe
 

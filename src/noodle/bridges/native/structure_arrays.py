@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from _cffi_backend import FFI
+
 from noodle.bridges.native.native_types import NativeType
-from noodle.bridges.native.pointers import own
+from noodle.bridges.native.pointers import AnyPointer, Pointer, own, points_to
 from noodle.bridges.native.shown_memory import ShownMemory
 from noodle.bridges.native.structure_items import Item, Memory, StructureItem
 from noodle.bridges.native.structure_pointers import part_of
@@ -16,7 +18,9 @@ from noodle.values import describe
 if TYPE_CHECKING:
     from noodle.bridges.native.structures import StructureType
 
-__all__ = ["ArrayItem", "FieldArray", "dtype_of", "is_array", "numpy_for"]
+__all__ = ["ArrayItem", "FieldArray", "array_at", "dtype_of", "is_array", "numpy_for"]
+
+_FFI = FFI()
 
 
 class ArrayItem(Item):
@@ -86,7 +90,7 @@ class FieldArray(Sequence[Any]):
             return [self[i] for i in range(*index.indices(len(self)))]
         place, item, owner = self._place(index), self._array.item, self._memory.owner
         if owner is not None and isinstance(item, StructureItem):
-            return part_of(owner, item, place)
+            return part_of(owner, item.type, item.where, place)
         return item.read(place, self._memory)
 
     def __setitem__(self, index: int, value: Any) -> None:
@@ -156,6 +160,34 @@ def numpy_for(structure: str) -> Any:
             remedy="pip install numpy",
         ) from error
     return numpy
+
+
+def array_at(type: StructureType, count: int, place: Any) -> Any:
+    """Return an array of NumPy's that shows structures of the library's; in a worker, a copy.
+
+    Args:
+        type: What they are.
+        count: How many there are.
+        place: A pointer to the first, or the first itself.
+
+    Raises:
+        ArgumentTypeError: It is neither.
+    """
+    numpy, size = numpy_for(str(type)), count * type.size
+    if isinstance(place, AnyPointer) and points_to(place, str(type)):
+        if isinstance(place, Pointer):
+            return numpy.frombuffer(own(place, "memory")(size), type.dtype)
+        return numpy.frombuffer(bytearray(own(place, "content")(size)), type.dtype)
+    memory = getattr(place, "__noodle_memory__", None)
+    if not type.holds(place) or memory is None or not memory.of_library:
+        raise ArgumentTypeError(
+            f"there are no further {type}",
+            expected=f"a pointer to {type}, or one that the library has given",
+            received=str(getattr(place, "__noodle_type__", "")) or describe(place),
+            where=str(type),
+        )
+    shown = _FFI.gc(_FFI.cast("char *", place.__noodle_address__), lambda _: memory)
+    return numpy.frombuffer(_FFI.buffer(shown, size), type.dtype)
 
 
 def dtype_of(type: StructureType) -> Any:

@@ -16,7 +16,8 @@ from noodle.errors import ArgumentError, ArgumentTypeError, did_you_mean
 
 if TYPE_CHECKING:
     from noodle.bridges.native.structure_items import Place
-    from noodle.bridges.native.structures import StructureObject, StructureType
+    from noodle.bridges.native.structure_objects import StructureObject
+    from noodle.bridges.native.structures import StructureType
 
 __all__ = ["bound_with_fields", "fields_refusal", "made_for", "made_of", "structure_rule"]
 

@@ -44,13 +44,17 @@ class Memory:
     Args:
         source: What it belongs to, which this keeps alive; None for memory of the library.
         owner: The pointer with which it ends; None where it does not end while this lives.
+        of_library: Whether it is the library's, which alone knows how far it goes.
     """
 
-    __slots__ = ("kept", "owner", "source")
+    __slots__ = ("kept", "of_library", "owner", "source")
 
-    def __init__(self, source: Any, owner: AnyPointer | None = None) -> None:
+    def __init__(
+        self, source: Any, owner: AnyPointer | None = None, *, of_library: bool = False
+    ) -> None:
         self.source = source
         self.owner = owner
+        self.of_library = of_library
         self.kept: dict[int, Any] = {}
         """By address, what Python objects the pointers in it lead to."""
 

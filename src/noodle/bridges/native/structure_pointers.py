@@ -14,7 +14,8 @@ from noodle.bridges.native.resources import BorrowedPointer
 from noodle.bridges.native.structure_items import StructureItem, is_own_name
 
 if TYPE_CHECKING:
-    from noodle.bridges.native.structures import StructureObject, StructureType
+    from noodle.bridges.native.structure_objects import StructureObject
+    from noodle.bridges.native.structures import StructureType
 
 __all__ = ["FieldsHere", "PointerWithFields", "part_of", "with_fields"]
 
@@ -77,7 +78,11 @@ class FieldsHere(PointerWithFields):
         place = self.__noodle_type__.places[name]
         if not isinstance(place.item, StructureItem):
             return structure[name]
-        return part_of(self, place.item, structure.__noodle_address__ + place.offset)
+        address = structure.__noodle_address__ + place.offset
+        return part_of(self, place.item.type, place.item.where, address)
+
+    def _items(self) -> _StructuresHere:
+        return _StructuresHere(self)
 
     def __noodle_write__(self, name: str, value: Any) -> None:
         """Change a field; see ``PointerWithFields``."""
@@ -97,17 +102,34 @@ class FieldsHere(PointerWithFields):
         return _structure_at(self).__noodle_memory__
 
 
-def part_of(whole: PointerBase, item: StructureItem, address: int) -> AnyPointer:
-    """Return a structure in a structure that has to be released, which ends with it.
+class _StructuresHere:
+    """The structures that lie one behind another at a pointer, with which they end.
 
     Args:
-        whole: The structure.
-        item: What lies there.
+        pointer: The pointer.
+    """
+
+    def __init__(self, pointer: FieldsHere) -> None:
+        self._pointer = pointer
+
+    def __getitem__(self, index: int) -> AnyPointer:
+        first, type = self._pointer, self._pointer.__noodle_type__
+        address = _structure_at(first).__noodle_address__ + index * type.size
+        return part_of(first, type, own(first, "origin"), address)
+
+
+def part_of(whole: PointerBase, type: StructureType, origin: str, address: int) -> AnyPointer:
+    """Return a structure in memory that has to be released, which ends with it.
+
+    Args:
+        whole: The pointer to that memory.
+        type: What lies there.
+        origin: What it is called in messages.
         address: Where.
     """
     place = _FFI.cast("void *", address)
-    pointer = BorrowedPointer(place, str(item.type), item.where, (whole,), ends=True)
-    return with_fields(pointer, item.type, FieldsHere, own(whole, "kept"))
+    pointer = BorrowedPointer(place, str(type), origin, (whole,), ends=True)
+    return with_fields(pointer, type, FieldsHere, own(whole, "kept"))
 
 
 def with_fields(

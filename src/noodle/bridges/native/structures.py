@@ -10,8 +10,15 @@ import _cffi_backend
 from _cffi_backend import FFI
 
 from noodle.bridges.native.native_types import C_NUMBERS, Field, Structure
+from noodle.bridges.native.pointed import items_at
 from noodle.bridges.native.pointers import AnyPointer, points_to
-from noodle.bridges.native.structure_arrays import ArrayItem, dtype_of, is_array, numpy_for
+from noodle.bridges.native.structure_arrays import (
+    ArrayItem,
+    array_at,
+    dtype_of,
+    is_array,
+    numpy_for,
+)
 from noodle.bridges.native.structure_items import (
     BitsItem,
     CharactersItem,
@@ -23,85 +30,16 @@ from noodle.bridges.native.structure_items import (
     StructureItem,
     is_own_name,
 )
+from noodle.bridges.native.structure_objects import StructureObject, made_object
 from noodle.errors import ArgumentTypeError, NameNotFoundError, UsageError, did_you_mean
 from noodle.values import describe
 
 if TYPE_CHECKING:
     from noodle.bridges.native.library_types import LibraryTypes
 
-__all__ = ["StructureObject", "StructureType"]
+__all__ = ["StructureType"]
 
 _FFI = FFI()
-
-
-class StructureObject:
-    """A structure: its fields are attributes; ``structure["NAME"]`` is one whatever its name.
-
-    It lies in memory of its own, in that of another structure or array, which it keeps alive, or in
-    the library's, of which nobody here knows how long it stays. Structures are equal when they are
-    of one type and their fields are.
-    """
-
-    __slots__ = ("__noodle_address__", "__noodle_memory__", "__noodle_pointer__", "__weakref__")
-    __noodle_type__: StructureType
-
-    def __getattr__(self, name: str) -> Any:
-        raise self.__noodle_type__.no_field(name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        place = self.__noodle_type__.places.get(name)
-        if place is None:
-            raise self.__noodle_type__.no_field(name)
-        place.item.write(self.__noodle_address__ + place.offset, value, self.__noodle_memory__)
-
-    def __getitem__(self, name: str) -> Any:
-        place = self.__noodle_type__.places.get(name)
-        if place is None:
-            raise self.__noodle_type__.no_field(name)
-        return place.item.read(self.__noodle_address__ + place.offset, self.__noodle_memory__)
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self.__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        raise TypeError(f"a field of {self.__noodle_type__} cannot be deleted")
-
-    def __dir__(self) -> list[str]:
-        return [*self.__noodle_type__.places]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, StructureObject):
-            return NotImplemented
-        if self.__noodle_type__ is not other.__noodle_type__:
-            return False
-        here, there = self.__noodle_address__, other.__noodle_address__
-        own, others = self.__noodle_memory__, other.__noodle_memory__
-        return all(
-            place.item.told(here + place.offset, own)
-            == place.item.told(there + place.offset, others)
-            for place in self.__noodle_type__.places.values()
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        start, memory = self.__noodle_address__, self.__noodle_memory__
-        shown = (
-            f"{name}={place.item.shown(start + place.offset, memory)}"
-            for name, place in self.__noodle_type__.places.items()
-        )
-        return f"{self.__noodle_type__.name}({', '.join(shown)})"
-
-    def __copy__(self) -> StructureObject:
-        return self.__noodle_type__.copied(self.__noodle_pointer__[0], self.__noodle_memory__)
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a structure in native memory is not pickled")
-
-
-_set_pointer = StructureObject.__noodle_pointer__.__set__  # type: ignore[attr-defined]
-_set_address = StructureObject.__noodle_address__.__set__  # type: ignore[attr-defined]
-_set_memory = StructureObject.__noodle_memory__.__set__  # type: ignore[attr-defined]
 
 
 class StructureType:
@@ -218,12 +156,15 @@ class StructureType:
         """Return the structure that lies somewhere, which is not copied.
 
         Args:
-            place: A pointer; an array of NumPy's with one item at least; writable memory.
+            place: A pointer; an array of NumPy's with one item at least; writable memory; the
+                structure itself.
 
         Raises:
             ArgumentError: It is none of these, or too small.
         """
         self._require_known()
+        if self.holds(place) and not isinstance(place, AnyPointer):
+            return place
         if isinstance(place, AnyPointer) and points_to(place, self._structure.name):
             return self._types.structure_at(self, place)
         if is_array(place) and place.dtype == self.dtype and place.size:
@@ -242,10 +183,42 @@ class StructureType:
             )
         return self._in(_FFI.cast(self._pointer_type, found), found)
 
-    def array(self, count: int) -> Any:
-        """Return an array of NumPy's with that many structures, filled with zeros."""
+    def array(self, count: int, at: Any = None) -> Any:
+        """Return an array of NumPy's with that many structures.
+
+        Args:
+            count: How many.
+            at: A pointer, or a structure that the library has: the array shows what lies there
+                (in a worker, it is a copy). Without it, the array is a new one, filled with zeros.
+
+        Raises:
+            ArgumentTypeError: There are no structures of the library's.
+        """
         self._require_known()
-        return numpy_for(str(self)).zeros(count, self.dtype)
+        if at is None:
+            return numpy_for(str(self)).zeros(count, self.dtype)
+        return array_at(self, count, at)
+
+    def beside(self, structure: StructureObject, index: Any) -> Any:
+        """Return the structure behind another one of the library's, or those of a slice.
+
+        Args:
+            structure: The first one.
+            index: How many structures behind it; C alone knows how many there are.
+
+        Raises:
+            UsageError: The first one is not the library's, or the slice has no end.
+        """
+        memory, start = structure.__noodle_memory__, structure.__noodle_address__
+        if not memory.of_library:
+            raise ArgumentTypeError(
+                f"a {self} has no items",
+                expected=f"the name of a field: one of {', '.join(self.places)}",
+                received=describe(index),
+                where=str(self),
+                remedy=f"library.{self._structure.kind}({self.name!r}).array(count) for several",
+            )
+        return items_at(lambda place: self.within(start + place * self.size, memory), index)
 
     def of_content(self, content: bytes) -> StructureObject:
         """Return a new structure with this content.
@@ -268,7 +241,9 @@ class StructureType:
             address: The address.
             owner: What it keeps alive.
         """
-        return self._in(_FFI.cast(self._pointer_type, address), owner) if address else None
+        if not address:
+            return None
+        return self._made(_FFI.cast(self._pointer_type, address), Memory(owner, of_library=True))
 
     def owned(self, address: Any, owner: Any, kept: dict[int, Any]) -> StructureObject:
         """Return the structure at an address of cffi's, in memory that has an owner.
@@ -323,10 +298,9 @@ class StructureType:
         return self._made(pointer, Memory((pointer, source)))
 
     def _made(self, pointer: Any, memory: Memory) -> StructureObject:
-        made = object.__new__(self._class)
-        _set_pointer(made, pointer)
-        _set_address(made, int(_FFI.cast("uintptr_t", pointer)))
-        _set_memory(made, memory)
+        made: StructureObject = made_object(
+            self._class, pointer, int(_FFI.cast("uintptr_t", pointer)), memory
+        )
         return made
 
     def _item(self, field: Field) -> Item:

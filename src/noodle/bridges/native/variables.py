@@ -96,15 +96,14 @@ def check_assignment(
     """
     native = variable.type
     if not variable.writable:
-        raise UsageError(f"{shown} is const", received="an assignment", where=shown)
-    if variable.dimensions or native.by_value or native.type.name == "str":
         raise UsageError(
-            f"{shown} cannot be assigned: nobody would own the memory",
-            expected="a variable that is a number or a pointer",
-            received=native.c,
+            f"{shown} is const",
+            expected="a variable that is not",
+            received="an assignment",
             where=shown,
-            remedy="call a function of the library that sets it",
         )
+    if variable.dimensions or native.by_value or native.type.name == "str":
+        raise _whole(variable, shown)
     if native.type.name == "ptr":
         fits = isinstance(value, pointer) and points_to(value, native.pointee)
         if value is None or fits:
@@ -124,6 +123,23 @@ def check_assignment(
             where=shown,
             remedy=refused.remedy,
         )
+
+
+def _whole(variable: Variable, shown: str) -> UsageError:
+    """Return the error for an assignment to what is no number and no pointer."""
+    native, name = variable.type, shown.rpartition(".")[2]
+    array = "".join(f"[{length or ''}]" for length in variable.dimensions)
+    is_structure = native.by_value and not array
+    is_text = native.type.name == "str" and not array
+    return UsageError(
+        f"{shown} cannot be assigned" + (": nobody would own the memory" if is_text else ""),
+        expected="a variable that is a number or a pointer",
+        received=f"{native.c}{array}",
+        where=shown,
+        remedy=f"library.{name}.FIELD = value"
+        if is_structure
+        else "call a function of the library that sets it",
+    )
 
 
 def write_variable(variable: Variable, address: int, value: Any) -> None:

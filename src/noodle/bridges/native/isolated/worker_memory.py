@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from noodle._callbacks import PointerBase
-from noodle.bridges.native.pointed import refuse_unreadable, span_of
+from noodle.bridges.native.pointed import items_at, refuse_unreadable, span_of
 from noodle.bridges.native.pointers import WorkerPointer, own, place_of_pointer
 from noodle.bridges.native.resources import WorkerBorrowedPointer, is_dependent
 from noodle.bridges.native.results import text_of
@@ -15,7 +16,8 @@ from noodle.bridges.native.structure_pointers import PointerWithFields, with_fie
 
 if TYPE_CHECKING:
     from noodle.bridges.native.isolated.library import LibraryInWorker
-    from noodle.bridges.native.structures import StructureObject, StructureType
+    from noodle.bridges.native.structure_objects import StructureObject
+    from noodle.bridges.native.structures import StructureType
 
 __all__ = [
     "FieldsThere",
@@ -43,6 +45,8 @@ def read_items(pointer: WorkerPointer, index: int | slice, module: LibraryInWork
     Raises:
         UsageError: It is not known what lies there, or where a slice ends.
     """
+    if isinstance(pointer, FieldsThere):
+        return items_at(partial(_structure_behind, pointer), index)
     is_texts = isinstance(pointer, TextsInWorker)
     if not is_texts:
         refuse_unreadable(pointer)
@@ -51,6 +55,13 @@ def read_items(pointer: WorkerPointer, index: int | slice, module: LibraryInWork
     found = module.ask("items", *asked, span.start, span.stop, span.step)
     items = [_item(pointer, item, module) for item in found]
     return items if isinstance(index, slice) else items[0]
+
+
+def _structure_behind(pointer: FieldsThere, index: int) -> Any:
+    address, process = own(pointer, "place")
+    type = pointer.__noodle_type__
+    place = (address + index * type.size, process)
+    return part_in_worker(pointer, place, type, own(pointer, "origin"))
 
 
 def _item(pointer: WorkerPointer, item: Any, module: LibraryInWorker) -> Any:

@@ -30,7 +30,8 @@ from noodle.bridges.native.pointers import AnyPointer, WorkerPointer, own, place
 from noodle.bridges.native.results import text_of
 from noodle.bridges.native.structure_arguments import StructureByValue
 from noodle.bridges.native.structure_fields import made_for
-from noodle.bridges.native.structures import StructureObject, StructureType
+from noodle.bridges.native.structure_objects import StructureObject
+from noodle.bridges.native.structures import StructureType
 from noodle.errors import ArgumentTypeError, CallbackResultError, ForeignError
 from noodle.values import VOID, describe
 
@@ -101,6 +102,15 @@ class WorkerTypes(LibraryTypes):
             )
         origin = own(pointer, "origin")
         return part_in_worker(pointer, own(pointer, "place"), type, origin)
+
+    def function_at(self, native: NativeType, pointer: AnyPointer) -> Any:
+        """Return the pointer itself: a function of the worker's is handed on, not called."""
+        return pointer
+
+    def texts_at(self, pointer: AnyPointer) -> Any:
+        """Return a pointer to texts as one that reads them."""
+        place, origin = own(pointer, "place"), own(pointer, "origin")
+        return TextsInWorker(place, "str", origin, self.module)
 
     def kept(self, ready: Any) -> Any:
         """Return an address that a field may hold for what its rules made of a value."""
