@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from noodle.bridges.native.contents import Address
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.extension_source import Item, Shape, shape_of
 from noodle.bridges.native.native_types import Enumeration, Field, Structure
@@ -108,7 +109,7 @@ class CompiledContents:
     @property
     def constants(self) -> Sequence[str]:
         """The names of the constants."""
-        return [name for kind in "idt" for name in self._keys.get(kind, ())]
+        return [name for kind in "idtp" for name in self._keys.get(kind, ())]
 
     @property
     def unbound(self) -> Mapping[str, str]:
@@ -151,7 +152,10 @@ class CompiledContents:
         return structure if found[0] < 0 else self._measured(structure, found[0])
 
     def constant(self, name: str) -> Any:
-        """Return the value of a constant, or None where there is none of that name."""
+        """Return the value of a constant, an ``Address`` or None where there is none."""
+        address = self._module.find(f"p {name}")
+        if address:
+            return Address(int(address[1]))
         for kind in "idt":
             found = self._module.find(f"{kind} {name}")
             if found:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from noodle.bridges.native.declarations import Declaration, Declarations, Variable
 from noodle.bridges.native.native_types import Enumeration, Structure
 
-__all__ = ["Contents", "DeclaredContents"]
+__all__ = ["Address", "Contents", "DeclaredContents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A constant that is a pointer.
+
+    Args:
+        number: The address; 0 for null.
+    """
+
+    number: int
 
 
 class Contents(Protocol):
@@ -53,7 +65,7 @@ class Contents(Protocol):
         """Return the variable of that name, or None."""
 
     def constant(self, name: str) -> Any:
-        """Return the value of a constant, or None where there is none of that name."""
+        """Return the value of a constant, an ``Address`` or None where there is none."""
 
     def structure(self, name: str) -> Structure | None:
         """Return the structure of that name (``struct NAME``), or None."""

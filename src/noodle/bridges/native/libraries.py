@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from noodle.bridges.native.contents import Address
 from noodle.bridges.native.declarations import Variable
 from noodle.bridges.native.functions import NativeFunctions
 from noodle.bridges.native.pointers import AnyPointer
@@ -178,6 +179,8 @@ class NativeLibrary:
         constant = self.contents.constant(name)
         if constant is None:
             raise self._not_found(name)
+        if isinstance(constant, Address):
+            return self._types().pointer(constant.number, f"{self._name}.{name}")
         return constant
 
     def assigns(self) -> bool:

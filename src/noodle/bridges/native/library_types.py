@@ -184,6 +184,15 @@ class LibraryTypes:
             return self.texts_at(pointer)
         return pointer
 
+    def pointer(self, address: int, origin: str) -> AnyPointer | None:
+        """Return a pointer to an address, which fits any pointer; None for null.
+
+        Args:
+            address: The address.
+            origin: Where it comes from, in messages.
+        """
+        return Pointer(_FFI.cast("void *", address), "void", origin) if address else None
+
     def function_at(self, native: NativeType, pointer: AnyPointer) -> Any:
         """Return the function that a pointer leads to."""
         from noodle.bridges.native.function_pointers import FunctionPointer

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter
 
 from noodle.bridges.native.annotations import BYTES
-from noodle.bridges.native.contents import Contents
+from noodle.bridges.native.contents import Address, Contents
 from noodle.bridges.native.declarations import Declaration, Variable
 from noodle.bridges.native.native_types import C_NUMBERS, NativeType
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
@@ -82,6 +82,8 @@ class NativeStubs:
     def _constant(self, name: str, value: object) -> StubConstant:
         text = repr(value) if isinstance(value, (int, str, bytes)) else ""
         annotation = "" if text else type(value).__name__
+        if isinstance(value, Address):
+            annotation = "Pointer" if value.number else "None"
         told = self._comments.get(name, "")
         return StubConstant(name, annotation, text, final=True, documentation=told)
 

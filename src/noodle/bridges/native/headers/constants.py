@@ -1,7 +1,8 @@
-"""Which macros of a header are constants: integers, floating-point numbers and texts.
+"""Which macros of a header are constants: integers, floating-point numbers, texts and addresses.
 
 A macro counts as one when it comes to literals, operators, members of enumerations and casts to
-plain numbers, and to nothing else. Its value is the compiler's.
+plain numbers, and to nothing else. Its value is the compiler's. An address is an integer that is
+cast to a pointer, as ``((void *)-1)``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-__all__ = ["Constants", "kind_of"]
+__all__ = ["Constants", "address_of", "kind_of"]
 
 _TEXT = r'(?:u8)?"(?:\\.|[^"\\])*"'
 _TEXTS = re.compile(rf"\(*\s*{_TEXT}(?:\s*{_TEXT})*\s*\)*")
@@ -23,6 +24,10 @@ _TOKEN = re.compile(
     rf"\s*(?:({_FLOAT})(?![\w.])|{_INTEGER}(?![\w.])|{_CHARACTER}|([A-Za-z_]\w*)"
     r"|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~<>!?:()])"
 )
+_ADDRESS = re.compile(
+    rf"\(*\s*\(\s*(?:const )?((?:struct |union )?\w+)\s*(\**)\s*\)\s*"
+    rf"\(?\s*([-~]?)\s*({_INTEGER})[\s)]*"
+)
 _NUMBER_WORDS = frozenset("char short int long signed unsigned float double size_t".split())
 _NUMBER_TYPE = re.compile(r"u?int(?:8|16|32|64|max|ptr)_t")
 
@@ -34,31 +39,53 @@ class Constants:
         integers: C expressions of integers, by name.
         reals: C expressions of floating-point numbers.
         texts: C expressions of texts.
+        addresses: C expressions of addresses.
     """
 
     def __init__(self) -> None:
         self.integers: dict[str, str] = {}
         self.reals: dict[str, str] = {}
         self.texts: dict[str, str] = {}
+        self.addresses: dict[str, str] = {}
 
-    def add(self, name: str, expression: str, members: Collection[str]) -> None:
+    def add(
+        self, name: str, expression: str, members: Collection[str], pointers: Collection[str]
+    ) -> None:
         """Add a macro if it is a constant.
 
         Args:
             name: Its name.
             expression: What it comes to when all macros in it are replaced.
             members: The names of the members of enumerations.
+            pointers: The names of types that are pointers.
         """
         kind = kind_of(expression, members)
         if kind:
             tables = {"integer": self.integers, "real": self.reals, "text": self.texts}
             tables[kind][name] = expression
+        elif address_of(expression, pointers) is not None:
+            self.addresses[name] = expression
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove what the compiler does not take for a constant."""
-        for table in (self.integers, self.reals, self.texts):
+        for table in (self.integers, self.reals, self.texts, self.addresses):
             for name in names:
                 table.pop(name, None)
+
+
+def address_of(expression: str, pointers: Collection[str] | None = None) -> int | None:
+    """Return the address that an integer is cast to, or None for anything else.
+
+    Args:
+        expression: C text without macros.
+        pointers: The names of types that are pointers; None where it is known to be one.
+    """
+    match = _ADDRESS.fullmatch(expression.strip())
+    if match is None or not (pointers is None or match[2] or match[1] in pointers):
+        return None
+    digits = match[4].rstrip("uUlL")
+    number = int(digits, 8 if digits.isdigit() and digits[0] == "0" else 0)
+    return {"-": -number, "~": ~number}.get(match[3], number) % 2**64
 
 
 def kind_of(expression: str, members: Collection[str]) -> str | None:

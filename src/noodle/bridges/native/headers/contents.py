@@ -8,7 +8,7 @@ from pathlib import Path
 from noodle.bridges.native.compilers import Compiler
 from noodle.bridges.native.declarations import Declarations
 from noodle.bridges.native.extension_source import Item
-from noodle.bridges.native.headers.constants import Constants
+from noodle.bridges.native.headers.constants import Constants, address_of
 from noodle.bridges.native.headers.facts import facts_text, refused_constants
 from noodle.bridges.native.headers.packages import is_own_header
 from noodle.bridges.native.headers.preprocessing import (
@@ -17,7 +17,13 @@ from noodle.bridges.native.headers.preprocessing import (
     preprocess_lines,
 )
 from noodle.bridges.native.headers.reading import GIVEN_TYPES, read_chunks
-from noodle.bridges.native.headers.scanning import Chunk, chunks_of, definitions, needed
+from noodle.bridges.native.headers.scanning import (
+    Chunk,
+    chunks_of,
+    definitions,
+    needed,
+    pointer_types,
+)
 from noodle.errors import PrototypeError
 
 __all__ = ["HeaderContents"]
@@ -49,6 +55,7 @@ class HeaderContents:
         self._variadic = variadic
         self._constants = Constants()
         self._members: frozenset[str] = frozenset()
+        self._pointers: frozenset[str] = frozenset()
         self._definitions: dict[str, tuple[int, str]] = {}
         self.declarations = Declarations(())
         self.unbound: dict[str, str] = {}
@@ -73,7 +80,7 @@ class HeaderContents:
             replaced = pool.submit(preprocess_lines, self._request, macros, compiler, private)
             self._read_declarations(own)
             for name, expression in zip(macros, replaced.result(), strict=True):
-                self._constants.add(name, expression, self._members)
+                self._constants.add(name, expression, self._members, self._pointers)
 
     def _candidates(self, own: set[str]) -> list[str]:
         return [
@@ -84,6 +91,7 @@ class HeaderContents:
 
     def _read_declarations(self, own: set[str]) -> None:
         chunks = chunks_of(self._preprocessed.pieces)
+        self._pointers = pointer_types(chunks)
         wanted = needed(chunks, self._exports, own, GIVEN_TYPES)
         found = read_chunks(wanted, self._exports, self._variadic)
         self.lacking = self._not_exported(chunks, own)
@@ -136,6 +144,9 @@ class HeaderContents:
             Item(f"{kind} {name}", number=number)
             for kind, table in tables.items()
             for number, name in enumerate(table)
+        ] + [
+            Item(f"p {name}", str(address_of(expression)))
+            for name, expression in self._constants.addresses.items()
         ]
 
     def _nothing_declared(self, unbound: Mapping[str, str]) -> PrototypeError:

@@ -66,6 +66,7 @@ def facts_text(
             *_integers(constants.integers),
             *_reals(constants.reals),
             *_texts(constants.texts),
+            *_addresses(constants),
             *(f"#undef {d.exported}" for d in declarations if d.exported in macros),
             "const unsigned char noodle_agrees[] = {",
             *(f"    {_agreement(d)}," for d in declarations),
@@ -88,7 +89,7 @@ def refused_constants(report: str, constants: Constants) -> list[str]:
     """
     import re
 
-    names = [*constants.integers, *constants.reals, *constants.texts]
+    names = [*constants.integers, *constants.reals, *constants.texts, *constants.addresses]
     lines = {int(n) for n in re.findall(r"noodle_constants:(\d+):\d+: error", report)}
     return [names[line - 1] for line in lines if 0 < line <= len(names)]
 
@@ -112,6 +113,14 @@ def _texts(table: dict[str, str]) -> Iterator[str]:
     for expression in table.values():
         yield f"{{{expression}, sizeof({expression}) - 1}},"
     yield "{NULL, 0}};"
+
+
+def _addresses(constants: Constants) -> Iterator[str]:
+    """Yield what the compiler refuses where a constant is no pointer."""
+    first = len(constants.integers) + len(constants.reals) + len(constants.texts) + 1
+    for line, expression in enumerate(constants.addresses.values(), first):
+        yield f'#line {line} "noodle_constants"'
+        yield f'_Static_assert(__builtin_classify_type({expression}) == 5, "no pointer");'
 
 
 def _agreement(declaration: Declaration) -> str:

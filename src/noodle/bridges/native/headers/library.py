@@ -20,7 +20,7 @@ from noodle.errors import CompilationError
 
 __all__ = ["HeaderExtension", "HeaderExtensions"]
 
-_FORMAT = "3"
+_FORMAT = "4"
 
 
 @dataclass(frozen=True, slots=True)

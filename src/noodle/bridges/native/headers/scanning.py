@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from noodle.bridges.native.headers.preprocessing import Piece
 
-__all__ = ["Chunk", "chunks_of", "definitions", "needed"]
+__all__ = ["Chunk", "chunks_of", "definitions", "needed", "pointer_types"]
 
 _NESTED = r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)"
 _EXTENSIONS = re.compile(
@@ -33,6 +33,7 @@ _TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)\s*\{")
 _ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^{}]*)\}")
 _FUNCTION_TYPE = re.compile(r"\(\s*(?:\*[\s*\w]*?)?(\w+)\s*(?:\)\s*[(\[]|[\[(])")
 _LAST_WORD = re.compile(r"(\w+)\s*(?:\[[^\]]*\]\s*)*$")
+_POINTER = re.compile(r"\*\s*(\w+)\s*[);]")
 _KEYWORDS = frozenset(
     "auto char const double enum extern float int long register short signed static struct "
     "typedef union unsigned void volatile _Bool _Complex inline".split()
@@ -68,6 +69,12 @@ class Chunk:
         """The name of the function that it declares, if it declares one in the usual form."""
         names = (found[1] for found in _FUNCTION.finditer(self.text))
         return next((name for name in names if name not in _KEYWORDS), "")
+
+
+def pointer_types(chunks: Iterable[Chunk]) -> frozenset[str]:
+    """Return the names of the types that are declared as pointers; others may be among them."""
+    typedefs = (chunk.text for chunk in chunks if chunk.text.lstrip().startswith("typedef"))
+    return frozenset(name for text in typedefs for name in _POINTER.findall(text))
 
 
 def chunks_of(pieces: Iterable[Piece]) -> list[Chunk]:

@@ -103,6 +103,11 @@ class WorkerTypes(LibraryTypes):
         origin = own(pointer, "origin")
         return part_in_worker(pointer, own(pointer, "place"), type, origin)
 
+    def pointer(self, address: int, origin: str) -> AnyPointer | None:
+        """Return a pointer to an address of the worker; see ``LibraryTypes``."""
+        place = (address, self.module.process())
+        return WorkerPointer(place, "void", origin, self.module) if address else None
+
     def function_at(self, native: NativeType, pointer: AnyPointer) -> Any:
         """Return the pointer itself: a function of the worker's is handed on, not called."""
         return pointer
