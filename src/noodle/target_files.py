@@ -30,7 +30,7 @@ MANIFESTS: dict[str, tuple[str, str]] = {
 """The bridge and the kind of a directory, by the file that it holds."""
 
 _SUFFIX_REMEDIES = {
-    ".h": "load the library itself, and give it prototypes",
+    ".h": 'load the library itself, with header="./NAME.h"',
     ".hpp": "load the library itself, and give it prototypes",
     ".a": "link it into a shared library (.so)",
     ".o": "link it into a shared library (.so)",

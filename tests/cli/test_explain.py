@@ -163,6 +163,13 @@ def test_a_program_with_errors_is_not_explained(invoke: Command, write: Write):
     assert "bad.noodle:1:7: error: " in result.stderr
 
 
+@pytest.mark.parametrize("library", ["./kernel.c", "libm.so.6", "npm:uuid@11"])
+def test_a_library_is_answered_with_the_command_that_lists_it(invoke: Command, library: str):
+    result = invoke("explain", library)
+    assert (result.returncode, result.stdout) == (4, "")
+    assert f"noodle bridges {library}" in result.stderr
+
+
 def test_what_a_call_brings_when_it_runs_is_not_held_against_its_length(
     invoke: Command, write: Write
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_stub_hides_no_module_of_python(
         ("./kernl.c", "there is no file ./kernl.c", "./kernel.c"),
         ("libnowhere.so.9", "library 'libnowhere.so.9' was not found", "install it"),
         ("nosuchpackage", "no Python package 'nosuchpackage'", "pip install nosuchpackage"),
+        ("libm.so.6", "nothing says what libm.so.6 declares", "libm.so.6 --header NAME.h"),
         ("loopback:x", "nothing is known of what loopback:x declares", "noodle bridges"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,9 +18,11 @@ from noodle.cli.excerpts import excerpt
 from noodle.cli.exit_codes import NOT_COMPILED, NOT_LOADED, OK
 from noodle.cli.remedies import name_program
 from noodle.cli.terminal import output_console, visible
+from noodle.errors import TargetError
 from noodle.language import CallSite, call_sites, imports
 from noodle.language.source_text import SourceText
 from noodle.runtime.host import EngineHost
+from noodle.target_files import FILE_SUFFIXES, shown
 
 __all__ = ["explain"]
 
@@ -41,7 +45,9 @@ def explain(file: str, *, config: Path | None = None, as_json: bool = False) -> 
 
     Raises:
         LanguageError: The program has errors.
+        TargetError: It is the name of a library.
     """
+    _refuse_library(file)
     host = EngineHost(os.path.dirname(os.path.abspath(file)), config=config)
     source = host.read_source(file)
     sites = call_sites(source, file)
@@ -57,6 +63,19 @@ def explain(file: str, *, config: Path | None = None, as_json: bool = False) -> 
     if any(outcome.error for outcome in outcomes):
         return NOT_LOADED
     return NOT_COMPILED if any(flow.problem or flow.mismatch for flow in flows) else OK
+
+
+def _refuse_library(file: str) -> None:
+    """Refuse what is a library by its name: ``./kernel.c``, ``libm.so.6``, ``npm:uuid``."""
+    _, suffix = os.path.splitext(file)
+    is_shared = re.search(r"\.so(\.[0-9]+)*$", file)
+    if is_shared or suffix in FILE_SUFFIXES or re.match(r"[a-z]+:(?!/)", file):
+        raise TargetError(
+            f"{file} is a library, and explain reads programs that use one",
+            expected="a Noodle program",
+            received=shown(file),
+            remedy=f"noodle bridges {shlex.quote(file)}",
+        )
 
 
 def _is_routed(site: CallSite) -> bool:

@@ -64,6 +64,14 @@ def write_stub(
             received=target,
             remedy="noodle bridges",
         )
+    if not stub.members and not stub.source:
+        raise TargetError(
+            f"nothing says what {target} declares",
+            expected="its header",
+            received="none",
+            where=target,
+            remedy=f"noodle stubs {shlex.quote(target)} --header NAME.h",
+        )
     command = shlex.join([target, *(word for header in headers for word in ("--header", header))])
     text = f"{_MARK}{command}\n{stub_text(stub)}"
     if output == STANDARD_OUTPUT:

@@ -292,7 +292,9 @@ class _Checker:
             kind=NoodleNameError,
             expected=_one_of(unknown.names),
             received=f"`{unknown.name}`",
-            remedy=f"write `{near}`" if near else "noodle bridges TARGET lists what there is",
+            remedy=f"write `{near.replace(' or ', '` or `')}`"
+            if near
+            else "noodle bridges TARGET lists what there is",
         )
 
     def _index(self, node: tree.Index) -> None:

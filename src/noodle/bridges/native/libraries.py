@@ -234,19 +234,45 @@ class NativeLibrary:
                 remedy="compare the versions of both; a library may be built without a part of it",
             )
         exports = self._exports()
-        if name not in exports:
+        if name in exports:
+            return self._undeclared(name, is_function=exports[name])
+        return NameNotFoundError(
+            f"{self._name} has no function {name!r}",
+            expected=_one_of(self.names()),
+            received=name,
+            where=self._name,
+            remedy=self._meant(name, exports),
+        )
+
+    def _meant(self, name: str, exports: Mapping[str, bool]) -> str | None:
+        """Return what to write for a name that the library does not export."""
+        for kind in ("struct", "union"):
+            if f"{kind} {name}" in self.contents.structures:
+                return f"library.{kind}({name!r})"
+        if any(symbol.startswith(f"_Z{len(name)}{name}") for symbol in exports):
+            return f'extern "C" before {name} in the source: C++ gives it a symbol of its own'
+        plain = (symbol for symbol in exports if not symbol.startswith("_Z"))
+        return did_you_mean(name, {*self.names(), *plain})
+
+    def _undeclared(self, name: str, *, is_function: bool) -> NameNotFoundError:
+        """Return the error for a name that is exported and not declared."""
+        headers = self.contents.headers
+        if headers:
+            listed = ", ".join(f'"{one}"' for one in headers.split(", "))
             return NameNotFoundError(
-                f"{self._name} has no function {name!r}",
-                expected=_one_of(self.names()),
+                f"{self._name} exports {name!r}, which is not declared by {headers}",
+                expected="a header that declares it",
                 received=name,
                 where=self._name,
-                remedy=did_you_mean(name, {*self.names(), *exports}),
+                remedy=f'header=[{listed}, "…"], with the one that its manual has',
             )
-        if not exports[name]:
+        if not is_function:
             return NameNotFoundError(
                 f"{name!r} is a variable of {self._name}, not a function",
+                expected="a function, or a variable that a header declares",
                 received=name,
                 where=self._name,
+                remedy='its header, as in header="name.h"',
             )
         return NameNotFoundError(
             f"{self._name} exports {name!r}, but no prototype says what it takes",

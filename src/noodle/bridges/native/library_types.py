@@ -71,13 +71,16 @@ class LibraryTypes:
         """
         found = self.structure(f"{kind} {name}") or self._behind(kind, name)
         if found is None:
+            other = {"struct": "union", "union": "struct"}[kind]
             known = [n.partition(" ")[2] for n in self._contents.structures if n.startswith(kind)]
             raise NameNotFoundError(
                 f"{self.library} declares no {kind} {name}",
                 expected=f"one of {', '.join(known) or 'none'}",
                 received=name,
                 where=self.library,
-                remedy=did_you_mean(name, known),
+                remedy=f"library.{other}({name!r})"
+                if self.structure(f"{other} {name}")
+                else did_you_mean(name, known),
             )
         return found
 

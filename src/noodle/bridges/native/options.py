@@ -141,6 +141,8 @@ def _level(name: str, value: Any) -> str:
             where="optimization",
             remedy="optimization='O3'",
         )
+    if isinstance(value, str) and value.removeprefix("-") in _LEVELS:
+        return value.removeprefix("-")
     return shared.chosen(name, value, _LEVELS)
 
 

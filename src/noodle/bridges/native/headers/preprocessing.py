@@ -180,7 +180,9 @@ def _near(request: HeaderRequest, header: str, compiler: Compiler, private: Path
         found = near and " or ".join(f"{group}/{one}" for one in near.split(" or "))
     else:
         found = nearest_header(header, compiler.include_paths(request.flags, private))
-    return f"write header={found!r}" if found else None
+    return (
+        "write " + " or ".join(f"header={one!r}" for one in found.split(" or ")) if found else None
+    )
 
 
 def _read(output: str) -> Preprocessed:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from noodle.bridges.native.sources.c_items import Item, items_of, tokens_of, words_of
+from noodle.bridges.native.sources.c_items import Item, Token, items_of, tokens_of, words_of
 from noodle.bridges.native.sources.interfaces import Definition, Interface, read_interface
 
 __all__ = ["read_c", "read_cplusplus"]
@@ -57,7 +57,23 @@ def _as_c(item: Item) -> Item:
     elif texts[0] == "auto" and "->" in texts:
         arrow = texts.index("->")
         tokens = [*tokens[arrow + 1 :], *tokens[1:arrow]]
+    tokens = _without_defaults(tokens) if item.has_body else tokens
     return replace(item, tokens=[t for t in tokens if t.text not in ("std", "::")])
+
+
+def _without_defaults(tokens: Sequence[Token]) -> list[Token]:
+    """Return a function's head without the values that its parameters have by default."""
+    kept: list[Token] = []
+    depth, value = 0, 0
+    for token in tokens:
+        if token.text in (",", ")") and depth == value:
+            value = 0
+        depth += (token.text in "([{") - (token.text in ")]}")
+        if token.text == "=" and not value:
+            value = depth
+        if not value:
+            kept.append(token)
+    return kept
 
 
 class _Types:

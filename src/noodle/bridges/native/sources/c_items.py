@@ -272,9 +272,19 @@ class _Splitter:
 def _is_function(head: Sequence[Token]) -> bool:
     """Return whether a brace behind these tokens opens the body of a function."""
     words = [token.text for token in head]
-    if ")" not in words or "=" in words or words[0] in ("typedef", "using"):
+    if ")" not in words or _has_value(words) or words[0] in ("typedef", "using"):
         return False
     return words[-1] in (")", "const", "override", "final") or "->" in words
+
+
+def _has_value(words: Sequence[str]) -> bool:
+    """Return whether a value is assigned outside of brackets, where parameters have theirs."""
+    depth = 0
+    for word in words:
+        depth += (word in _OPENING) - (word in _CLOSING)
+        if word == "=" and depth == 0:
+            return True
+    return False
 
 
 def items_of(tokens: list[Token]) -> list[Item]:
