@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,21 @@ def test_what_lies_behind_an_object_ends_with_it(library: ModuleType):
     for read in (lambda: third.x, lambda: first[1]):
         with pytest.raises(ReferenceReleasedError):
             read()
+
+
+def test_a_callback_fills_memory_of_c(tmp_path: Path):
+    (tmp_path / "filled.c").write_text(
+        "int filled(int (*fill)(unsigned char *place, int size))\n"
+        "{ unsigned char place[8] = {0}; int n = fill(place, 8); return n + place[0] + place[2]; }"
+    )
+
+    def fill(place: Any, size: int) -> int:
+        place.write(bytearray([10, 20, 30]))
+        return 100 * size
+
+    for placement in ("inprocess", "isolated"):
+        library = noodle.load(str(tmp_path / "filled.c"), placement=placement)
+        assert library.filled(fill) == 840
 
 
 def test_a_structure_made_here_has_nothing_behind_it(library: ModuleType):

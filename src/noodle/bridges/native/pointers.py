@@ -37,6 +37,18 @@ class AnyPointer(PointerBase, ABC):
     def address(self) -> int:
         """The address as a number."""
 
+    @abstractmethod
+    def content(self, size: int) -> bytes:
+        """Return a copy of the bytes that lie there."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """Return the text that lies there, up to the NUL."""
+
+    @abstractmethod
+    def write(self, content: bytes | bytearray | memoryview) -> None:
+        """Copy bytes to where it leads. How many fit there, C alone knows."""
+
     def __repr__(self) -> str:
         pointee, address, origin = (own(self, name) for name in ("pointee", "address", "origin"))
         return f"<pointer to {pointee} at {address:#x} from {origin}>"
@@ -90,6 +102,13 @@ class Pointer(AnyPointer):
         from _cffi_backend import FFI
 
         return bytes(FFI().buffer(FFI().cast("char *", own(self, "cdata")), size))
+
+    def write(self, content: bytes | bytearray | memoryview) -> None:
+        """Copy bytes to where it leads. How many fit there, C alone knows."""
+        from _cffi_backend import FFI
+
+        given = memoryview(content).tobytes()
+        FFI().memmove(FFI().cast("char *", own(self, "cdata")), given, len(given))
 
     def memory(self, size: int) -> memoryview:
         """Return what lies there as writable memory of that many bytes, without a copy."""
@@ -168,6 +187,10 @@ class WorkerPointer(AnyPointer):
         """Return a copy of the bytes that lie there."""
         found: bytes = own(self, "_module").ask("content", place_of_pointer(self), size)
         return found
+
+    def write(self, content: bytes | bytearray | memoryview) -> None:
+        """Copy bytes to where it leads. How many fit there, C alone knows."""
+        own(self, "_module").ask("write", place_of_pointer(self), memoryview(content).tobytes())
 
     def text(self) -> str:
         """Return the text that lies there, up to the NUL."""
