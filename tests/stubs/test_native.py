@@ -252,7 +252,11 @@ def test_a_type_checker_finds_wrong_types(
         "sample.move_it(place, place.x)",
         "sample.struct('pint')",
         "place.y",
+        "points = sample.struct('point').array(2, at=place)",
+        "print(place[1].x, place['x'])",
+        "data: bytes = handle.content(3) if handle else b''",
+        "handle.write('text')",
     ]
     told = check_types("\n".join(lines))
     wrong = {int(line.split(":")[1]) for line in told.splitlines() if ": error:" in line}
-    assert wrong == {4, 5, 8, 10, 13, 14, 17, 18}, told
+    assert wrong == {4, 5, 8, 10, 13, 14, 17, 18, 22}, told

@@ -112,8 +112,12 @@ def _taken(field: Field) -> str:
 def _helpers(name: str, taken: set[str]) -> Iterator[StubFunction]:
     helpers = {
         "at": StubSignature((StubParameter("place", "Any"),), name),
-        "array": StubSignature((StubParameter("count", "int"),), "Any"),
+        "array": StubSignature(
+            (StubParameter("count", "int"), StubParameter("at", "Any", default="...")), "Any"
+        ),
     }
+    item = StubSignature((_SELF, StubParameter("index", "Any")), "Any")
+    yield StubFunction("__getitem__", (item,))
     for helper, signature in helpers.items():
         if helper not in taken:
             yield StubFunction(helper, (signature,), decorator="staticmethod")
