@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import noodle
@@ -362,7 +363,11 @@ def test_a_function_without_types_for_its_further_arguments_says_what_to_declare
     assert str(inspect.signature(total.raw)) == "(kinds: str, *further) -> float"
     with pytest.raises(PrototypeError, match="takes further arguments") as caught:
         total.raw("dis", 1.5, 3, "A")
-    assert "total.options(variadic='double, long, const char *')" in str(caught.value.remedy)
+    assert "total.options(variadic='double, int, const char *')" in str(caught.value.remedy)
+    with pytest.raises(PrototypeError) as caught:
+        total.raw("", True, np.int16(3), 2**31, 2**63, np.float32(1.5), None)
+    types = "'int, int, long, unsigned long, double, void *'"
+    assert f"total.options(variadic={types})" in str(caught.value.remedy)
     assert list(library.contents.unbound) == ["listed"]
 
 
