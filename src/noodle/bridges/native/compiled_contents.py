@@ -137,6 +137,11 @@ class CompiledContents:
         """Return whether the headers declare a function of that name that is not exported."""
         return self._module.find(f"m {name}") is not None
 
+    def macro(self, name: str) -> str | None:
+        """Return what a macro with parameters calls, ``""`` for no function; None for no macro."""
+        found = self._module.find(f"p {name}")
+        return found[1] if found else None
+
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return the C text that defines a type, and its place among the others; None for none."""
         found: tuple[int, str] | None = self._module.find(f"y {name}")

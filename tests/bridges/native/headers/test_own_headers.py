@@ -74,6 +74,34 @@ def test_extensions_of_gnu_c_are_understood(made: Made) -> None:
     assert "cannot be read" in library.contents.unbound["reads"]
 
 
+@pytest.mark.parametrize("placement", PLACES)
+def test_a_macro_with_parameters_is_told_with_the_function_that_it_calls(
+    made: Made, placement: str
+) -> None:
+    header = """
+    #define start(level) begin((level), VERSION)
+    #define begin(level, version) start_((level), (version), sizeof(int))
+    #define VERSION "1.2"
+    #define twice(x) ((x) + (x))
+    #define again(x) again(x)
+    #define ended(x) start(x)
+    #undef ended
+    int start_(int level, const char *version, int size);
+    """
+    source = "int start_(int level, const char *version, int size) { return level; }"
+    library = made(header, source, placement=placement)
+    with pytest.raises(NameNotFoundError, match="'start' is a macro with parameters") as caught:
+        library.member("start")
+    prototype = "int start_(int level, const char *version, int size)"
+    assert caught.value.remedy == f"call start_, to which it expands: {prototype}"
+    for name in ("twice", "again"):
+        with pytest.raises(NameNotFoundError, match="is a macro with parameters") as caught:
+            library.member(name)
+        assert "write a C function" in str(caught.value.remedy)
+    with pytest.raises(NameNotFoundError, match="has no function 'ended'"):
+        library.member("ended")
+
+
 NONNULL = """
 #include <stddef.h>
 #define NONNULL(...) __attribute__((pure, __nonnull__(__VA_ARGS__)))
