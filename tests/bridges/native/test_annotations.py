@@ -63,6 +63,11 @@ class TestMistakes:
         assert "int thing_open(const char *name, thing **made)" in str(error.expected)
         assert error.remedy == "made"
 
+    def test_what_single_functions_say_is_no_option_of_the_library(self) -> None:
+        error = refused(errors={"name": "null"})
+        assert error.remedy == "functions={'name': {'errors': 'null'}}"
+        assert refused(errors={"nobody": "null"}).remedy is None
+
     def test_an_unknown_destructor_has_the_nearest(self) -> None:
         assert refused(free="thing_clse").remedy.startswith("thing_close")  # type: ignore[union-attr]
         error = refused(functions={"thing_open": {"free": "thing_clse"}})
