@@ -128,11 +128,17 @@ class _Place:
         return f"functions={said!r}"[:160]
 
     def parameter(self, key: str, name: Any, *, result: bool = False) -> str:
-        """Return a parameter's name, if there is such a parameter."""
+        """Return a parameter's name, if there is such a parameter.
+
+        Of a name that is reserved in C, such as ``__n``, the underscores may be left out.
+        """
         names = [p.name for p in self.declaration.parameters if p.name] if self.declaration else []
         known = [*names, *[RESULT] * result]
         if isinstance(name, str) and name in known:
             return name
+        reserved = [one for one in names if one.lstrip("_") == name]
+        if len(reserved) == 1:
+            return reserved[0]
         shown = self.declaration.c_text if self.declaration else "no parameters"
         raise self.wrong(key, name, f"a parameter of {shown}", did_you_mean(str(name), known))
 
