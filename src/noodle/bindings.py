@@ -244,7 +244,8 @@ class Binding:
 
         Returns:
             The results, in order; the first error ends the batch. A function in a worker gets all
-            rows in one message, or in one for each 65,536 of them.
+            rows in one message, or in one for each 65,536 of them. Calls of a native function that
+            is safe for it run on several threads where ``parallel_execution`` is on.
 
         Raises:
             ArgumentTypeError: A row is neither.
@@ -254,6 +255,10 @@ class Binding:
             self._batched = self._handle_of(self._function.batched)
         if self._batched is None or not rows:
             require_rows(self._name, rows)
+            if self._function.concurrent:
+                from noodle.concurrent_batches import call_rows
+
+                return call_rows(self._call_row, rows)
             return [self._call_row(row) for row in rows]
         results: list[Any] = self._batched(rows)
         self._batched_calls += len(rows) - 1

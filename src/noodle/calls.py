@@ -269,6 +269,11 @@ class Function(ABC):
         return None
 
     @property
+    def concurrent(self) -> bool:
+        """Whether the calls of a batch in this process run on several threads."""
+        return False
+
+    @property
     def mapped(self) -> Function | None:
         """What calls it for the elements of arrays; None where a map is a batch.
 

@@ -176,3 +176,19 @@ def test_what_a_call_brings_when_it_runs_is_not_held_against_its_length(
     )
     call = calls_of(invoke, "program.noodle")["z.crc32"]
     assert (call["problem"], call["result"]) == (None, "u64")
+
+
+def test_an_unknown_argument_is_taken_for_its_own_parameter_where_a_length_is_given(
+    invoke: Command, write: Write
+) -> None:
+    write("scale.c", "void scale(double *values, long count, double *sums) { (void)sums; }\n")
+    write(
+        "program.noodle",
+        'import ffi "./scale.c" as c\n'
+        'import ffi "numpy" as np\n'
+        "let values = np.zeros(3)\n"
+        "c.scale(values, 3, values)\n"
+        "c.scale(values, values)\n",
+    )
+    calls = json.loads(invoke("explain", "--json", "program.noodle").stdout)["calls"]
+    assert [call["problem"] for call in calls if call["callee"] == "c.scale"] == [None, None]

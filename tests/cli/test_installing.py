@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -53,6 +54,80 @@ def test_a_script_that_nobody_watches_installs_nothing(
     assert "noodle sync npm:tiny@1, or set NOODLE_INSTALL=always" in ended.stderr
     assert [] == tiny.requests
     assert not (folder / "noodle.lock").exists()
+
+
+SERVICE = """\
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import noodle
+
+if sys.argv[1:]:
+    noodle.configure(install=sys.argv[1])
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            text = noodle.load("npm:tiny@1").default()
+        except noodle.errors.MissingPackageError as error:
+            text = error.remedy
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    print("listening on port", server.server_port, flush=True)
+    server.serve_forever()
+"""
+
+
+def answer_on(port: str) -> str:
+    with urlopen(f"http://127.0.0.1:{port}/", timeout=60) as response:
+        return str(response.read().decode())
+
+
+def test_a_service_installs_nothing_and_serves_what_sync_has_installed(
+    folder: Path,
+    environment: dict[str, str],
+    noodle: Command,
+    tiny: Registry,
+) -> None:
+    (folder / "service.py").write_text(SERVICE)
+    with subprocess.Popen(
+        [sys.executable, "service.py"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as service:
+        try:
+            assert service.stdout is not None
+            port = service.stdout.readline().split()[-1]
+            assert answer_on(port) == "noodle sync npm:tiny@1, or set NOODLE_INSTALL=always"
+            assert [] == tiny.requests
+            assert 0 == noodle("sync", "npm:tiny@1").returncode
+            assert answer_on(port) == "it is tiny"
+        finally:
+            service.kill()
+
+
+def test_a_service_on_a_terminal_installs_nothing_with_the_policy_never(
+    folder: Path,
+    environment: dict[str, str],
+    tiny: Registry,
+) -> None:
+    (folder / "service.py").write_text(SERVICE)
+    session = TerminalSession([sys.executable, "service.py", "never"], folder, environment)
+    try:
+        session.expect(r"listening on port \d+\r?\n")
+        port = re.findall(r"listening on port (\d+)", session.text)[0]
+        assert answer_on(port) == "noodle sync npm:tiny@1"
+    finally:
+        session.close()
+    assert [] == tiny.requests
 
 
 def test_the_same_script_installs_where_it_is_asked_for_and_says_so(

@@ -106,7 +106,7 @@ def test_a_switch_that_does_not_concern_a_library_says_so() -> None:
     assert noodle.load("maths").sqrt.explain(4).notes == (
         "gpu_offload: on, but no arm that runs on a GPU is registered",
         "auto_vectorize: concerns scalar native functions only",
-        "parallel_execution: concerns loops of thread-safe native functions only",
+        "parallel_execution: concerns thread-safe native functions only",
         "optimization: O3 concerns what Noodle compiles only",
     )
     noodle.configure(ffi={"bridges": {"maths": maths | {"optimization": "auto"}}})

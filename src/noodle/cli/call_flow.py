@@ -228,14 +228,25 @@ def _planned(site: CallSite, outcome: ImportOutcome) -> CallFlow:
 
 def _samples(site: CallSite, prototype: Prototype) -> tuple[list[Any], dict[str, Any]]:
     """Return a value for each argument, of its type or else of the type that is declared."""
-    positional = [parameter.type for parameter in prototype.parameters if parameter.positional]
-    declared = {parameter.name: parameter.type for parameter in prototype.parameters}
+    # The prototype itself says which parameter a place is for: with all arguments, or without
+    # those that may be left out, it may be another one.
+    places = range(len(site.argument_types))
+    bound = prototype.bind(places, {name: name for name, _ in site.keyword_types})
+    labels = {} if isinstance(bound, str) else {given: label for label, given in bound.items()}
+    declared = _declared(prototype)
     args = [
-        _sample(kind, positional[index] if index < len(positional) else ANY)
-        for index, kind in enumerate(site.argument_types)
+        _sample(kind, declared.get(labels.get(place, ""), ANY))
+        for place, kind in zip(places, site.argument_types, strict=True)
     ]
-    kwargs = {name: _sample(kind, declared.get(name, ANY)) for name, kind in site.keyword_types}
+    kwargs = {
+        name: _sample(kind, declared.get(labels.get(name, ""), ANY))
+        for name, kind in site.keyword_types
+    }
     return args, kwargs
+
+
+def _declared(prototype: Prototype) -> dict[str, ValueType]:
+    return {p.name or f"argument {i}": p.type for i, p in enumerate(prototype.parameters, 1)}
 
 
 def _sample(known: str | None, declared: ValueType) -> Any:
@@ -256,7 +267,7 @@ def _mismatch(prototype: Prototype, args: list[Any], kwargs: dict[str, Any]) -> 
     bound = prototype.bind(args, kwargs)
     if isinstance(bound, str):
         return bound
-    declared = {p.name or f"argument {i}": p.type for i, p in enumerate(prototype.parameters, 1)}
+    declared = _declared(prototype)
     for name, value in bound.items():
         why = None if isinstance(value, _Unknown) else refusal(declared.get(name, ANY), value)
         if why:

@@ -94,7 +94,7 @@ class SettingsConfiguration:
         if optimization.auto_vectorize and not native:
             yield "auto_vectorize: concerns scalar native functions only"
         if optimization.parallel_execution and not native:
-            yield "parallel_execution: concerns loops of thread-safe native functions only"
+            yield "parallel_execution: concerns thread-safe native functions only"
         if bridge is None or not bridge.optimization:
             return
         if not native:

@@ -121,6 +121,27 @@ class TestLengths:
         with pytest.raises(ArgumentRangeError, match="shorter than count says"):
             lib.sum(np.zeros(2), 3)
 
+    def test_so_is_that_of_memory_which_is_written(
+        self, functions: LoadFunctions, natural: Path
+    ) -> None:
+        prototype = "void scale(double *values, size_t count, double factor);"
+        scale = functions(natural, prototype).scale
+        values = np.ones(3)
+        scale(values, 2, 2.0)
+        with pytest.raises(ArgumentRangeError, match="shorter than count says") as caught:
+            scale(values, 4, 2.0)
+        assert str(caught.value.remedy).endswith("infer=False where it is not")
+        assert [2.0, 2.0, 1.0] == list(values)
+
+    @pytest.mark.parametrize("length", ["n", "value_bytes", "factor"])
+    def test_what_may_be_another_number_is_no_length_of_memory_that_is_written(
+        self, functions: LoadFunctions, natural: Path, length: str
+    ) -> None:
+        prototype = f"void scale(double *values, size_t {length}, double by);"
+        scale = functions(natural, prototype).scale
+        with pytest.raises(ArityError, match=f"{length}"):
+            scale(np.ones(3), by=2.0)
+
     def test_arrays_of_one_length_must_have_it(self, lib: Functions) -> None:
         with pytest.raises(ArgumentRangeError, match="needs arrays of one length"):
             lib.weighted(np.zeros(2), np.zeros(3))

@@ -61,7 +61,8 @@ PROTOTYPES = (
     double mixed(int32_t x, float y, bool z, uint64_t u);
     double five(double a, double b, double c, double d, double e);
     int64_t calls_made(int64_t unused); double counted(double x); double spend(double seconds);
-    int meet(int others, int room); double *address(double x); double first(const double *values);
+    int meet(int others, int room); int meet_late(int others, int room);
+    double *address(double x); double first(const double *values);
     void nothing(double x); double none(void); int crash(int x);
 """
 )
@@ -508,6 +509,18 @@ class TestThreads:
         with ThreadPoolExecutor(2) as threads:
             calls = [threads.submit(meet) for _ in range(2)]
             assert [call.result() for call in calls] == [True, True]
+
+    @pytest.mark.parametrize("named", [True, False])
+    def test_calls_of_a_batch_work_at_the_same_time_where_that_is_on(
+        self, loops: Path, named: bool
+    ) -> None:
+        library = loaded(loops, "compiled", thread_safe=["meet_late"], parallel_execution=True)
+        processors = len(os.sched_getaffinity(0))
+        room = 100 + 20 * named
+        rows: list[Any] = [(1, room)]
+        rows += [(processors, room + 1 + n // processors) for n in range(10 * processors)]
+        rows = [dict(zip(("others", "room"), row, strict=True)) for row in rows] if named else rows
+        assert library.meet_late.batch(rows) == [1] * len(rows)
 
     def test_only_functions_that_were_declared_so_run_in_parallel(self, loops: Path) -> None:
         library = loaded(loops, "compiled", thread_safe=["plus"])

@@ -63,6 +63,10 @@ class DeclaredFunction(TakesTypes):
         ]
         self._raw = _python_function(self, library, declaration)
         self._mapped: MappedFunction | None = None
+        options = loop.options if loop else None
+        self._concurrent = bool(
+            options and options.parallel and options.is_thread_safe(declaration.name)
+        )
         if loop is not None:
             self._mapped = MappedFunction(
                 self._name, declaration, self._arguments, self._raw, self.matched, loop
@@ -82,6 +86,11 @@ class DeclaredFunction(TakesTypes):
     def mapped(self) -> Function | None:
         """What calls it for the elements of arrays, in a compiled loop; None for none."""
         return self._mapped
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether the calls of a batch in this process run on several threads."""
+        return self._concurrent
 
     def bind(self, call: Call) -> BoundFunction:
         """Make the function ready for calls of this signature; nothing is called.

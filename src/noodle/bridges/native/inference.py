@@ -31,9 +31,10 @@ _CONSTRUCTOR = re.compile(
     re.IGNORECASE,
 )
 _LENGTH = re.compile(
-    r"(?i:n|num|(?:\w*_|buf|in|src|data)?(?:len|length|size|count|bytes))"
+    r"(?i:n|num|(?:\w*_|buf|in|src|data|max)?(?:len|length|size|count|bytes))"
     r"|[a-z]\w*(?:Len|Length|Size|Count|Bytes)|n_\w+|n[A-Z]\w*|num_?[A-Z_]\w*"
 )
+_BYTES = ("i8", "u8", "void")
 _WIDE = ("i32", "u32", "i64", "u64")
 
 
@@ -111,16 +112,25 @@ def _out(declaration: Declaration) -> tuple[str, ...]:
 
 
 def _lengths(declaration: Declaration) -> dict[str, str]:
-    """Return the arrays that are only read and are followed by one length."""
+    """Return the arrays that are followed by one length."""
     found = {}
     parameters = declaration.parameters
     for index, (array, length) in enumerate(pairwise(parameters)):
         if not array.name or not _is_array(array.type) or not _is_length(length):
             continue
+        if _counts_otherwise(array.type, length.name.lower()):
+            continue
         two = index + 2 < len(parameters) and _is_length(parameters[index + 2])
         if not two or _is_named_after(length.name, array.name):
             found[array.name] = length.name
     return found
+
+
+def _counts_otherwise(array: NativeType, length: str) -> bool:
+    """Return whether a name may well stand for another number than that of the array's items."""
+    item = array.type.item
+    in_bytes = length.endswith("bytes") and item is not None and item.name not in _BYTES
+    return in_bytes or (array.writes and length == "n")
 
 
 def _is_named_after(length: str, array: str) -> bool:
@@ -130,7 +140,7 @@ def _is_named_after(length: str, array: str) -> bool:
 
 
 def _is_array(native: NativeType) -> bool:
-    if native.writes or native.structure or native.callback or native.target:
+    if native.structure or native.callback or native.target:
         return False
     if native.type.name == "ptr" and native.type.item and native.type.item.name == "ptr":
         return False

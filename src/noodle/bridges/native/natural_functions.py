@@ -245,12 +245,13 @@ class NaturalCalls(NaturalResults):
 
     def _short(self, array: int, value: Any, size: int, length: int, stated: int) -> ArgumentError:
         label, counted = self._labels[array], self._labels[length]
+        inferred = "; infer=False where it is not" if length in self._plan.inferred else ""
         return self._refused(array, value) or ArgumentRangeError(
             f"{self._name}: {label} is shorter than {counted} says",
             expected=f"at least {stated} items",
             received=f"{size} items",
             where=f"{label} of {self._prototype}",
-            remedy=f"leave {counted} out: it is the length of {label}",
+            remedy=f"leave {counted} out: it is the length of {label}{inferred}",
         )
 
     def _refused(self, array: int, value: Any) -> ArgumentError | None:

@@ -99,7 +99,8 @@ class NaturalPlan:
         annotations: What was said and inferred of it.
         outs: The parameters that become results, in order.
         lengths: By the place of a length, the places of the arrays whose length it is.
-        trusted: The lengths that are not compared with their arrays: text may end before.
+        inferred: The lengths that were inferred.
+        trusted: The inferred lengths that are not compared with their arrays: text may end before.
         free: The function that releases the result; ``""`` for none.
         finalized: The destructors that were stated, which also run for what is dropped.
         notes: What ``explain`` should tell.
@@ -109,6 +110,7 @@ class NaturalPlan:
     annotations: Annotations
     outs: tuple[Out, ...] = ()
     lengths: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    inferred: frozenset[int] = frozenset()
     trusted: frozenset[int] = frozenset()
     free: str = ""
     finalized: frozenset[str] = frozenset()

@@ -54,7 +54,8 @@ class NativeOptions:
         thread_safe: The functions that may run on several threads at once; True for all.
         auto_vectorize: Whether a function of numbers is called for the elements of arrays that it
             is given.
-        parallel_execution: Whether such a loop over a thread-safe function uses all processors.
+        parallel_execution: Whether such a loop over a thread-safe function, and a batch of its
+            calls, uses all processors.
         functions: Annotations by function, as ``annotations`` has them.
         errors: How functions say that they failed, where their results fit.
         encoding: The encoding of all texts.

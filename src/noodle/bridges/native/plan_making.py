@@ -61,6 +61,7 @@ def make_plan(
         annotations,
         outs,
         maker.lengths(),
+        maker.places(inferred_lengths),
         maker.trusted(inferred_lengths),
         maker.free(),
         finalized,
@@ -172,11 +173,14 @@ class _Maker:
             found[place] = (*found.get(place, ()), self._places[array])
         return found
 
+    def places(self, arrays: Sequence[str]) -> frozenset[int]:
+        """Return the places of the lengths of arrays."""
+        lengths = self._annotations.lengths or {}
+        return frozenset(self._places[lengths[name]] for name in arrays if name in lengths)
+
     def trusted(self, inferred: Sequence[str]) -> frozenset[int]:
         """Return the inferred lengths of texts: as in ``strncmp``, the text may end before."""
-        stated = self._annotations.lengths or {}
-        texts = [name for name in inferred if self._type(name).type.name == "str"]
-        return frozenset(self._places[stated[name]] for name in texts if name in stated)
+        return self.places([name for name in inferred if self._type(name).type.name == "str"])
 
     def free(self) -> str:
         """Return the function that releases the result."""
