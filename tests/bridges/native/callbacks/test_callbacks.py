@@ -148,6 +148,9 @@ def test_a_wrong_result_is_told_with_what_to_return(library_here: ModuleType):
         assert caught.value.received == received
         assert caught.value.remedy == remedy
         assert "visit of " in str(caught.value.where)
+    with pytest.raises(CallbackResultError) as caught:
+        library_here.measured(lambda p: "text", {"x": 3, "y": 1})
+    assert (caught.value.received, caught.value.remedy) == ("str 'text'", "return float(result)")
 
 
 def test_what_does_not_fit_is_refused_before_the_call(library: ModuleType):
