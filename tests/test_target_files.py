@@ -96,8 +96,8 @@ def test_several_files_that_fit_are_listed_and_each_can_be_named(directory, writ
     [
         ("./kernl.c", "there is no file ./kernl.c", "./kernel.c"),
         ("./sub/kernel.cc", "there is no file ./sub/kernel.cc", "./sub/kernel.c"),
-        ("./nowhere/x.c", "there is no directory ./nowhere", ""),
-        ("./lib.so/x.c", "there is no directory ./lib.so", ""),
+        ("./nowhere/x.c", "there is no directory ./nowhere", "check the name"),
+        ("./lib.so/x.c", "there is no directory ./lib.so", "check the name"),
         ("~/x.c", "there is no directory ./~", "in full"),
         ("./empty", "holds none of Cargo.toml, package.json, __init__.py", "name a file"),
         ("./x.h", "no bridge loads a .h file", "prototypes"),

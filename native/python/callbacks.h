@@ -47,6 +47,9 @@ extern NOODLE_THREAD PyObject *callbacks_pending_error;
 /* Whether the last trampoline of this thread has given a result, which C may not take. */
 extern NOODLE_THREAD int callbacks_gave_result;
 
+/* That result, or NULL where it is not kept: no longer than until the pending call returns. */
+extern NOODLE_THREAD PyObject *callbacks_given;
+
 /* Returns what the trampoline's converter makes of a function's result, NULL included; takes the
  * reference. */
 PyObject *callbacks_convert_result(Trampoline *self, PyObject *result);

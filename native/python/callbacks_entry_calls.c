@@ -131,9 +131,11 @@ callbacks_called(const Entry *entry, Places places)
         return entry->fallback;
     Register found = {0};
     PyObject *result = result_of(entry, places);
-    callbacks_gave_result = result != NULL;
     if (result == NULL || callbacks_taken(entry, result, &found) < 0) {
+        callbacks_gave_result = result != NULL;
+        Py_XSETREF(callbacks_given, Py_XNewRef(result));
         tell(entry);
+        Py_CLEAR(callbacks_given);
         found = entry->fallback;
     }
     Py_XDECREF(result);

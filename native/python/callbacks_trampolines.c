@@ -4,6 +4,7 @@
 PyTypeObject *callbacks_trampoline_type;
 NOODLE_THREAD PyObject *callbacks_pending_error;
 NOODLE_THREAD int callbacks_gave_result;
+NOODLE_THREAD PyObject *callbacks_given;
 
 /* Of this thread: how many PendingCalls it is in. */
 static NOODLE_THREAD int pending_calls;
@@ -77,16 +78,20 @@ trampoline_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, Py
         Py_DECREF(converted[i]);
     result = callbacks_convert_result(self, result);
     callbacks_gave_result = result != NULL;
+    /* Where no call is pending, nothing would let go of it. */
+    Py_XSETREF(callbacks_given, pending_calls > 0 ? Py_XNewRef(result) : NULL);
     return result;
 }
 
-/* Returns whether the error that cffi tells of is that C does not take the result. */
+/* Returns a tuple where the error that is told of is that C does not take the result, else None. */
 static PyObject *
-trampoline_was_unfit(PyObject *self, PyObject *unused)
+trampoline_unfit_result(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    return PyBool_FromLong(callbacks_gave_result);
+    if (!callbacks_gave_result)
+        Py_RETURN_NONE;
+    return callbacks_given ? PyTuple_Pack(1, callbacks_given) : PyTuple_New(0);
 }
 
 /* cffi's onerror: type, error and traceback. Keeps the error, or reports it. */
@@ -189,7 +194,8 @@ static PyGetSetDef trampoline_accessors[] = {
 
 static PyMethodDef trampoline_methods[] = {
     {"failed", trampoline_failed, METH_VARARGS, "Keep or report an error; cffi's ``onerror``."},
-    {"was_unfit", trampoline_was_unfit, METH_NOARGS, "Whether C does not take the last result."},
+    {"unfit_result", trampoline_unfit_result, METH_NOARGS,
+     "Return a tuple if C does not take the last result, with it where it is known, else None."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -238,6 +244,7 @@ pending_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf, PyObj
     pending_calls++;
     PyObject *result = PyObject_Vectorcall(entry, args, nargsf, names);
     pending_calls--;
+    Py_CLEAR(callbacks_given);
     return callbacks_pending_error == NULL ? result : raise_pending(result);
 }
 

@@ -3,9 +3,9 @@
  * Written (the type is compared exactly first, so these cost a few nanoseconds)
  *   None, bool, int, float, str, bytes      nil, bool, int or BIGINT, float, text or TEXT16, binary
  *   list, tuple; dict; set, frozenset       list; map, in its order; SET
- *   tuple, frozenset, slice, complex, ...   PYTHON, where `keeps_python`; else as above, or by reference
- *   subclasses of these (IntEnum,           as their base class, by its own data: overridden methods
- *   namedtuple, OrderedDict, numpy.str_)    are not asked
+ *   tuple, named tuple, Counter, slice, ... PYTHON, where `keeps_python`; else as above, or by reference
+ *   other subclasses (IntEnum, numpy.str_)  as their base class, by its own data: overridden methods
+ *                                           are not asked
  *   NumPy's scalars                         bool by truth, integers by __index__, floats by __float__
  *                                           when that is exact; any other by reference
  *   datetime.datetime                       TIMESTAMP when aware (the instant; the zone is lost),

@@ -37,6 +37,7 @@ typedef struct {
     PyObject *epoch;       /* 1970-01-01, naive */
     PyObject *epoch_utc;   /* the same, aware */
     /* NULL until needed. */
+    PyObject *named_tuples; /* classes by name and fields */
     PyObject *numpy_generic, *numpy_bool, *numpy_integer, *numpy_floating;
     PyObject *numpy_array, *numpy_memmap;
 } wire_python_state;
@@ -83,6 +84,7 @@ bool wire_python_knows_numpy(void);
 
 int wire_python_encode(wire_python_encoder *to, PyObject *object);
 int wire_python_encode_int(wire_python_encoder *to, PyObject *number);
+int wire_python_encode_dict(wire_python_encoder *to, PyObject *dict);
 int wire_python_encode_text(wire_python_encoder *to, PyObject *text);
 int wire_python_encode_reference(wire_python_encoder *to, PyObject *object);
 /* Keep the container that hit the depth limit, or count one level above it. Returns -1. */
@@ -94,6 +96,15 @@ int wire_python_encode_exporter(wire_python_encoder *to, PyObject *object);
 /* What only Python has, for a peer that has it as well.  Encoding returns 0, -1 with an exception, or 1
  * where the object is nothing of that kind. */
 int wire_python_encode_own(wire_python_encoder *to, PyObject *object);
+int wire_python_open_own(wire_python_encoder *to, wire_python_kind kind, Py_ssize_t size,
+                         size_t *start);
+void wire_python_close_own(wire_python_encoder *to, size_t start);
+/* The same for an instance of a subclass of tuple, and of dict. */
+int wire_python_encode_named_tuple(wire_python_encoder *to, PyObject *tuple);
+int wire_python_encode_dict_class(wire_python_encoder *to, PyObject *dict);
+/* Make the value from the items of its kind; of the second, from two. */
+PyObject *wire_python_make_named_tuple(PyObject *items);
+PyObject *wire_python_make_dict_class(PyObject *items);
 PyObject *wire_python_decode_own(wire_reader *reader, const wire_token *token,
                                  const wire_python_hooks *hooks);
 

@@ -4,8 +4,8 @@
 
 /* ------------------------------------------------------------------------------------ Writing */
 
-static int
-open_own(wire_python_encoder *to, wire_python_kind kind, Py_ssize_t size, size_t *start)
+int
+wire_python_open_own(wire_python_encoder *to, wire_python_kind kind, Py_ssize_t size, size_t *start)
 {
     wire_enter_extension(to->writer, WIRE_PYTHON, start);
     wire_enter_list(to->writer, (size_t)size + 1);
@@ -13,8 +13,8 @@ open_own(wire_python_encoder *to, wire_python_kind kind, Py_ssize_t size, size_t
     return wire_python_failed(to) ? -1 : 0;
 }
 
-static void
-close_own(wire_python_encoder *to, size_t start)
+void
+wire_python_close_own(wire_python_encoder *to, size_t start)
 {
     wire_leave(to->writer);
     wire_leave_extension(to->writer, start);
@@ -26,12 +26,12 @@ encode_own_tuple(wire_python_encoder *to, PyObject *tuple)
     Py_ssize_t size = TUPLE_SIZE(tuple);
     size_t start;
 
-    if (open_own(to, WIRE_PYTHON_TUPLE, size, &start) < 0)
+    if (wire_python_open_own(to, WIRE_PYTHON_TUPLE, size, &start) < 0)
         return wire_python_climb(to, tuple);
     for (Py_ssize_t index = 0; index < size; index++)
         if (UNLIKELY(wire_python_encode(to, TUPLE_ITEM(tuple, index)) < 0) || wire_python_failed(to))
             return wire_python_climb(to, tuple);
-    close_own(to, start);
+    wire_python_close_own(to, start);
     return 0;
 }
 
@@ -42,7 +42,7 @@ encode_frozenset(wire_python_encoder *to, PyObject *set)
     PyObject *iterator = PyObject_CallMethod((PyObject *)&PyFrozenSet_Type, "__iter__", "O", set);
     PyObject *member;
     size_t start;
-    int result = iterator != NULL ? open_own(to, WIRE_PYTHON_FROZENSET, PySet_Size(set), &start) : -1;
+    int result = iterator != NULL ? wire_python_open_own(to, WIRE_PYTHON_FROZENSET, PySet_Size(set), &start) : -1;
 
     while (result == 0 && (member = PyIter_Next(iterator)) != NULL) {
         result = wire_python_encode(to, member);
@@ -51,7 +51,7 @@ encode_frozenset(wire_python_encoder *to, PyObject *set)
     Py_XDECREF(iterator);
     if (result < 0 || PyErr_Occurred() || wire_python_failed(to))
         return wire_python_climb(to, set);
-    close_own(to, start);
+    wire_python_close_own(to, start);
     return 0;
 }
 
@@ -61,7 +61,7 @@ encode_slice(wire_python_encoder *to, PyObject *slice)
     static const char *const parts[] = {"start", "stop", "step"};
     size_t start;
 
-    if (open_own(to, WIRE_PYTHON_SLICE, 3, &start) < 0)
+    if (wire_python_open_own(to, WIRE_PYTHON_SLICE, 3, &start) < 0)
         return wire_python_climb(to, slice);
     for (int index = 0; index < 3; index++) {
         PyObject *part = PyObject_GetAttrString(slice, parts[index]);
@@ -70,7 +70,7 @@ encode_slice(wire_python_encoder *to, PyObject *slice)
         if (result < 0 || wire_python_failed(to))
             return wire_python_climb(to, slice);
     }
-    close_own(to, start);
+    wire_python_close_own(to, start);
     return 0;
 }
 
@@ -79,11 +79,11 @@ encode_complex(wire_python_encoder *to, PyObject *number)
 {
     size_t start;
 
-    if (open_own(to, WIRE_PYTHON_COMPLEX, 2, &start) < 0)
+    if (wire_python_open_own(to, WIRE_PYTHON_COMPLEX, 2, &start) < 0)
         return -1;
     wire_write_float(to->writer, PyComplex_RealAsDouble(number));
     wire_write_float(to->writer, PyComplex_ImagAsDouble(number));
-    close_own(to, start);
+    wire_python_close_own(to, start);
     return 0;
 }
 
@@ -109,11 +109,11 @@ encode_class(wire_python_encoder *to, PyObject *class)
     if ((PyType_GetFlags((PyTypeObject *)class) & Py_TPFLAGS_HEAPTYPE) == 0)
         name = PyObject_GetAttrString(class, "__name__");
     if (name != NULL && built_in_class(name) == class) {
-        result = open_own(to, WIRE_PYTHON_CLASS, 1, &start);
+        result = wire_python_open_own(to, WIRE_PYTHON_CLASS, 1, &start);
         if (result == 0)
             result = wire_python_encode_text(to, name);
         if (result == 0)
-            close_own(to, start);
+            wire_python_close_own(to, start);
     }
     Py_XDECREF(name);
     return result;
@@ -123,9 +123,14 @@ int
 wire_python_encode_own(wire_python_encoder *to, PyObject *object)
 {
     size_t start;
+    int named;
 
-    if (PyTuple_Check(object))
-        return encode_own_tuple(to, object);
+    if (PyTuple_Check(object)) {
+        named = Py_TYPE(object) != &PyTuple_Type ? wire_python_encode_named_tuple(to, object) : 1;
+        return named <= 0 ? named : encode_own_tuple(to, object);
+    }
+    if (PyDict_Check(object))
+        return Py_TYPE(object) != &PyDict_Type ? wire_python_encode_dict_class(to, object) : 1;
     if (PyFrozenSet_Check(object))
         return encode_frozenset(to, object);
     if (PySlice_Check(object))
@@ -136,9 +141,9 @@ wire_python_encode_own(wire_python_encoder *to, PyObject *object)
         return encode_class(to, object);
     if (object != Py_Ellipsis)
         return 1;
-    if (open_own(to, WIRE_PYTHON_ELLIPSIS, 0, &start) < 0)
+    if (wire_python_open_own(to, WIRE_PYTHON_ELLIPSIS, 0, &start) < 0)
         return -1;
-    close_own(to, start);
+    wire_python_close_own(to, start);
     return 0;
 }
 
@@ -195,6 +200,10 @@ make_own(int64_t kind, PyObject *items)
         return PySlice_New(TUPLE_ITEM(items, 0), TUPLE_ITEM(items, 1), TUPLE_ITEM(items, 2));
     if (kind == WIRE_PYTHON_COMPLEX && size == 2)
         return make_complex(items);
+    if (kind == WIRE_PYTHON_NAMED_TUPLE)
+        return wire_python_make_named_tuple(items);
+    if (kind == WIRE_PYTHON_DICT_CLASS && size == 2)
+        return wire_python_make_dict_class(items);
     if (kind == WIRE_PYTHON_CLASS && size == 1)
         return find_class(TUPLE_ITEM(items, 0));
     if (kind != WIRE_PYTHON_ELLIPSIS || size != 0)

@@ -410,6 +410,12 @@ wire_python_encode_int(wire_python_encoder *to, PyObject *number)
 }
 
 int
+wire_python_encode_dict(wire_python_encoder *to, PyObject *dict)
+{
+    return encode_dict(to, dict);
+}
+
+int
 wire_python_encode_text(wire_python_encoder *to, PyObject *text)
 {
     return encode_text(to, text);

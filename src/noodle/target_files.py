@@ -37,6 +37,9 @@ _SUFFIX_REMEDIES = {
     ".noodle": 'import a Noodle file without ffi: import "./other.noodle" as other',
 }
 
+_CHECK = "check the name; a relative path counts from the program's directory"
+"""What to do about a path that is nowhere."""
+
 _LISTED_NAMES = 1000  # chosen: directory entries that are compared with a mistyped name
 _SHARED_SUFFIX = re.compile(r"\.so(?:\.[0-9]+)+")
 
@@ -160,16 +163,15 @@ def _missing(text: str, location: str, directory: str | Path) -> TargetError:
             f"there is no directory {folder}",
             expected="a path whose directory exists",
             received=shown(text),
-            remedy="write the home directory in full" if location.startswith("./~") else None,
+            remedy="write the home directory in full" if location.startswith("./~") else _CHECK,
         )
     near = did_you_mean(name, _names_in(full_folder))
     prefix = "/" if folder == "/" else f"{folder}/"
-    check = "check the name; a relative path counts from the program's directory"
     return TargetError(
         f"there is no file {location}",
         expected="a file or directory that exists",
         received=shown(text),
-        remedy=" or ".join(prefix + found for found in near.split(" or ")) if near else check,
+        remedy=" or ".join(prefix + found for found in near.split(" or ")) if near else _CHECK,
     )
 
 

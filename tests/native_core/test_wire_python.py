@@ -10,8 +10,9 @@ import os
 import random
 import subprocess
 import sys
+import time
 from array import array
-from collections import OrderedDict, namedtuple
+from collections import Counter, OrderedDict, namedtuple
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -613,9 +614,75 @@ def test_subclasses_go_as_their_base_class():
         def __iter__(self) -> Any:
             raise AssertionError
 
-    again = decode(encode([Point(1, 2), Odd((3, 4))], python=True), python=True)
-    assert [(1, 2), (3, 4)] == again
-    assert [tuple, tuple] == [type(item) for item in again]
+    class Map(dict[str, int]):
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+    again = decode(encode([Odd((3, 4)), Map(a=1)], python=True), python=True)
+    assert [(3, 4), {"a": 1}] == again
+    assert [tuple, dict] == [type(item) for item in again]
+
+
+def test_a_named_tuple_keeps_its_names():
+    again = decode(encode([Point(1, [2]), Point(3, 4)], python=True), python=True)
+    assert repr([Point(1, [2]), Point(3, 4)]) == repr(again)
+    assert (again[0].x, again[0].y, again[1].x) == (1, [2], 3)
+    assert (1, [2]) == again[0]
+    assert isinstance(again[0], tuple)
+    assert type(again[0]) is type(again[1]) is not Point
+
+
+def test_a_named_tuple_is_a_key():
+    value = {Point(1, 2): {Point(3, 4)}}
+    again = decode(encode(value, python=True), python=True)
+    assert again == value
+    assert [key.y for key in again] == [2]
+
+
+def test_what_the_interpreter_has_with_names_keeps_them():
+    value = time.gmtime(0)
+    again = decode(encode(value, python=True), python=True)
+    assert (again.tm_year, again.tm_isdst) == (1970, 0)
+    assert tuple(value) == again
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [("x",), ("x", "y", "z"), ("x y", "z"), ("x", 2), ["x", "y"], None, ("x", "1"), ("x", "")],
+    ids=repr,
+)
+def test_names_that_are_not_one_identifier_for_each_item_are_none(fields: object):
+    odd = type("Odd", (tuple,), {"_fields": fields})
+    again = decode(encode(odd((1, 2)), python=True), python=True)
+    assert (tuple, (1, 2)) == (type(again), again)
+
+
+def test_names_that_python_keeps_for_itself_are_replaced_by_places():
+    odd = type("Odd", (tuple,), {"_fields": ("class", "_hidden", "x", "x")})
+    again = decode(encode(odd((1, 2, 3, 4)), python=True), python=True)
+    assert again._fields == ("_0", "_1", "x", "_3")
+
+
+def test_thousands_of_kinds_of_named_tuples_arrive():
+    kinds = [namedtuple(f"Kind{index}", "x") for index in range(1500)]  # type: ignore[misc]
+    again = decode(encode([kind(1) for kind in kinds], python=True), python=True)
+    assert [type(item).__name__ for item in again] == [kind.__name__ for kind in kinds]
+
+
+def test_counters_and_ordered_dicts_stay_such():
+    again = decode(encode([Counter("abba"), OrderedDict(b=1, a=[2])], python=True), python=True)
+    assert again == [Counter("abba"), OrderedDict(b=1, a=[2])]
+    assert [type(item) for item in again] == [Counter, OrderedDict]
+    assert again[0]["missing"] == 0
+    again[1].move_to_end("b")
+    assert list(again[1]) == ["a", "b"]
+
+
+def test_a_counter_that_contains_itself_is_named():
+    counter: Any = Counter()
+    counter["self"] = counter
+    with pytest.raises(WireError, match="it contains itself"):
+        encode(counter, python=True)
 
 
 def test_classes_that_are_not_built_in_are_no_values(monkeypatch: pytest.MonkeyPatch):
@@ -639,7 +706,17 @@ def test_other_peers_are_never_sent_what_only_python_has():
     "items",
     [
         *([], ["x"], [1, 2], [2, 1], [3, 1.0], [3, 1, 2], [4, []], [-1], [0.5], [1, 1, 2, 3, 4]),
-        *([5], [5, 1], [5, "len"], [5, "NoneType"], [5, "int", "int"], [6]),
+        *([5], [5, 1], [5, "len"], [5, "NoneType"], [5, "int", "int"], [8]),
+        *([6], [6, "P"], [6, "P", "x"], [6, "P", "x y", 1], [6, "P", "x", 1, 2], [6, "P", 1, 1]),
+        *([6, "P Q", "x", 1], [6, 1, "x", 1], [6, "class", "x", 1]),
+        *(
+            [7],
+            [7, "Counter"],
+            [7, "Counter", [1]],
+            [7, "UserDict", {}],
+            [7, 1, {}],
+            [7, "x", {}, 1],
+        ),
     ],
     ids=repr,
 )

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter, OrderedDict, namedtuple
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -175,6 +176,23 @@ except ImportError as error:
 def test_a_value_comes_back_as_it_was_sent(worker: PythonWorker, value: object):
     result = worker.function("copy.copy")(value)
     assert (type(value), repr(value)) == (type(result), repr(result))
+
+
+def test_a_named_tuple_keeps_its_names_both_ways(worker: PythonWorker):
+    Pair = namedtuple("Pair", "left right")
+    result = worker.function("urllib.parse.urlparse")("http://host/path?query")
+    assert (result.netloc, result.query, result[2]) == ("host", "query", "/path")
+    again = worker.function("copy.copy")(Pair(1, [result]))
+    assert repr(again) == f"Pair(left=1, right=[{result!r}])"
+    assert 7 == worker.function("operator.attrgetter")("left")(Pair(7, 8))
+
+
+def test_counters_and_ordered_dicts_stay_such(worker: PythonWorker):
+    for value in (Counter("abba"), OrderedDict([("b", 1), ("a", {})])):
+        again = worker.function("copy.deepcopy")(value)
+        assert (type(value), value) == (type(again), again)
+    assert 0 == worker.function("operator.getitem")(Counter("a"), "missing")
+    assert Counter({"x": 2}) == worker.function("collections.Counter")("xx")
 
 
 def test_nan_and_negative_zero_keep_their_sign(worker: PythonWorker):

@@ -129,12 +129,15 @@ typedef enum wire_extension {
 
 /* Kinds of PYTHON, with their items. */
 typedef enum wire_python_kind {
-    WIRE_PYTHON_TUPLE = 0,     /* its items */
-    WIRE_PYTHON_SLICE = 1,     /* start, stop, step */
-    WIRE_PYTHON_ELLIPSIS = 2,  /* none */
-    WIRE_PYTHON_COMPLEX = 3,   /* two floats: the real and the imaginary part */
-    WIRE_PYTHON_FROZENSET = 4, /* its members */
-    WIRE_PYTHON_CLASS = 5      /* its name, a TEXT: a class that is built into Python */
+    WIRE_PYTHON_TUPLE = 0,       /* its items */
+    WIRE_PYTHON_SLICE = 1,       /* start, stop, step */
+    WIRE_PYTHON_ELLIPSIS = 2,    /* none */
+    WIRE_PYTHON_COMPLEX = 3,     /* two floats: the real and the imaginary part */
+    WIRE_PYTHON_FROZENSET = 4,   /* its members */
+    WIRE_PYTHON_CLASS = 5,       /* its name, a TEXT: a class that is built into Python */
+    WIRE_PYTHON_NAMED_TUPLE = 6, /* the class's name, the fields' names with spaces between (TEXTs),
+                                  * then an item for each of these: one or more */
+    WIRE_PYTHON_DICT_CLASS = 7   /* "Counter" or "OrderedDict" (a TEXT), and a map */
 } wire_python_kind;
 
 /* Limits on one message.  The caller sets all three; wire_default_limits() gives the usual ones. */

@@ -29,8 +29,8 @@ double mean(const double *values, int stride); void *raw(void); double number(vo
 """
 
 
-def plans_of(*layers: tuple[str, Any]) -> dict[str, NaturalPlan]:
-    declarations = parse_c(PROTOTYPES)
+def plans_of(*layers: tuple[str, Any], prototypes: str = PROTOTYPES) -> dict[str, NaturalPlan]:
+    declarations = parse_c(prototypes)
     table = AnnotationTable(DeclaredContents(declarations), LibraryAnnotations(layers))
     return {d.name: plan for d in declarations.functions if (plan := table.plan(d))}
 
@@ -62,6 +62,22 @@ class TestMistakes:
         error = refused(functions={"thing_open": {"out": ["mad"]}})
         assert "int thing_open(const char *name, thing **made)" in str(error.expected)
         assert error.remedy == "made"
+
+    def test_underscores_before_a_parameters_name_may_be_left_out(self) -> None:
+        text = "int sum(const int *__s, int __count, int _n, int __n);"
+        said = {"functions": {"sum": {"lengths": {"s": "count"}, "nullable": ["__s"]}}}
+        (plan,) = plans_of(("the options", said), prototypes=text).values()
+        assert plan.lengths == {1: (0,)}
+        assert plan.annotations.lengths == {"__s": "__count"}
+        wrong = {"functions": {"sum": {"lengths": {"s": "n"}}}}
+        with pytest.raises(SettingsError, match="lengths") as caught:
+            plans_of(("the options", wrong), prototypes=text)
+        assert caught.value.received == "'n'"
+
+    def test_what_single_functions_say_is_no_option_of_the_library(self) -> None:
+        error = refused(errors={"name": "null"})
+        assert error.remedy == "functions={'name': {'errors': 'null'}}"
+        assert refused(errors={"nobody": "null"}).remedy is None
 
     def test_an_unknown_destructor_has_the_nearest(self) -> None:
         assert refused(free="thing_clse").remedy.startswith("thing_close")  # type: ignore[union-attr]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import noodle
+from noodle.bridges.native.opened_library import LOAD_ANEW
 from noodle.errors import (
     ArgumentRangeError,
     ArgumentTypeError,
@@ -159,7 +160,7 @@ class TestOpening:
         library_of(library)._loaded._module.pool.stop()
         with pytest.raises(LibraryLoadError, match="was replaced") as caught:
             library.process()
-        assert "noodle.unload(library), then load it again" == caught.value.remedy
+        assert caught.value.remedy == LOAD_ANEW
         assert 1 == load(path, "int more(void);").more()
 
     def test_loading_a_replaced_file_again_is_refused_until_the_library_is_unloaded(

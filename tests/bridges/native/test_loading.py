@@ -124,6 +124,12 @@ class TestFilesThatAreNoLibraries:
         with pytest.raises(LibraryLoadError) as caught:
             load(tmp_path / "libbad.so", ADD)
         assert isinstance(caught.value, ImportError)
+        assert "name a shared library (.so), or a source" in str(caught.value.remedy)
+
+    def test_a_static_library_is_told_from_a_shared_one(self, load: Load, tmp_path: Path) -> None:
+        (tmp_path / "libbad.so").write_bytes(b"!<arch>\n")
+        with pytest.raises(LibraryLoadError, match="it is a static library"):
+            load(tmp_path / "libbad.so", ADD)
 
     def test_another_processor_is_named(self, load: Load, sample: Path, tmp_path: Path) -> None:
         content = bytearray(sample.read_bytes())

@@ -251,8 +251,10 @@ class TestErrors:
         said = {"status": {"errors": "nonzero", "ok": [100, 101]}}
         lib = functions(natural, PROTOTYPES, functions=said)
         assert [0, 100, 101] == [lib.status(n) for n in (0, 100, 101)]
-        with pytest.raises(FunctionFailedError):
+        with pytest.raises(FunctionFailedError) as caught:
             lib.status(102)
+        assert caught.value.expected == "0 or 100 or 101"
+        assert '{"status": {"ok": [100, 101, 102]}}' in str(caught.value.remedy)
 
     def test_errno_is_an_os_error_of_its_meaning(self, lib: Functions) -> None:
         assert lib.fails_with(0) == 0
@@ -262,6 +264,9 @@ class TestErrors:
         assert isinstance(error, FunctionErrnoError)
         assert (error.errno, error.strerror) == (errno.ENOENT, "No such file or directory")
         assert (error.code, error.constant) == (errno.ENOENT, "ENOENT")
+        assert error.expected == "any result but -1"
+        option = 'functions={"fails_with": {"errors": None}}'
+        assert option in str(error.remedy)
         with pytest.raises(FunctionErrnoError, match="EDOM"):
             lib.fails_with(errno.EDOM)
 

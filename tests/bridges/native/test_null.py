@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,25 @@ def test_an_annotation_allows_null_where_a_prototype_forbids_it(load: Load, samp
         load(sample, text).member("is_null").raw(None)
     said = {"functions": {"is_null": {"nullable": True}}}
     assert load(sample, text, options=said).member("is_null").raw(None) == 1
+
+
+@pytest.mark.parametrize("placement", ["inprocess", "isolated"])
+def test_the_refusal_of_null_has_the_option_that_allows_it(
+    load: Load, sample: Path, placement: str
+) -> None:
+    text = "int is_null(const void *memory); size_t length(const char text[static 1]);"
+    said: dict[str, Any] = {"functions": {"is_null": {"nullable": False}}}
+    library = load(sample, text, options=said, placement=placement)
+    with pytest.raises(ArgumentTypeError, match="null is forbidden") as caught:
+        library.member("is_null").raw(None)
+    option = 'functions={"is_null": {"nullable": ["memory"]}}'
+    assert option in str(caught.value.remedy)
+    allowed = {"functions": {"is_null": {"nullable": ["memory"]}}}
+    library = load(sample, text, options=allowed, placement=placement)
+    assert library.member("is_null").raw(None) == 1
+    with pytest.raises(ArgumentTypeError, match="null is forbidden") as caught:
+        library.member("length").raw(None)
+    assert 'functions={"length": {"nullable": ["text"]}}' in str(caught.value.remedy)
 
 
 @pytest.mark.parametrize("placement", ["inprocess", "isolated"])

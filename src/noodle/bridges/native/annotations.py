@@ -116,14 +116,29 @@ class _Place:
 
     def wrong(self, key: str, value: Any, expected: str, remedy: str | None = None) -> Any:
         """Return the error for a wrong value."""
+        remedy = remedy or self._for_functions(key, value)
         return wrong_annotation(self.where, key, value, expected, remedy)
 
+    def _for_functions(self, key: str, value: Any) -> str | None:
+        """Return what to write for a map of functions, where one value holds for all."""
+        is_map = self.declaration is None and isinstance(value, Mapping)
+        if not is_map or not value or not all(name in self.functions for name in value):
+            return None
+        said = {name: {key: one} for name, one in value.items()}
+        return f"functions={said!r}"[:160]
+
     def parameter(self, key: str, name: Any, *, result: bool = False) -> str:
-        """Return a parameter's name, if there is such a parameter."""
+        """Return a parameter's name, if there is such a parameter.
+
+        Of a name that is reserved in C, such as ``__n``, the underscores may be left out.
+        """
         names = [p.name for p in self.declaration.parameters if p.name] if self.declaration else []
         known = [*names, *[RESULT] * result]
         if isinstance(name, str) and name in known:
             return name
+        reserved = [one for one in names if one.lstrip("_") == name]
+        if len(reserved) == 1:
+            return reserved[0]
         shown = self.declaration.c_text if self.declaration else "no parameters"
         raise self.wrong(key, name, f"a parameter of {shown}", did_you_mean(str(name), known))
 

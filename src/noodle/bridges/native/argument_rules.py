@@ -63,12 +63,14 @@ class Kind(ABC):
 
     Args:
         native: The parameter's type.
-        shown: Its name in messages and remedies.
+        shown: Its name in messages and remedies; of a field of a structure ``STRUCTURE.FIELD``.
     """
 
     def __init__(self, native: NativeType, shown: str) -> None:
         self.native = native
-        self.shown = shown if shown.isidentifier() else "a"
+        structure, _, name = shown.rpartition(".")
+        self.is_field = bool(structure)
+        self.shown = name if name.isidentifier() else "a"
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""

@@ -109,7 +109,7 @@ class CompiledContents:
     @property
     def constants(self) -> Sequence[str]:
         """The names of the constants."""
-        return [name for kind in "idtp" for name in self._keys.get(kind, ())]
+        return [name for kind in "idta" for name in self._keys.get(kind, ())]
 
     @property
     def unbound(self) -> Mapping[str, str]:
@@ -138,6 +138,11 @@ class CompiledContents:
         """Return whether the headers declare a function of that name that is not exported."""
         return self._module.find(f"m {name}") is not None
 
+    def macro(self, name: str) -> str | None:
+        """Return what a macro with parameters calls, ``""`` for no function; None for no macro."""
+        found = self._module.find(f"p {name}")
+        return found[1] if found else None
+
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return the C text that defines a type, and its place among the others; None for none."""
         found: tuple[int, str] | None = self._module.find(f"y {name}")
@@ -153,7 +158,7 @@ class CompiledContents:
 
     def constant(self, name: str) -> Any:
         """Return the value of a constant, an ``Address`` or None where there is none."""
-        address = self._module.find(f"p {name}")
+        address = self._module.find(f"a {name}")
         if address:
             return Address(int(address[1]))
         for kind in "idt":

@@ -76,6 +76,9 @@ class Contents(Protocol):
     def lacks(self, name: str) -> bool:
         """Return whether the headers declare a function of that name that is not exported."""
 
+    def macro(self, name: str) -> str | None:
+        """Return what a macro with parameters calls, ``""`` for no function; None for no macro."""
+
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return the C text that defines a type, and its place among the others; None for none."""
 
@@ -136,6 +139,10 @@ class DeclaredContents:
     def enumeration(self, name: str) -> Enumeration | None:
         """Return the enumeration of that name (``enum NAME``), or None."""
         return self._declarations.enumerations.get(name)
+
+    def macro(self, name: str) -> str | None:
+        """Return None: prototypes have no macros."""
+        return None
 
     def definition(self, name: str) -> tuple[int, str] | None:
         """Return None: what prototypes define is not kept as text."""

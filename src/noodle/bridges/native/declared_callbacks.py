@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from _cffi_backend import FFI
 
 from noodle._callbacks import MOST_ARGUMENTS, PointerMaker
+from noodle.bridges.native.argument_rules import Refusal
 from noodle.bridges.native.declarations import DeclaredParameter
 from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.pointed import TextsPointer
 from noodle.bridges.native.pointers import Pointer, own
 from noodle.bridges.native.results import content_of, text_of
 from noodle.bridges.native.structure_fields import made_for
-from noodle.bridges.native.trampolines import Released, acquire, letter_of
-from noodle.errors import CallbackResultError, PrototypeError
+from noodle.bridges.native.trampolines import Released, acquire, letter_of, unfit_result
+from noodle.errors import ArgumentTypeError, PrototypeError
 from noodle.values import VOID, describe
 
 if TYPE_CHECKING:
@@ -60,6 +62,15 @@ class DeclaredCallback:
         names = self.callback.names or ("",) * len(self.callback.parameters)
         pairs = zip(self.callback.parameters, names, strict=True)
         return f"({', '.join(native.spelled(name) for native, name in pairs) or 'void'})"
+
+    def refuse_result(self, value: Any) -> Refusal:
+        """Say why C does not take a result."""
+        native = self.callback.result
+        rule = self._types.rule(DeclaredParameter("result", native), "result")
+        refused = rule.refuse(value)
+        if refused is None:
+            return Refusal(ArgumentTypeError, self.expected_result, describe(value))
+        return refused
 
     def result_converter(self) -> Callable[[Any], Any] | None:
         """Return what converts the results; it keeps alive the memory of the last one."""
@@ -144,7 +155,9 @@ class _TextResult:
         if isinstance(value, Pointer):
             return _FFI.cast("char *", own(value, "cdata"))
         if not isinstance(content, bytes) or b"\0" in content:
-            raise _unfit(self._shape, value, "text without NUL, bytes or None")
+            expected = "text without NUL, bytes or None"
+            refused = Refusal(ArgumentTypeError, expected, describe(value))
+            raise unfit_result(self._shape.origin, refused)
         self._kept = _FFI.new("char[]", content)
         return self._kept
 
@@ -161,18 +174,9 @@ class _MemoryResult:
     def __call__(self, value: Any) -> Any:
         refused = self._rule.refuse(value)
         if refused:
-            raise _unfit(self._shape, value, refused.expected)
+            raise unfit_result(self._shape.origin, replace(refused, remedy=None))
         value = made_for(self._rule, value)
         converter = self._rule.converter(type(value), compiled=False)
         self._kept = (value, converter(value) if converter else value)
         ready = self._kept[1]
         return _FFI.cast("void *", ready) if self._is_pointer else ready
-
-
-def _unfit(shape: DeclaredCallback, value: Any, expected: str) -> CallbackResultError:
-    return CallbackResultError(
-        f"a callback returned what {shape.origin} does not take",
-        expected=expected,
-        received=describe(value),
-        where=shape.origin,
-    )

@@ -38,6 +38,9 @@ _WRITABLE = 1  # SHF_WRITE
 _LINKERS_OWN = (".got", ".dynamic", ".data.rel.ro", ".relro_padding")
 """Sections that are written once, when the library is opened: addresses of what it refers to."""
 
+_ARCHIVE = b"!<arch>\n"
+"""What a static library begins with."""
+
 _MACHINES = {3: "x86", 21: "PowerPC", 22: "s390x", 40: "ARM", 62: "x86-64", 183: "AArch64"}
 
 
@@ -257,6 +260,7 @@ def read_library(path: Path, shown: str) -> ElfFile:
             expected="an ELF shared object",
             received=f"a file of {_size(path)}: {reason}",
             where=shown,
+            remedy=_instead_of(path),
         ) from error
     running = running_machine()
     if running and elf.machine != running:
@@ -276,6 +280,18 @@ def read_library(path: Path, shown: str) -> ElfFile:
             remedy="link it with cc -shared",
         )
     return elf
+
+
+def _instead_of(path: Path) -> str:
+    """Return what to load instead of a file that is no library."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_ARCHIVE))
+    except OSError as error:
+        return f"let this user read the file: {error.strerror}"
+    if start == _ARCHIVE:
+        return "it is a static library: load the shared one, which ends in .so"
+    return "name a shared library (.so), or a source: .c, .cpp, .rs or a folder with Cargo.toml"
 
 
 def _size(path: Path) -> str:

@@ -68,6 +68,7 @@ class Failures:
         self._prototype = plan.declaration.c_text
         self._result = plan.declaration.result
         self._convention = plan.annotations.errors
+        self._ok = plan.annotations.ok or ()
         self._constants = constants
         self._message = message
 
@@ -109,12 +110,31 @@ class Failures:
         shown = f"{constant} ({number})" if constant else number
         error = kind(
             f"{self._library}.{self._function} failed" + (f": {text}" if text else ""),
+            expected=self._expected(),
             received=shown,
             where=self._prototype,
+            remedy=self._remedy(code),
         )
         error.code, error.constant = code, constant
         error.library, error.function = self._library, self._function
         return error
+
+    def _expected(self) -> str:
+        is_pointer = self._result.type.name in _POINTERS
+        expected = {
+            "nonzero": "0",
+            "null": "a pointer that is not null",
+            "negative": "a result that is not negative",
+            "errno": "a pointer that is not null" if is_pointer else "any result but -1",
+            "errno_set": "a call that leaves errno at 0",
+        }[str(self._convention)]
+        return " or ".join([expected, *map(str, self._ok)])
+
+    def _remedy(self, code: int | None) -> str:
+        by_code = self._convention in ("nonzero", "negative") and code is not None
+        said = f'"ok": {[*self._ok, code]}' if by_code else '"errors": None'
+        option = f'functions={{"{self._function}": {{{said}}}}}'
+        return f"see what its manual says of this; {option}, if it is no failure"
 
 
 @cache

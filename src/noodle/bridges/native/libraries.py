@@ -225,6 +225,9 @@ class NativeLibrary:
                 received=name,
                 where=self._name,
             )
+        called = self.contents.macro(name)
+        if called is not None:
+            return self._is_macro(name, called)
         if self.contents.lacks(name):
             return NameNotFoundError(
                 f"{self.contents.headers} declares {name!r}, which {self._name} does not export",
@@ -282,6 +285,20 @@ class NativeLibrary:
             remedy=f"{{ fn {name}(x: f64): f64 }} after the import, or "
             f'prototypes="double {name}(double x);", with the types that its manual has; or its '
             'header, as in header="name.h"',
+        )
+
+    def _is_macro(self, name: str, called: str) -> NameNotFoundError:
+        function = self.contents.function(called)
+        prototype = f": {function.c_text}" if function else ""
+        remedy = "write a C function that uses it, and load that source"
+        if called:
+            remedy = f"call {called}, to which it expands{prototype}"
+        return NameNotFoundError(
+            f"{name!r} is a macro with parameters in {self.contents.headers}, which no library has",
+            expected=f"a function that {self._name} exports",
+            received=f"the macro {name}",
+            where=self._name,
+            remedy=remedy,
         )
 
 

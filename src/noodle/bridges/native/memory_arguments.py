@@ -195,7 +195,9 @@ class MemoryArgument(Kind):
             return f"{self.shown}.numpy()"
         dtype = {"bool": "np.bool_", "void": ""}.get(self._item) or _numpy_name(self._item)
         if isinstance(value, str) and self._item == "u8":
-            return f"{self.shown}.encode()"
+            encoded = f"{self.shown}.encode()"
+            is_written = self.native.writes
+            return self._before_the_call(f"bytearray({encoded})") if is_written else encoded
         if self._item == "ptr" or isinstance(value, (str, float, int, dict)) or value is None:
             return None
         chosen = f", dtype={dtype}" if self._item != "void" else ""
@@ -205,13 +207,18 @@ class MemoryArgument(Kind):
         """Return what to type for a copy, which has to have a name if the function writes to it."""
         if not self.native.writes:
             return copy
+        if self.is_field:
+            return f"{self.shown} = {copy}, and that into the field, where C may write to it"
         return f"{self.shown} = {copy} before the call, which may write to it"
 
     def _writable_remedy(self, value: Any) -> str:
+        kind = "bytearray" if isinstance(value, bytes) else "np.array"
+        copied = self._before_the_call(f"{kind}({self.shown})")
+        if self.is_field:
+            return f"{copied}; or, if C only reads it, declare the field as a pointer to const"
         const = " or, if the function only reads it, declare the parameter as "
         const += "const" if self.native.from_c else "bytes, or as const in a C prototype"
-        kind = "bytearray" if isinstance(value, bytes) else "np.array"
-        return f"{self._before_the_call(f'{kind}({self.shown})')};{const}"
+        return f"{copied};{const}"
 
 
 def _numpy_name(item: str) -> str:

@@ -31,7 +31,9 @@ def rule_maker(
 
     def rule(parameter: DeclaredParameter, shown: str) -> Argument:
         found = _rule(plan, types, parameter, shown)
-        return _NotNull(found, parameter.type, shown) if _forbids_null(plan, parameter) else found
+        if not _forbids_null(plan, parameter):
+            return found
+        return _NotNull(found, parameter.type, shown, _allowing_null(plan, parameter))
 
     return rule
 
@@ -75,6 +77,14 @@ def _forbids_null(plan: NaturalPlan, parameter: DeclaredParameter) -> bool:
     return nullable is False or parameter.name not in nullable
 
 
+def _allowing_null(plan: NaturalPlan, parameter: DeclaredParameter) -> str:
+    """Return the option by which a pointer may be null, beside those that may be already."""
+    nullable = plan.annotations.nullable
+    names = [*(nullable if isinstance(nullable, tuple) else ()), parameter.name]
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f'functions={{"{plan.declaration.name}": {{"nullable": [{listed}]}}}}'
+
+
 class _NotNull:
     """The rules of a pointer that must not be null.
 
@@ -82,18 +92,21 @@ class _NotNull:
         rules: Those of the pointer.
         native: Its type.
         shown: Its name in messages.
+        allowing: The option that allows null.
     """
 
-    def __init__(self, rules: Argument, native: NativeType, shown: str) -> None:
+    def __init__(self, rules: Argument, native: NativeType, shown: str, allowing: str) -> None:
         self.rules = rules
         self._native = native
         self.shown = shown
+        self._allowing = allowing
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""
         if value is None:
             expected = f"{self._native.c.strip()}, not null"
-            return Refusal(ArgumentTypeError, expected, "None", "null is forbidden here")
+            remedy = f"give a value: null is forbidden here; {self._allowing} allows it"
+            return Refusal(ArgumentTypeError, expected, "None", remedy)
         return self.rules.refuse(value)
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:

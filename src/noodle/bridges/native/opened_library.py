@@ -18,6 +18,7 @@ __all__ = [
     "OpenedLibrary",
     "note_opened",
     "refuse_replaced",
+    "replaced",
 ]
 
 START_ANEW = "start the program anew, or give the new file another name"
@@ -87,7 +88,7 @@ def refuse_replaced(path: Path, identity: str, shown: str) -> None:
     """
     for key in _keys(path):
         if _identities.get(key, identity) != identity:
-            raise _replaced(shown, START_ANEW)
+            raise replaced(shown, START_ANEW)
 
 
 class LoadedFile:
@@ -121,7 +122,7 @@ class LoadedFile:
         except (LibraryLoadError, OSError):
             same = False
         if not same:
-            raise _replaced(self._shown, self._remedy)
+            raise replaced(self._shown, self._remedy)
         self._facts = facts
 
 
@@ -133,7 +134,13 @@ def _facts_of(path: Path) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _replaced(shown: str, remedy: str) -> LibraryLoadError:
+def replaced(shown: str, remedy: str) -> LibraryLoadError:
+    """Return the error for a file that is another one by now.
+
+    Args:
+        shown: The library's name in messages.
+        remedy: What to type.
+    """
     return LibraryLoadError(
         f"{shown!r} was replaced while its old version is loaded",
         expected="the file that was loaded",

@@ -20,10 +20,11 @@ import _cffi_backend
 from _cffi_backend import FFI
 
 from noodle import _callbacks
-from noodle.errors import CallbackReleasedError, CallbackResultError
+from noodle.bridges.native.argument_rules import Refusal
+from noodle.errors import ArgumentTypeError, CallbackReleasedError, CallbackResultError
 from noodle.values import describe
 
-__all__ = ["CallbackShape", "Released", "Trampoline", "acquire", "letter_of"]
+__all__ = ["CallbackShape", "Released", "Trampoline", "acquire", "letter_of", "unfit_result"]
 
 _REST = 1000
 """Chosen: how many trampolines of a type are released before one of them is used again."""
@@ -67,6 +68,9 @@ class CallbackShape(Protocol):
     @property
     def expected_result(self) -> str:
         """What the function is to return, in messages."""
+
+    def refuse_result(self, value: Any) -> Refusal:
+        """Say why C does not take a result."""
 
     @property
     def converters(self) -> tuple[Callable[[Any], Any] | None, ...]:
@@ -125,18 +129,20 @@ class Trampoline:
 
     def _failed(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         """Keep or report what went wrong: the function, or that C does not take its result."""
-        if self._own.was_unfit():
-            error = self._result_error(error)
+        unfit = self._own.unfit_result()
+        if unfit is not None:
+            error = self._result_error(error, *unfit)
             kind = type(error)
         self._own.failed(kind, error, traceback)
 
-    def _result_error(self, error: BaseException) -> BaseException:
-        told = CallbackResultError(
-            f"{_name_of(self._own.function)} returned what {self._shape.origin} does not take",
-            expected=self._shape.expected_result,
-            received=str(error),
-            where=self._shape.origin,
+    def _result_error(self, error: BaseException, *unfit: Any) -> BaseException:
+        shape = self._shape
+        refused = (
+            shape.refuse_result(*unfit)
+            if unfit
+            else Refusal(ArgumentTypeError, shape.expected_result, str(error))
         )
+        told = unfit_result(shape.origin, refused, _name_of(self._own.function))
         told.__cause__ = error
         return told
 
@@ -164,9 +170,29 @@ def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = 
                 expected=shape.expected_result,
                 received=describe(on_error),
                 where="on_error",
+                remedy=f"on_error={shape.expected_result}, or leave it out for zero",
             ) from error
     trampoline.lead_to(function, shape)
     return trampoline
+
+
+def unfit_result(
+    origin: str, refused: Refusal, function: str = "a callback"
+) -> CallbackResultError:
+    """Return the error for a result that C does not take.
+
+    Args:
+        origin: The parameter or field that takes the callback, in messages.
+        refused: Why the result does not fit.
+        function: What returned it, in messages.
+    """
+    return CallbackResultError(
+        f"{function} returned what {origin} does not take",
+        expected=refused.expected,
+        received=refused.received,
+        where=origin,
+        remedy=f"return {refused.remedy or refused.expected}",
+    )
 
 
 def letter_of(c_type: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -9,12 +10,15 @@ from noodle.bridges.native.declarations import Declaration
 from noodle.calls import BoundFunction, Call, Function
 from noodle.errors import PrototypeError
 from noodle.prototypes import Prototype
-from noodle.values import describe
+from noodle.values import INTEGER_RANGES, describe
 
 __all__ = ["VARIADIC", "TakesTypes", "VariadicFunction"]
 
 VARIADIC = "variadic"
 """The option of handles that declares the types."""
+
+_INTEGERS = (("int", INTEGER_RANGES["i32"]), ("long", INTEGER_RANGES["i64"]))
+"""The types that C gives a literal, with their least and greatest values."""
 
 
 class TakesTypes(Function):
@@ -111,9 +115,10 @@ class VariadicFunction(TakesTypes):
 
 
 def _type_for(value: Any) -> str:
-    """Return a type that may be meant for a value."""
-    if isinstance(value, (bool, int)):
-        return "long"
-    if isinstance(value, float):
+    """Return a type that may be meant for a value: of an integer the one that C's literal has."""
+    if isinstance(value, numbers.Integral):
+        number = int(value)
+        return next((c for c, (low, high) in _INTEGERS if low <= number <= high), "unsigned long")
+    if isinstance(value, numbers.Real):
         return "double"
     return "const char *" if isinstance(value, (str, bytes)) else "void *"

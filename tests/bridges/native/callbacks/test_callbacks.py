@@ -135,6 +135,24 @@ def test_a_result_that_c_does_not_take_is_an_error(library: ModuleType):
         assert caught.match(r"returned what visit of .*\.visit does not take")
 
 
+def test_a_wrong_result_is_told_with_what_to_return(library_here: ModuleType):
+    expected = {
+        "text": ("str 'text'", "return int(result)"),
+        2.5: ("float 2.5", "return int(result), if cutting off a fraction is meant"),
+        None: ("null", "return i32 (-2147483648 to 2147483647)"),
+        2**31: ("int 2147483648", "return i32 (-2147483648 to 2147483647)"),
+    }
+    for result, (received, remedy) in expected.items():
+        with pytest.raises(CallbackResultError) as caught:
+            library_here.visit(2, lambda value, data, result=result: result, None)
+        assert caught.value.received == received
+        assert caught.value.remedy == remedy
+        assert "visit of " in str(caught.value.where)
+    with pytest.raises(CallbackResultError) as caught:
+        library_here.measured(lambda p: "text", {"x": 3, "y": 1})
+    assert (caught.value.received, caught.value.remedy) == ("str 'text'", "return float(result)")
+
+
 def test_what_does_not_fit_is_refused_before_the_call(library: ModuleType):
     for wrong in (5, "text", lambda: 1, lambda one: 1, lambda one, two, *, three: 1):
         with pytest.raises(ArgumentTypeError) as caught:

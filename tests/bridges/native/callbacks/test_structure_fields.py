@@ -104,6 +104,25 @@ def test_a_dict_that_does_not_fit_is_told_by_its_names(
         assert remedy is None or str(caught.value.remedy).startswith(remedy)
 
 
+def test_the_remedy_for_a_field_speaks_of_the_field():
+    text = "typedef struct { unsigned char *next_in; const double *values; } stream;"
+    stream = noodle.load("libc.so.6", prototypes=text).struct("stream")()
+    in_field = ", and that into the field, where C may write to it"
+    remedies = {
+        "text": f"next_in = bytearray(next_in.encode()){in_field}",
+        b"bytes": f"next_in = bytearray(next_in){in_field}; or, if C only reads it, declare the "
+        "field as a pointer to const",
+        (1, 2): f"next_in = np.ascontiguousarray(next_in, dtype=np.uint8){in_field}",
+    }
+    for wrong, remedy in remedies.items():
+        with pytest.raises(ArgumentTypeError) as caught:
+            stream.next_in = wrong
+        assert caught.value.remedy == remedy
+    with pytest.raises(ArgumentTypeError) as caught:
+        stream.values = [1.0]
+    assert caught.value.remedy == "np.ascontiguousarray(values, dtype=np.float64)"
+
+
 def test_a_number_out_of_range_in_a_dict_names_the_field(library: ModuleType):
     with pytest.raises(ArgumentRangeError, match=r"for struct flags\.level"):
         library.describe_flags(flags_of(library) | {"level": 99})

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import noodle
@@ -71,6 +72,34 @@ def test_extensions_of_gnu_c_are_understood(made: Made) -> None:
     assert library.member("parenthesised").raw("A", 1) == 66
     assert library.member("pick").raw(array.array("Q", [7]), None).pointee == "u64"
     assert "cannot be read" in library.contents.unbound["reads"]
+
+
+@pytest.mark.parametrize("placement", PLACES)
+def test_a_macro_with_parameters_is_told_with_the_function_that_it_calls(
+    made: Made, placement: str
+) -> None:
+    header = """
+    #define start(level) begin((level), VERSION)
+    #define begin(level, version) start_((level), (version), sizeof(int))
+    #define VERSION "1.2"
+    #define twice(x) ((x) + (x))
+    #define again(x) again(x)
+    #define ended(x) start(x)
+    #undef ended
+    int start_(int level, const char *version, int size);
+    """
+    source = "int start_(int level, const char *version, int size) { return level; }"
+    library = made(header, source, placement=placement)
+    with pytest.raises(NameNotFoundError, match="'start' is a macro with parameters") as caught:
+        library.member("start")
+    prototype = "int start_(int level, const char *version, int size)"
+    assert caught.value.remedy == f"call start_, to which it expands: {prototype}"
+    for name in ("twice", "again"):
+        with pytest.raises(NameNotFoundError, match="is a macro with parameters") as caught:
+            library.member(name)
+        assert "write a C function" in str(caught.value.remedy)
+    with pytest.raises(NameNotFoundError, match="has no function 'ended'"):
+        library.member("ended")
 
 
 NONNULL = """
@@ -363,7 +392,11 @@ def test_a_function_without_types_for_its_further_arguments_says_what_to_declare
     assert str(inspect.signature(total.raw)) == "(kinds: str, *further) -> float"
     with pytest.raises(PrototypeError, match="takes further arguments") as caught:
         total.raw("dis", 1.5, 3, "A")
-    assert "total.options(variadic='double, long, const char *')" in str(caught.value.remedy)
+    assert "total.options(variadic='double, int, const char *')" in str(caught.value.remedy)
+    with pytest.raises(PrototypeError) as caught:
+        total.raw("", True, np.int16(3), 2**31, 2**63, np.float32(1.5), None)
+    types = "'int, int, long, unsigned long, double, void *'"
+    assert f"total.options(variadic={types})" in str(caught.value.remedy)
     assert list(library.contents.unbound) == ["listed"]
 
 

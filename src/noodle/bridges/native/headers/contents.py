@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from noodle.bridges.native.headers.scanning import (
 from noodle.errors import PrototypeError
 
 __all__ = ["HeaderContents"]
+
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 
 _MOST_EXAMPLES = 5
 """Chosen: names that a message shows of many."""
@@ -56,6 +59,7 @@ class HeaderContents:
         self._constants = Constants()
         self._members: frozenset[str] = frozenset()
         self._pointers: frozenset[str] = frozenset()
+        self._parametric: list[str] = []
         self._definitions: dict[str, tuple[int, str]] = {}
         self.declarations = Declarations(())
         self.unbound: dict[str, str] = {}
@@ -76,6 +80,11 @@ class HeaderContents:
         headers = self._request.headers
         own = {file for file in self._preprocessed.files if is_own_header(file, headers)}
         macros = self._candidates(own)
+        self._parametric = [
+            name
+            for name, (file, _) in self._preprocessed.parametric.items()
+            if file in own and not name.startswith("_") and name not in self._exports
+        ]
         with ThreadPoolExecutor(1) as pool:
             replaced = pool.submit(preprocess_lines, self._request, macros, compiler, private)
             self._read_declarations(own)
@@ -119,6 +128,24 @@ class HeaderContents:
         self._constants.remove(refused)
         return bool(refused)
 
+    def _called_by(self, name: str) -> str:
+        """Return the exported function that a macro with parameters calls; ``""`` for none."""
+        macros = self._preprocessed.parametric
+        waiting, seen = [name], set[str]()
+        while waiting:
+            macro = waiting.pop(0)
+            seen.add(macro)
+            for called in _called_in(macros[macro][1]):
+                if called in self._exports:
+                    return called
+                if called in macros and called not in seen:
+                    waiting.append(called)
+        return ""
+
+    def macro_items(self) -> list[Item]:
+        """Return what an extension keeps of the macros with parameters."""
+        return [Item(f"p {name}", self._called_by(name)) for name in self._parametric]
+
     def facts(self) -> str:
         """Return the C text that asks the compiler for what it alone knows."""
         return facts_text(
@@ -145,7 +172,7 @@ class HeaderContents:
             for kind, table in tables.items()
             for number, name in enumerate(table)
         ] + [
-            Item(f"p {name}", str(address_of(expression)))
+            Item(f"a {name}", str(address_of(expression)))
             for name, expression in self._constants.addresses.items()
         ]
 
@@ -161,6 +188,11 @@ class HeaderContents:
             where=f"header of {self._request.location}",
             remedy="name the header of this library, and the one that includes the others",
         )
+
+
+def _called_in(text: str) -> list[str]:
+    """Return the names in a C text that are called like functions."""
+    return _CALL.findall(text)
 
 
 def _examples(names: Sequence[str]) -> str:

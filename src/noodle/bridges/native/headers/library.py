@@ -20,7 +20,7 @@ from noodle.errors import CompilationError
 
 __all__ = ["HeaderExtension", "HeaderExtensions"]
 
-_FORMAT = "4"
+_FORMAT = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class HeaderExtensions:
         items, shapes = items_of(
             contents.declarations, headers=", ".join(self.request.headers), checked=True
         )
-        items += [*contents.constant_items(), *contents.definition_items()]
+        items += contents.constant_items() + contents.definition_items() + contents.macro_items()
         items += [Item(f"u {name}", reason) for name, reason in contents.unbound.items()]
         items += [Item(f"m {name}") for name in contents.lacking]
         facts = Part(source.name, ("-O0", "-w", "-fvisibility=hidden", *self.request.flags))

@@ -75,12 +75,14 @@ class Preprocessed:
     Args:
         pieces: The text by file, in order.
         macros: The macros without parameters that are defined at the end, with their files.
+        parametric: Those with parameters, with their files and what they expand to.
         functional: The names of all macros, those with parameters too.
         files: All files that were read.
     """
 
     pieces: tuple[Piece, ...]
     macros: Mapping[str, str]
+    parametric: Mapping[str, tuple[str, str]]
     functional: frozenset[str]
     files: tuple[str, ...]
 
@@ -186,8 +188,7 @@ def _near(request: HeaderRequest, header: str, compiler: Compiler, private: Path
 
 
 def _read(output: str) -> Preprocessed:
-    macros: dict[str, str] = {}
-    functional: set[str] = set()
+    macros = _Macros()
     files: dict[str, None] = {}
     pieces: list[Piece] = []
     for file, lines in _by_file(output):
@@ -195,12 +196,13 @@ def _read(output: str) -> Preprocessed:
         kept = []
         for line in lines:
             if line.startswith("#"):
-                _note(line, file, macros, functional)
+                macros.note(line, file)
             else:
                 kept.append(line)
         pieces.append(Piece(file, "\n".join(kept)))
     real = tuple(file for file in files if os.path.isabs(file) and not file.endswith(_SOURCE))
-    return Preprocessed(tuple(pieces), macros, frozenset(functional), real)
+    names = frozenset(macros.names)
+    return Preprocessed(tuple(pieces), macros.plain, macros.parametric, names, real)
 
 
 def _by_file(output: str) -> Iterator[tuple[str, list[str]]]:
@@ -217,16 +219,31 @@ def _by_file(output: str) -> Iterator[tuple[str, list[str]]]:
     yield file, lines
 
 
-def _note(line: str, file: str, macros: dict[str, str], functional: set[str]) -> None:
-    match = _DEFINITION.match(line)
-    if match is None:
-        words = line.split()
-        if words[0] == "#undef" and len(words) > 1:
-            macros.pop(words[1], None)
-            functional.discard(words[1])
-        return
-    functional.add(match[1])
-    if not match[2] and match[3] and not file.startswith("<"):
-        macros[match[1]] = file
-    else:
-        macros.pop(match[1], None)
+class _Macros:
+    """The macros that are defined while the text of the preprocessor is read."""
+
+    def __init__(self) -> None:
+        self.plain: dict[str, str] = {}
+        self.parametric: dict[str, tuple[str, str]] = {}
+        self.names: set[str] = set()
+
+    def note(self, line: str, file: str) -> None:
+        """Take a line that defines a macro or ends one."""
+        match = _DEFINITION.match(line)
+        if match is None:
+            words = line.split()
+            if words[0] == "#undef" and len(words) > 1:
+                self._forget(words[1])
+            return
+        name, bracket, text = match.groups()
+        self._forget(name)
+        self.names.add(name)
+        if bracket and not file.startswith("<"):
+            self.parametric[name] = (file, text.partition(")")[2])
+        elif text and not file.startswith("<"):
+            self.plain[name] = file
+
+    def _forget(self, name: str) -> None:
+        self.plain.pop(name, None)
+        self.parametric.pop(name, None)
+        self.names.discard(name)

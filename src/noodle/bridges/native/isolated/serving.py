@@ -29,10 +29,9 @@ from noodle.bridges.native.isolated.served_callbacks import (
 )
 from noodle.bridges.native.isolated.served_memory import ServedMemory
 from noodle.bridges.native.native_types import NativeType, Structure
-from noodle.bridges.native.opened_library import OpenedLibrary
+from noodle.bridges.native.opened_library import LOAD_ANEW, OpenedLibrary, replaced
 from noodle.bridges.native.vectorized_loops import open_loop
 from noodle.bridges.native.vectorized_running import run_loop
-from noodle.errors import LibraryLoadError
 
 __all__ = ["ServedLibrary", "open_library"]
 
@@ -62,13 +61,7 @@ def open_library(
     """
     elf = read_library(Path(path), shown)
     if elf.identity() != identity:
-        raise LibraryLoadError(
-            f"{shown!r} was replaced since it was loaded",
-            expected="the file that was loaded",
-            received="another one of the same name",
-            where=shown,
-            remedy="noodle.unload(library), then load it again",
-        )
+        raise replaced(shown, LOAD_ANEW)
     opened = OpenedLibrary(Path(path), elf, shown)
     if extension is None:
         functions, structures = packed

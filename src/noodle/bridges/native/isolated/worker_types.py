@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,8 @@ from noodle.bridges.native.structure_arguments import StructureByValue
 from noodle.bridges.native.structure_fields import made_for
 from noodle.bridges.native.structure_objects import StructureObject
 from noodle.bridges.native.structures import StructureType
-from noodle.errors import ArgumentTypeError, CallbackResultError, ForeignError
+from noodle.bridges.native.trampolines import unfit_result
+from noodle.errors import ArgumentTypeError, ForeignError
 from noodle.values import VOID, describe
 
 __all__ = ["WorkerTypes"]
@@ -218,13 +220,13 @@ class WorkerCallback(DeclaredCallback):
         if self._rule is None:
             return None
         refused = self._rule.refuse(value)
-        if refused or (self.callback.result.type.name == "ptr" and not _crosses(value)):
-            raise CallbackResultError(
-                f"a callback returned what {self.origin} does not take",
-                expected=refused.expected if refused else "a pointer of the worker, or None",
-                received=describe(value),
-                where=self.origin,
-            )
+        is_pointer = self.callback.result.type.name == "ptr"
+        if refused is None and is_pointer and not _crosses(value):
+            expected = "a pointer of the worker, or None"
+            refused = Refusal(ArgumentTypeError, expected, describe(value))
+        if refused:
+            shown = replace(refused, remedy=None) if is_pointer else refused
+            raise unfit_result(self.origin, shown)
         if isinstance(value, WorkerPointer):
             return place_of_pointer(value)
         value = self._last = made_for(self._rule, value)
