@@ -98,6 +98,7 @@ class AnnotationTable:
             declaration,
             merged,
             where=said.where,
+            size_of=self._size_of,
             inferred_lengths=tuple(inferred or ()),
             finalized=frozenset(said.finalized),
             notes=notes_of(merged, said.stated, said.finalized),
@@ -170,6 +171,11 @@ class AnnotationTable:
         inferred = destructors(self._contents) if self._infers else {}
         return {**inferred, **self._stated_free}
 
+    def _size_of(self, name: str) -> int:
+        """Return the size of a structure in bytes; 0 where its fields are unknown."""
+        found = self._contents.structure(name)
+        return (found.size or 0) if found and found.fields is not None else 0
+
     def _of(self, declaration: Declaration) -> _Said:
         stated = patterns = Annotations()
         place = f"annotations of {declaration.name}"
@@ -185,7 +191,9 @@ class AnnotationTable:
         finalized = {*(stated.free or {}).values()}
         for key in _GENERAL:
             stated = stated.over(self._shorthand(key, declaration))
-        inferred = infer(declaration, self._released_by) if self._infers else Annotations()
+        inferred = Annotations()
+        if self._infers:
+            inferred = infer(declaration, self._released_by, self._size_of)
         own = _Said(stated, _without_repeats(inferred, stated), place, finalized)
         self._release(declaration, own)
         self._mark_destructor(declaration, own)

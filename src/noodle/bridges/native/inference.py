@@ -8,7 +8,7 @@ object is not in its declaration.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from noodle.bridges.native.annotations import RESULT, Annotations
@@ -68,12 +68,17 @@ def makes_objects(declaration: Declaration) -> bool:
     return bool(_CONSTRUCTOR.fullmatch(declaration.name)) and _is_object(declaration.result)
 
 
-def infer(declaration: Declaration, released_by: Mapping[str, str]) -> Annotations:
+def infer(
+    declaration: Declaration,
+    released_by: Mapping[str, str],
+    size_of: Callable[[str], int],
+) -> Annotations:
     """Return what a declaration suggests.
 
     Args:
         declaration: The function.
         released_by: The function that releases objects of each structure.
+        size_of: Gives the size of a structure in bytes; 0 where its fields are unknown.
     """
     out = _out(declaration)
     free: dict[str, str] = {}
@@ -85,7 +90,7 @@ def infer(declaration: Declaration, released_by: Mapping[str, str]) -> Annotatio
         free[RESULT] = released_by[declaration.result.structure]
     return Annotations(
         out=out or None,
-        lengths=_lengths(declaration) or None,
+        lengths=_lengths(declaration, size_of) or None,
         free=free or None,
         frees=_frees(declaration, released_by) or None,
         nullable=_nullable(declaration),
@@ -111,14 +116,16 @@ def _out(declaration: Declaration) -> tuple[str, ...]:
     return (last.name,) if is_out and last.name else ()
 
 
-def _lengths(declaration: Declaration) -> dict[str, str]:
+def _lengths(declaration: Declaration, size_of: Callable[[str], int]) -> dict[str, str]:
     """Return the arrays that are followed by one length."""
     found = {}
     parameters = declaration.parameters
     for index, (array, length) in enumerate(pairwise(parameters)):
-        if not array.name or not _is_array(array.type) or not _is_length(length):
+        if not array.name or not _is_length(length):
             continue
-        if _counts_otherwise(array.type, length.name.lower()):
+        if _may_be_structures(array, length) and size_of(array.type.structure):
+            found[array.name] = length.name
+        if not _is_array(array.type) or _counts_otherwise(array.type, length.name.lower()):
             continue
         two = index + 2 < len(parameters) and _is_length(parameters[index + 2])
         if not two or _is_named_after(length.name, array.name):
@@ -137,6 +144,22 @@ def _is_named_after(length: str, array: str) -> bool:
     """Return whether a length's name says whose it is, as ``values_len`` and ``valuesCount`` do."""
     rest = length.removeprefix(array)
     return rest != length and rest.lower().strip("_") in ("len", "length", "size", "count")
+
+
+def _may_be_structures(array: DeclaredParameter, length: DeclaredParameter) -> bool:
+    """Return whether a pointer to structures leads to several, which its length's name has to say.
+
+    A size is one in bytes, and so may be a length: ``const struct sockaddr *address, socklen_t
+    address_len``. It is none where the name is a plural, or as wide as the length of Rust's slices.
+    """
+    native, counted = array.type, length.name.lower()
+    named = (
+        native.structure and native.type.name == "ptr" and _is_named_after(length.name, array.name)
+    )
+    if not named or counted.endswith("size"):
+        return False
+    is_plural = array.name.endswith("s") and not array.name.endswith("ss")
+    return counted.endswith("count") or is_plural or length.type.type.name == "u64"
 
 
 def _is_array(native: NativeType) -> bool:

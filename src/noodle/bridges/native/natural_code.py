@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from noodle.bridges.native.argument_rules import Converter
-from noodle.bridges.native.native_types import item_size
 from noodle.bridges.native.natural_outs import ERRNO, allocate_here, capacity, memories, taken
 from noodle.bridges.native.natural_plans import NaturalPlan, Out
 from noodle.bridges.native.pointers import own
@@ -40,6 +39,7 @@ class CallParts:
         shared: The places whose converter gives the argument's own memory; the entry of a worker
             takes that itself.
         measurable: The places of given arguments whose length is known.
+        measures: What gives the bytes of arguments that are, or lead to, structures, by place.
         counted: What makes shared memory ready that must have so many items, by place.
         result: What converts the function's own result, given it and the owners; None for nothing.
         outs: What converts each out, given it and the owners; None for nothing.
@@ -65,6 +65,7 @@ class CallParts:
     in_worker: bool
     shared: frozenset[int]
     measurable: frozenset[int]
+    measures: Mapping[int, Callable[[Any], int]]
     counted: Mapping[int, Callable[[Any, int], Any]]
     result: Callable[..., Any] | None
     outs: Mapping[int, Callable[..., Any] | None]
@@ -138,9 +139,12 @@ class _Writer:
 
     def _size(self, index: int) -> str:
         """Return the text of how many items an array has."""
-        size = item_size(self._plan.declaration.parameters[index].type)
+        size = self._plan.item_size(index)
         length = f"len(v{index})"
-        if index in self._parts.shared:
+        if index in self._parts.measures:
+            measure = self._named(f"z{index}", self._parts.measures[index])
+            length = f"{measure}({self._parts.sources[index]})"
+        elif index in self._parts.shared:
             length = f"{self._named('memory', memoryview)}({self._parts.sources[index]}).nbytes"
         return length + (f" // {size}" if size > 1 else "")
 

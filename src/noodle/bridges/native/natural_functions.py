@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from inspect import Parameter as PythonParameter
 from typing import Any
 
@@ -15,7 +16,7 @@ from noodle.bridges.native.failed_calls import Failures, condition, reads_errno
 from noodle.bridges.native.functions import DeclaredFunction, NativeFunction
 from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.memory_arguments import is_address
-from noodle.bridges.native.native_types import NativeType, item_size
+from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.natural_arguments import (
     counted_converter,
     number_parameter,
@@ -33,6 +34,8 @@ from noodle.bridges.native.resources import (
     Resource,
     is_dependent,
 )
+from noodle.bridges.native.structure_arrays import UNBOUNDED, bytes_of
+from noodle.bridges.native.structure_objects import StructureObject
 from noodle.bridges.native.structure_pointers import FieldsHere, with_fields
 from noodle.bridges.native.vectorized_loops import ArrayLoop
 from noodle.calls import BoundFunction, Call, Function
@@ -97,7 +100,7 @@ class NaturalCalls(NaturalResults):
         value = matched.get(self._labels[array])
         if isinstance(value, (type(None), str)) or self._is_pointer(value):
             return
-        size = memoryview(value).nbytes // item_size(self._plan.declaration.parameters[array].type)
+        size = 1 if isinstance(value, dict) else bytes_of(value) // self._plan.item_size(array)
         stated = matched[self._labels[length]]
         if stated > size:
             raise self._short(array, value, size, length, stated)
@@ -165,6 +168,7 @@ class NaturalCalls(NaturalResults):
             in_worker=self._in_worker,
             shared=shared,
             measurable=self._measurable(given),
+            measures=self._measures(given),
             counted=self._counted(shared, rules),
             result=self._result_converter(),
             outs={out.index: self._out_converter(out) for out in plan.outs},
@@ -221,6 +225,21 @@ class NaturalCalls(NaturalResults):
                 elif length not in given:
                     raise self._unmeasurable(array, length, value)
         return frozenset(found)
+
+    def _measures(self, given: Mapping[int, Any]) -> dict[int, Callable[[Any], int]]:
+        """Return what gives the bytes of structures and of arrays of them."""
+        return {
+            array: partial(self._bytes_of, array, length, length in given)
+            for length, arrays in self._plan.lengths.items()
+            for array in arrays
+            if array in self._plan.structures or isinstance(given.get(array), StructureObject)
+        }
+
+    def _bytes_of(self, array: int, length: int, is_given: bool, value: Any) -> int:
+        found = bytes_of(value)
+        if found == UNBOUNDED and not is_given:
+            raise self._unmeasurable(array, length, value)
+        return found
 
     def _counted(
         self, shared: frozenset[int], rules: Mapping[int, Argument]

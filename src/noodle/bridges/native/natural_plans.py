@@ -13,7 +13,7 @@ from typing import Any
 
 from noodle.bridges.native.annotations import BYTES, Annotations
 from noodle.bridges.native.declarations import Declaration
-from noodle.bridges.native.native_types import C_NUMBERS
+from noodle.bridges.native.native_types import C_NUMBERS, item_size
 from noodle.prototypes import Parameter, Prototype
 from noodle.values import ANY, VOID, ValueType
 
@@ -104,6 +104,8 @@ class NaturalPlan:
         free: The function that releases the result; ``""`` for none.
         finalized: The destructors that were stated, which also run for what is dropped.
         notes: What ``explain`` should tell.
+        structures: By the places of the arrays of structures whose length is taken, the size of
+            one structure in bytes.
     """
 
     declaration: Declaration
@@ -115,6 +117,11 @@ class NaturalPlan:
     free: str = ""
     finalized: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    structures: Mapping[int, int] = field(default_factory=dict)
+
+    def item_size(self, index: int) -> int:
+        """Return the size of the items of an array, by its place, in bytes."""
+        return self.structures.get(index) or item_size(self.declaration.parameters[index].type)
 
     @property
     def labels(self) -> list[str]:

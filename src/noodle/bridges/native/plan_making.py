@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,7 @@ def make_plan(
     annotations: Annotations,
     *,
     where: str,
+    size_of: Callable[[str], int],
     inferred_lengths: Sequence[str] = (),
     finalized: frozenset[str] = frozenset(),
     notes: Sequence[str] = (),
@@ -47,6 +48,7 @@ def make_plan(
         declaration: The function.
         annotations: What was said and inferred of it.
         where: What they are said of, in messages.
+        size_of: Gives the size of a structure in bytes; 0 where its fields are unknown.
         inferred_lengths: The arrays whose lengths were inferred.
         finalized: See ``NaturalPlan``.
         notes: What ``explain`` should tell.
@@ -54,7 +56,7 @@ def make_plan(
     Raises:
         SettingsError: The annotations do not fit the declaration, or each other.
     """
-    maker = _Maker(declaration, annotations, where)
+    maker = _Maker(declaration, annotations, where, size_of)
     outs = maker.outs()
     return NaturalPlan(
         maker.visible(),
@@ -66,16 +68,24 @@ def make_plan(
         maker.free(),
         finalized,
         tuple(notes),
+        maker.structures(),
     )
 
 
 class _Maker:
     """Checks annotations against a declaration while a plan is made of them."""
 
-    def __init__(self, declaration: Declaration, annotations: Annotations, where: str) -> None:
+    def __init__(
+        self,
+        declaration: Declaration,
+        annotations: Annotations,
+        where: str,
+        size_of: Callable[[str], int],
+    ) -> None:
         self._declaration = declaration
         self._annotations = annotations
         self._where = where
+        self._size_of = size_of
         self._places = {p.name: i for i, p in enumerate(declaration.parameters) if p.name}
 
     def _type(self, name: str) -> NativeType:
@@ -167,11 +177,19 @@ class _Maker:
             if self._type(length).type.name not in INTEGER_RANGES:
                 raise self._wrong("lengths", length, "an integer parameter")
             native = self._type(array)
-            if native.type.name not in ("ptr", "array", "str", "bytes") or native.structure:
+            if native.type.name not in ("ptr", "array", "str", "bytes"):
                 raise self._wrong("lengths", array, "a parameter that takes an array")
+            if native.structure and not self._size_of(native.structure):
+                expected = f"an array; the fields of {native.structure} are not declared"
+                raise self._wrong("lengths", array, expected)
             place = self._places[length]
             found[place] = (*found.get(place, ()), self._places[array])
         return found
+
+    def structures(self) -> dict[int, int]:
+        """Return the size of a structure in bytes, by the places of arrays of them."""
+        found = {name: self._type(name).structure for name in self._annotations.lengths or {}}
+        return {self._places[name]: self._size_of(one) for name, one in found.items() if one}
 
     def places(self, arrays: Sequence[str]) -> frozenset[int]:
         """Return the places of the lengths of arrays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from _cffi_backend import FFI
@@ -10,7 +11,7 @@ from noodle.bridges.native.argument_rules import Converter, Kind, Refusal
 from noodle.bridges.native.memory_arguments import MemoryArgument
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import AnyPointer
-from noodle.bridges.native.structure_arrays import is_array
+from noodle.bridges.native.structure_arrays import bytes_of, is_array
 from noodle.bridges.native.structure_fields import fields_refusal
 from noodle.bridges.native.structure_objects import StructureObject
 from noodle.bridges.native.structures import StructureType
@@ -38,6 +39,18 @@ class AnyMemoryArgument(MemoryArgument):
         if issubclass(python_type, StructureObject):
             return _memory_of
         return super().converter(python_type, compiled=compiled)
+
+    @property
+    def counted(self) -> Callable[[Any, int], Any]:
+        """What gives memory that must have so many bytes; see ``MemoryArgument``."""
+        return self._counted
+
+    def _counted(self, value: Any, least: int) -> Any:
+        if not isinstance(value, StructureObject):
+            return self._shared(value, least)
+        if bytes_of(value) < least:
+            raise TypeError
+        return _memory_of(value)
 
 
 class StructureArgument(MemoryArgument):
@@ -80,6 +93,18 @@ class StructureArgument(MemoryArgument):
     def shares(self, python_type: type) -> bool:
         """Return whether that is its own memory; see ``Argument``."""
         return issubclass(python_type, StructureObject) or super().shares(python_type)
+
+    @property
+    def counted(self) -> Callable[[Any, int], Any]:
+        """What gives the memory of so many structures; see ``MemoryArgument``."""
+        return self._counted
+
+    def _counted(self, value: Any, least: int) -> Any:
+        is_one = isinstance(value, StructureObject)
+        ready = self._structure(value) if is_one else self._array(value)
+        if bytes_of(value) < least * self.structure.size:
+            raise TypeError
+        return ready
 
     def _structure(self, value: StructureObject) -> Any:
         if value.__noodle_type__ is not self.structure:

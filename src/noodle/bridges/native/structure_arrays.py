@@ -11,6 +11,7 @@ from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import AnyPointer, Pointer, own, points_to
 from noodle.bridges.native.shown_memory import ShownMemory
 from noodle.bridges.native.structure_items import Item, Memory, StructureItem
+from noodle.bridges.native.structure_objects import StructureObject
 from noodle.bridges.native.structure_pointers import part_of
 from noodle.errors import ArgumentTypeError, MissingPackageError
 from noodle.values import describe
@@ -18,7 +19,19 @@ from noodle.values import describe
 if TYPE_CHECKING:
     from noodle.bridges.native.structures import StructureType
 
-__all__ = ["ArrayItem", "FieldArray", "array_at", "dtype_of", "is_array", "numpy_for"]
+__all__ = [
+    "UNBOUNDED",
+    "ArrayItem",
+    "FieldArray",
+    "array_at",
+    "bytes_of",
+    "dtype_of",
+    "is_array",
+    "numpy_for",
+]
+
+UNBOUNDED = 1 << 128
+"""More bytes than any length asks for."""
 
 _FFI = FFI()
 
@@ -209,3 +222,18 @@ def is_array(value: Any) -> bool:
     return getattr(getattr(value, "dtype", None), "names", None) is not None and hasattr(
         value, "__array_interface__"
     )
+
+
+def bytes_of(value: Any) -> int:
+    """Return how many bytes there are of an argument that is memory.
+
+    Args:
+        value: A structure, an array or a buffer. Of a structure that lies in the library's memory,
+            ``UNBOUNDED``: C alone knows how many follow it.
+    """
+    if isinstance(value, StructureObject):
+        memory = value.__noodle_memory__
+        is_apart = not memory.of_library and memory.owner is None
+        return value.__noodle_type__.size if is_apart else UNBOUNDED
+    nbytes: int = value.nbytes if is_array(value) else memoryview(value).nbytes
+    return nbytes
