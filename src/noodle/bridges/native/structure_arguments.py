@@ -152,21 +152,26 @@ class StructureByValue(Kind):
 
     def refuse(self, value: Any) -> Refusal | None:
         """Say why a value does not fit; see ``Argument``."""
-        if self.structure.holds(value):
+        if self.structure.holds(value) or self.structure.is_row(value):
             return None
         if isinstance(value, dict):
             return fields_refusal(self.structure, value)
-        expected = f"{self.structure}, or a dict of its fields"
+        expected = f"{self.structure}, a dict of its fields, or an item of an array of its dtype"
         return Refusal(ArgumentTypeError, expected, _described(value), _making(self.structure))
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
-        return self._content
+        return self._content if issubclass(python_type, StructureObject) else self._row
 
     def _content(self, value: Any) -> Any:
         if not self.structure.holds(value):
             raise TypeError
         return value.__noodle_pointer__[0]
+
+    def _row(self, value: Any) -> Any:
+        if not self.structure.is_row(value):
+            raise TypeError
+        return self.structure.of_content(value.tobytes()).__noodle_pointer__[0]
 
 
 def _making(type: StructureType, how: str = "") -> str:

@@ -253,8 +253,11 @@ class StructureItem(Item):
         """Copy a structure of the same type there; see ``Item``."""
         if isinstance(value, dict):
             value = made_of(self.type, value)
+        if self.type.is_row(value):
+            value = self.type.of_content(value.tobytes())
         if not self.type.holds(value):
-            raise _misfit(self.where, f"{self.type}, or a dict of its fields", value)
+            expected = f"{self.type}, a dict of its fields, or an item of an array of its dtype"
+            raise _misfit(self.where, expected, value)
         self.type.copy(value, address, memory)
 
     def interface(self) -> Any:

@@ -352,6 +352,12 @@ class StructureType:
         """Return whether a value is such a structure, here or in a worker."""
         return getattr(type(value), "__noodle_type__", None) is self
 
+    def is_row(self, value: Any) -> bool:
+        """Return whether a value is an item of a structured array of NumPy's, of this type."""
+        if self.holds(value) or not is_array(value):
+            return False
+        return bool(value.shape == () and value.dtype == self.dtype)
+
     def __str__(self) -> str:
         return self._structure.name
 

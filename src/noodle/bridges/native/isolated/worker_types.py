@@ -289,6 +289,9 @@ class _Value(StructureByValue):
         return self._bytes
 
     def _bytes(self, value: Any) -> bytes:
+        if self.structure.is_row(value):
+            content: bytes = value.tobytes()
+            return content
         if not self.structure.holds(value):
             raise TypeError
         if isinstance(value, FieldsThere):
