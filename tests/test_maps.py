@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from noodle.bindings import statistics
-from noodle.errors import ArgumentTypeError
+from noodle.errors import ArgumentTypeError, ArityError, ShapeError
 from tests.test_bindings import add, handle_of
 
 
@@ -25,8 +26,22 @@ def test_goes_side_by_side_through_sequences() -> None:
 
 def test_sequences_of_unequal_length_are_refused_before_anything_is_called() -> None:
     handle = handle_of(add)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="not equally long") as caught:
         handle.map([1, 2, 3], [1, 2])
+    assert isinstance(caught.value, ShapeError)
+    assert (caught.value.received, caught.value.where) == ("lengths 3, 2", "map of add")
+    with pytest.raises(ShapeError, match="an end of argument 2 after 1"):
+        handle.map(itertools.count(), iter([1]))
+    assert handle.map(iter([1, 2]), [3, 4]) == [4, 6]
+    assert statistics(handle).calls == 2
+
+
+def test_nothing_to_go_through_is_refused_where_there_are_parameters() -> None:
+    handle = handle_of(add)
+    with pytest.raises(ArityError, match="no arguments") as caught:
+        handle.map()
+    assert str(caught.value.remedy).startswith("add(x")
+    assert handle_of(lambda: 1).map() == []
     assert statistics(handle).calls == 0
 
 
@@ -56,8 +71,9 @@ def test_takes_any_memory_layout_and_byte_order(layout: Any) -> None:
 
 def test_shapes_that_do_not_fit_are_refused_before_anything_is_called() -> None:
     handle = handle_of(add)
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ShapeError, match="broadcast") as caught:
         handle.map(np.zeros(2), np.zeros(3))
+    assert caught.value.received == "(2,), (3,)"
     assert statistics(handle).calls == 0
 
 

@@ -296,15 +296,16 @@ class Binding:
             array has dtype ``object`` where no other holds the results as they are.
 
         Raises:
+            ArityError: There are no arrays, and the function has parameters.
             ArgumentTypeError: An argument is neither an array nor a sequence, or of a wrong type.
-            ValueError: The shapes or lengths do not fit each other; nothing was called.
+            ShapeError: The shapes or lengths do not fit each other; nothing was called.
         """
         mapped = self._function.mapped
         if mapped is not None and (options or any(map(is_array, arrays))):
             return self._map_in_loop(mapped, arrays, options)
         if options:
             raise self._no_map_options(options)
-        return map_elements(self.batch, self._name, arrays)
+        return map_elements(self.batch, self._name, arrays, self._function.prototype)
 
     def _map_in_loop(
         self, mapped: Function, arrays: tuple[Any, ...], options: Mapping[str, Any]

@@ -410,6 +410,21 @@ class TestArguments:
         assert caught.value.remedy == "out=np.empty((3,), dtype=np.float64)"
         assert library.calls_made(0) == before
 
+    def test_a_keyword_that_is_no_option_has_the_nearest_one(self, library: ModuleType) -> None:
+        with pytest.raises(ArityError) as caught:
+            library.counted.map([1.0], paralel=True)
+        assert caught.value.expected == "one of x, out, parallel"
+        assert caught.value.remedy == "parallel"
+        assert library.plus.map([1.0], y=[2.0]).tolist() == [3.0]
+
+    def test_lists_that_are_not_equally_long_are_refused(self, library: ModuleType) -> None:
+        before = library.calls_made(0)
+        with pytest.raises(ShapeError, match="lengths 2, 1"):
+            library.plus.map([1.0, 2.0], [3.0])
+        with pytest.raises(ArityError, match="no arguments"):
+            library.plus.map()
+        assert library.calls_made(0) == before
+
     @pytest.mark.parametrize("name", ["address", "first", "nothing", "none"])
     def test_only_functions_of_numbers_are_mapped(self, library: ModuleType, name: str) -> None:
         with pytest.raises(ArgumentTypeError) as caught:

@@ -25,9 +25,11 @@ from noodle.calls import BoundFunction, Call, Function
 from noodle.errors import (
     ArgumentError,
     ArgumentTypeError,
+    ArityError,
     MissingPackageError,
     SettingsError,
     ShapeError,
+    did_you_mean,
 )
 from noodle.prototypes import Prototype
 
@@ -114,8 +116,28 @@ class MappedFunction(Function):
             SettingsError: ``parallel`` is asked of a function that was not declared thread-safe.
             DeadlineExceededError: The deadline passed.
         """
-        arrays, threads = self.prepared(self._match(args, kwargs), out, parallel)
+        arrays, threads = self.prepared(self.matched(args, kwargs), out, parallel)
         return given(self._loop.apply(arrays, out, threads), out)
+
+    def matched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Return arguments in the order of the parameters.
+
+        Raises:
+            ArityError: There are too few or too many, or a keyword is neither a parameter nor an
+                option of maps.
+        """
+        names = [p.name for p in self._declaration.parameters if p.name]
+        for name in kwargs:
+            if name not in names:
+                known = [*names, "out", "parallel"]
+                raise ArityError(
+                    f"a map of {self._name} takes no {name!r}",
+                    expected=f"one of {', '.join(known)}",
+                    received=name,
+                    where=f"map of {self._name}",
+                    remedy=did_you_mean(name, known),
+                )
+        return self._match(args, kwargs)
 
     def prepared(
         self, values: Sequence[Any], out: Any, parallel: bool | None

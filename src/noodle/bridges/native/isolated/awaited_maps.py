@@ -71,6 +71,6 @@ class AwaitedMap(MappedFunction):
         """Return the future of what ``MappedFunction`` returns."""
         loop = self._loop
         assert isinstance(loop, WorkerLoop)
-        arrays, threads = self.prepared(self._match(args, kwargs), out, parallel)
+        arrays, threads = self.prepared(self.matched(args, kwargs), out, parallel)
         call = MapCall(loop, arrays, out)
         return _Results(event_loop.call(loop.remote, *loop.message(call, threads)), call)
