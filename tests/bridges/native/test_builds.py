@@ -185,10 +185,36 @@ class TestCompilers:
         assert with_flags is not None
         assert "-m64" in with_flags.command
 
-    def test_one_that_is_not_there_is_passed_over(self) -> None:
-        found = find_compiler({"CC": "/nowhere/cc", "PATH": os.environ["PATH"]})
-        assert found is not None
-        assert "/nowhere/cc" not in found.command
+    @pytest.mark.parametrize(
+        ("named", "received"),
+        [("/nowhere/cc", "no such program"), ("/bin/true", "a program that wrote n")],
+    )
+    def test_what_is_none_is_told_with_the_variable(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, received: str
+    ) -> None:
+        monkeypatch.setenv("CC", named)
+        (tmp_path / "kernel.c").write_text("double kernel(double x) { return 2 * x; }")
+        (tmp_path / "m.h").write_text("double cos(double x);")
+        bridge = NativeBridge(cache_directory=tmp_path / "cache")
+        for request in (
+            LoadRequest("k", "./kernel.c", prototypes=KERNEL, directory=str(tmp_path)),
+            LoadRequest("k", "./kernel.c", directory=str(tmp_path)),
+            LoadRequest("m", "libm.so.6", directory=str(tmp_path), options={"header": "m.h"}),
+        ):
+            with pytest.raises(CompilationError) as caught:
+                bridge.load(request)
+            assert f"CC names {named!r}, which is no C compiler" in str(caught.value)
+            assert str(caught.value.received).startswith(received)
+            assert caught.value.remedy == "unset CC, or CC=gcc"
+
+    def test_where_none_is_needed_it_is_noted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CC", "/nowhere/cc")
+        request = LoadRequest("m", "libm.so.6", prototypes="double cos(double x);")
+        library = NativeBridge(cache_directory=tmp_path).load(request)
+        assert library.member("cos").raw(0.0) == 1.0
+        assert any("CC names '/nowhere/cc', which is no C" in note for note in library.notes)
 
     def test_ziglang_is_the_last(self, tmp_path: Path) -> None:
         found = find_compiler({"PATH": str(tmp_path)})

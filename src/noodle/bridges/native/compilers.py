@@ -57,11 +57,13 @@ class Compiler:
         command: The program and its fixed arguments.
         name: Its name in messages and notes.
         identity: What changes when the compiler is replaced by another or a newer one.
+        variable: The environment variable that names it; ``""`` for none.
     """
 
     command: tuple[str, ...]
     name: str
     identity: str
+    variable: str = ""
 
     @property
     def is_zig(self) -> bool:
@@ -99,6 +101,8 @@ class Compiler:
         linking = ["-shared", "-fPIC", "-Wl,--build-id=sha1", "-o", str(output)]
         arguments = [*flags, *own, *linking, *sources, *libraries]
         self.run(arguments, sources[0], output.parent, directory)
+        if not (directory / output).is_file():
+            raise self._no_compiler("a program that wrote no library")
 
     def shared_library_of_parts(
         self, parts: Sequence[Part], output: Path, *, directory: Path
@@ -144,6 +148,8 @@ class Compiler:
             CompilationError: It did not run, or reported errors; they are in the message.
         """
         command = [*self.command, *arguments]
+        if self.variable and find_program(command[0], os.environ.get("PATH", os.defpath)) is None:
+            raise self._no_compiler("no such program")
         result = run_compiler(
             f"the compiler {self.name}",
             command,
@@ -158,7 +164,23 @@ class Compiler:
                 received=report_of(result.stderr, private),
                 where=source,
             )
+        if "-E" in arguments and "-P" not in arguments and not result.stdout:
+            raise self._no_compiler("a program that wrote nothing")
         return result.stdout
+
+    def _no_compiler(self, received: str) -> CompilationError:
+        language = "C++" if self.variable == "CXX" else "C"
+        told = f"{self.variable} names" if self.variable else "found"
+        program = {"C": "gcc", "C++": "g++"}[language]
+        return CompilationError(
+            f"{told} {self.command[0]!r}, which is no {language} compiler",
+            expected=f"a {language} compiler: its name or path",
+            received=received,
+            where=f"the environment variable {self.variable or 'PATH'}",
+            remedy=f"unset {self.variable}, or {self.variable}={program}"
+            if self.variable
+            else COMPILER_REMEDY,
+        )
 
     def include_paths(self, flags: Sequence[str], private: Path) -> list[str]:
         """Return the folders in which ``#include <…>`` looks for headers, in order.
@@ -235,7 +257,9 @@ def report_of(stderr: bytes, private: Path) -> str:
 
 
 def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | None:
-    """Return the first of ``$CC``, ``cc``, ``gcc``, ``clang`` and ziglang that there is, or None.
+    """Return ``$CC``, else the first of ``cc``, ``gcc``, ``clang`` and ziglang, or None.
+
+    Where ``CC`` names no program, what is returned says so when it is to compile.
 
     Args:
         environment: Where ``CC`` and ``PATH`` are looked up.
@@ -244,7 +268,9 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | Non
 
 
 def find_cplusplus_compiler(environment: Mapping[str, str] = os.environ) -> Compiler | None:
-    """Return the first of ``$CXX``, ``c++``, ``g++``, ``clang++``, ziglang that there is, or None.
+    """Return ``$CXX``, else the first of ``c++``, ``g++``, ``clang++`` and ziglang, or None.
+
+    Where ``CXX`` names no program, what is returned says so when it is to compile.
 
     Args:
         environment: Where ``CXX`` and ``PATH`` are looked up.
@@ -253,11 +279,15 @@ def find_cplusplus_compiler(environment: Mapping[str, str] = os.environ) -> Comp
 
 
 def _first(environment: Mapping[str, str], variable: str, names: Sequence[str]) -> Compiler | None:
-    for words in filter(None, [_words(environment.get(variable, "")), *([n] for n in names)]):
-        program = find_program(words[0], environment.get("PATH", os.defpath))
-        if program:
-            return _compiler((str(program), *words[1:]), program.name, program)
-    return None
+    search_path = environment.get("PATH", os.defpath)
+    words = _words(environment.get(variable, ""))
+    if words:
+        program = find_program(words[0], search_path)
+        if program is None:
+            return Compiler(tuple(words), words[0], f"no program {words[0]}", variable)
+        return _compiler((str(program), *words[1:]), program.name, program, variable)
+    found = next(filter(None, (find_program(name, search_path) for name in names)), None)
+    return _compiler((str(found),), found.name, found) if found else None
 
 
 def _words(command: str) -> list[str]:
@@ -301,10 +331,9 @@ def find_ziglang(language: str = "cc") -> Compiler | None:
     return _compiler((str(program), language), "ziglang", program) if found_one else None
 
 
-def _compiler(command: tuple[str, ...], name: str, program: Path) -> Compiler:
+def _compiler(command: tuple[str, ...], name: str, program: Path, variable: str = "") -> Compiler:
     # Size and time tell a replaced compiler from the old one without running it.
     real = program.resolve()
     facts = real.stat()
-    return Compiler(
-        command, name, f"{' '.join(command)} {real} {facts.st_size} {facts.st_mtime_ns}"
-    )
+    identity = f"{' '.join(command)} {real} {facts.st_size} {facts.st_mtime_ns}"
+    return Compiler(command, name, identity, variable)
