@@ -15,7 +15,7 @@ from noodle.bridges.native.declared_callbacks import DeclaredCallback
 from noodle.bridges.native.memory_arguments import MemoryArgument, is_address
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import Pointer
-from noodle.bridges.native.trampolines import acquire
+from noodle.bridges.native.trampolines import call_lending
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe
 
@@ -105,21 +105,12 @@ def lending_functions(
     shapes = [(index, rule.shape) for index, rule in lent]
 
     def lend(*values: Any) -> Any:
-        ready = list(values)
-        trampolines = []
-        try:
-            for index, shape in shapes:
-                function = values[index]
-                if type(function) is FunctionType and misfit(
-                    function, len(shape.callback.parameters)
-                ):
-                    raise TypeError
-                trampoline = acquire(function, shape)
-                trampolines.append(trampoline)
-                ready[index] = trampoline.cdata
-            return entry(*ready)
-        finally:
-            for trampoline in trampolines:
-                trampoline.release()
+        functions = []
+        for index, shape in shapes:
+            function = values[index]
+            if type(function) is FunctionType and misfit(function, len(shape.callback.parameters)):
+                raise TypeError
+            functions.append((index, function, shape))
+        return call_lending(entry, list(values), functions)
 
     return lend

@@ -12,7 +12,7 @@ our own, where there is one for the processor and as long as there are any left:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +24,15 @@ from noodle.bridges.native.argument_rules import Refusal
 from noodle.errors import ArgumentTypeError, CallbackReleasedError, CallbackResultError
 from noodle.values import describe
 
-__all__ = ["CallbackShape", "Released", "Trampoline", "acquire", "letter_of", "unfit_result"]
+__all__ = [
+    "CallbackShape",
+    "Released",
+    "Trampoline",
+    "acquire",
+    "call_lending",
+    "letter_of",
+    "unfit_result",
+]
 
 _REST = 1000
 """Chosen: how many trampolines of a type are released before one of them is used again."""
@@ -120,6 +128,21 @@ class Trampoline:
         own.told = _Told(f"{_name_of(function)}, given as {shape.origin}")
         own.function = function
 
+    def lend(self) -> None:
+        """Keep an error of another thread for the call that the function is lent for."""
+        self._own.lent = True
+
+    def end_lending(self) -> BaseException | None:
+        """Let go of the function, and return the error that was kept."""
+        self._own.lent = False
+        error = self._own.take_error()
+        self.release()
+        return error
+
+    def report(self, error: BaseException) -> None:
+        """Tell of an error that nobody waits for."""
+        self._own.report(error)
+
     def release(self) -> None:
         """Let go of the function. A call by C is an error from now on."""
         function = self._own.function
@@ -174,6 +197,51 @@ def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = 
             ) from error
     trampoline.lead_to(function, shape)
     return trampoline
+
+
+def call_lending(
+    entry: Callable[..., Any],
+    values: list[Any],
+    functions: Iterable[tuple[int, Callable[..., Any], CallbackShape]],
+) -> Any:
+    """Call C with functions that it may call until it returns, on any thread.
+
+    Args:
+        entry: What is called with addresses.
+        values: Its arguments; the functions among them are replaced.
+        functions: The places of the functions, the functions, and what takes them.
+
+    Raises:
+        BaseException: What a function raised: on the caller's thread, or else on another one. What
+            more of them raised is reported.
+    """
+    lent: list[Trampoline] = []
+    try:
+        for index, function, shape in functions:
+            trampoline = acquire(function, shape)
+            trampoline.lend()
+            lent.append(trampoline)
+            values[index] = trampoline.cdata
+        result = entry(*values)
+    except BaseException:
+        for trampoline in lent:
+            error = trampoline.end_lending()
+            if error is not None:
+                trampoline.report(error)
+        raise
+    first: BaseException | None = None
+    for trampoline in lent:
+        error = trampoline.end_lending()
+        if first is None:
+            first = error
+        elif error is not None:
+            trampoline.report(error)
+    if first is None:
+        return result
+    try:
+        raise first
+    finally:
+        first = error = None  # its traceback has this frame
 
 
 def unfit_result(

@@ -20,7 +20,7 @@ from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.results import content_of
 from noodle.bridges.native.structures import StructureType
-from noodle.bridges.native.trampolines import acquire
+from noodle.bridges.native.trampolines import call_lending
 from noodle.values import VOID
 
 __all__ = ["KeptCallback", "ServedTypes", "lending_references"]
@@ -105,18 +105,12 @@ def lending_references(
     """
 
     def lend(*values: Any) -> Any:
-        ready = list(values)
-        trampolines = []
-        try:
-            for index, shape in shapes.items():
-                if not isinstance(values[index], FFI.CData):
-                    trampoline = acquire(values[index], shape)
-                    trampolines.append(trampoline)
-                    ready[index] = trampoline.cdata
-            return entry(*ready)
-        finally:
-            for trampoline in trampolines:
-                trampoline.release()
+        functions = [
+            (index, values[index], shape)
+            for index, shape in shapes.items()
+            if not isinstance(values[index], FFI.CData)
+        ]
+        return call_lending(entry, list(values), functions)
 
     return lend
 
