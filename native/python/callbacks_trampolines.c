@@ -105,14 +105,14 @@ report(Trampoline *self, PyObject *error)
 
 /* Returns the error that is kept, which is the caller's from now on, or None. */
 static PyObject *
-trampoline_take_error(PyObject *object, PyObject *unused)
+trampoline_end_lending(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    PyObject *error = ((Trampoline *)object)->error;
-    if (error == NULL)
-        Py_RETURN_NONE;
-    ((Trampoline *)object)->error = NULL;
-    return error;
+    Trampoline *self = (Trampoline *)object;
+    PyObject *error = self->error;
+    self->lent = 0;
+    self->error = NULL;
+    return error != NULL ? error : Py_NewRef(Py_None);
 }
 
 static PyObject *
@@ -226,8 +226,8 @@ static PyGetSetDef trampoline_accessors[] = {
 
 static PyMethodDef trampoline_methods[] = {
     {"failed", trampoline_failed, METH_VARARGS, "Keep or report an error; cffi's ``onerror``."},
-    {"take_error", trampoline_take_error, METH_NOARGS,
-     "Return the error of another thread that was kept, and keep it no longer; None without one."},
+    {"end_lending", trampoline_end_lending, METH_NOARGS,
+     "Keep errors no longer; return that of another thread which was kept, or None."},
     {"report", trampoline_report, METH_O, "Tell of an error that nobody waits for."},
     {"unfit_result", trampoline_unfit_result, METH_NOARGS,
      "Return a tuple if C does not take the last result, with it where it is known, else None."},

@@ -29,7 +29,8 @@ __all__ = [
     "Released",
     "Trampoline",
     "acquire",
-    "call_lending",
+    "end_lending",
+    "lend",
     "letter_of",
     "unfit_result",
 ]
@@ -128,14 +129,9 @@ class Trampoline:
         own.told = _Told(f"{_name_of(function)}, given as {shape.origin}")
         own.function = function
 
-    def lend(self) -> None:
-        """Keep an error of another thread for the call that the function is lent for."""
-        self._own.lent = True
-
     def end_lending(self) -> BaseException | None:
-        """Let go of the function, and return the error that was kept."""
-        self._own.lent = False
-        error = self._own.take_error()
+        """Let go of the function, and return the error that was kept for the call."""
+        error = self._own.end_lending()
         self.release()
         return error
 
@@ -199,45 +195,40 @@ def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = 
     return trampoline
 
 
-def call_lending(
-    entry: Callable[..., Any],
-    values: list[Any],
-    functions: Iterable[tuple[int, Callable[..., Any], CallbackShape]],
-) -> Any:
-    """Call C with functions that it may call until it returns, on any thread.
+def lend(function: Callable[..., Any], shape: CallbackShape) -> Trampoline:
+    """Return a trampoline that keeps an error of another thread for ``end_lending``.
 
     Args:
-        entry: What is called with addresses.
-        values: Its arguments; the functions among them are replaced.
-        functions: The places of the functions, the functions, and what takes them.
+        function: What C calls.
+        shape: What its arguments and results become.
+    """
+    trampoline = acquire(function, shape)
+    trampoline._own.lent = True
+    return trampoline
+
+
+def end_lending(lent: Iterable[Trampoline], *, failed: bool = False) -> None:
+    """Let go of functions that were lent for a call, which has ended.
+
+    Args:
+        lent: Their trampolines.
+        failed: Whether the call is raising an error already.
 
     Raises:
-        BaseException: What a function raised: on the caller's thread, or else on another one. What
-            more of them raised is reported.
+        BaseException: What a function raised on a thread without a call of its own. What more of
+            them raised, or all where the call has failed, is reported.
     """
-    lent: list[Trampoline] = []
-    try:
-        for index, function, shape in functions:
-            trampoline = acquire(function, shape)
-            trampoline.lend()
-            lent.append(trampoline)
-            values[index] = trampoline.cdata
-        result = entry(*values)
-    except BaseException:
-        for trampoline in lent:
-            error = trampoline.end_lending()
-            if error is not None:
-                trampoline.report(error)
-        raise
     first: BaseException | None = None
     for trampoline in lent:
         error = trampoline.end_lending()
-        if first is None:
+        if error is None:
+            continue
+        if first is None and not failed:
             first = error
-        elif error is not None:
+        else:
             trampoline.report(error)
     if first is None:
-        return result
+        return
     try:
         raise first
     finally:
