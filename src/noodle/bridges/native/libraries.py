@@ -127,7 +127,8 @@ class NativeLibrary:
         """The library and the declared prototypes, as help shows them."""
         if self.contents.headers:
             return f"Shared library {self._name}, with what {self.contents.headers} declares."
-        found = [self.contents.function(name) for name in self.names()]
+        contents = self.contents
+        found = [contents.function(name) or contents.variable(name) for name in self.names()]
         listed = [declaration.c_text for declaration in found if declaration]
         return "\n".join([f"Shared library {self._name}.", *(f"    {line}" for line in listed)])
 
@@ -272,10 +273,11 @@ class NativeLibrary:
         if not is_function:
             return NameNotFoundError(
                 f"{name!r} is a variable of {self._name}, not a function",
-                expected="a function, or a variable that a header declares",
+                expected="a function, or a variable that is declared",
                 received=name,
                 where=self._name,
-                remedy='its header, as in header="name.h"',
+                remedy=f'prototypes="extern int {name};", with the type that its manual has; or '
+                'its header, as in header="name.h"',
             )
         return NameNotFoundError(
             f"{self._name} exports {name!r}, but no prototype says what it takes",
