@@ -76,7 +76,7 @@ class NativeLibrary:
         notes: What ``explain`` should tell.
         variables: Reads and writes its global variables.
         types: Gives its types.
-        left_out: Why functions that it has cannot be called, by their names.
+        left_out: Why functions and variables that it has cannot be used, by their names.
         file: The file that it was loaded from, where the program named that itself.
         sources: What it was compiled from when it was loaded.
     """
@@ -213,8 +213,8 @@ class NativeLibrary:
     def _not_found(self, name: str) -> NameNotFoundError:
         if name in self._left_out:
             return NameNotFoundError(
-                f"{self._name} has {name!r}, but it cannot be called",
-                expected="a function whose types C has",
+                f"{self._name} has {name!r}, but it cannot be used",
+                expected="types that C has",
                 received=self._left_out[name],
                 where=self._name,
                 remedy="change it, or give prototypes for it",

@@ -137,7 +137,7 @@ class Load:
 
     @property
     def _left_out(self) -> Mapping[str, str]:
-        """Why functions of a source cannot be called, by their names."""
+        """Why functions and variables of a source cannot be used, by their names."""
         interface = self._file.interface
         left_out = interface.left_out if interface else ()
         return {one.name: f"{one.reason} ({one.where})" for one in left_out}
@@ -252,8 +252,9 @@ class Load:
             self._refuse_further_arguments()
             declarations = from_prototypes(prototypes)
         if self._file.interface:
-            functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
-            return replace(declarations, functions=tuple(functions))
+            functions = tuple(replace(d, name=unescaped(d.name)) for d in declarations.functions)
+            variables = tuple(replace(v, name=unescaped(v.name)) for v in declarations.variables)
+            return replace(declarations, functions=functions, variables=variables)
         self._refuse_missing(declarations)
         return declarations
 
