@@ -1,4 +1,4 @@
-"""Global variables of C and C++ sources, by their definitions."""
+"""Global variables of C, C++ and Rust sources, by their definitions."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ struct config { int level; const char *name; } config = {2, "first,;="};
 /** Calls so far. */
 int counter = 3;
 
+const double limit = 2.5;
 double table[COUNT] = {1.5, 2.5, [3] = 4};
 static int hidden = 4;
-const double limit = 2.5;
 point origin = {1, 2}, *moved = &origin;
 const char *names[] = {"a", "b"};
 char label[] = "label";
@@ -69,6 +69,32 @@ extern "C" double single;
 double single = 2.5;
 int plain = 3;
 namespace own { extern "C" { int inner = 5; } }
+"""
+
+RUST = r"""
+use std::sync::atomic::{AtomicU64, Ordering};
+type Real = f64;
+/// Calls so far.
+#[no_mangle]
+pub static mut COUNTER: i32 = 3;
+#[no_mangle]
+pub static LIMIT: Real = 2.5;
+#[no_mangle]
+pub static CALLS: AtomicU64 = AtomicU64::new(7);
+#[export_name = "table"]
+pub static mut TABLE: [[i16; 2]; 2] = [[1, 2], [3, 4]];
+#[no_mangle]
+pub static NAME: &str = "text";
+#[no_mangle]
+pub static mut LETTER: char = 'x';
+#[no_mangle]
+pub static mut double: bool = true;
+pub static mut HIDDEN: i32 = 4;
+#[no_mangle]
+pub extern "C" fn count() -> i32 {
+    CALLS.fetch_add(1, Ordering::SeqCst);
+    unsafe { COUNTER += 1; COUNTER }
+}
 """
 
 LoadSource = Callable[..., NativeLibrary]
@@ -157,6 +183,24 @@ def test_variables_of_a_cplusplus_source_have_cs_linkage(load_source: LoadSource
     assert list(library.unbound) == ["text"]
 
 
+def test_statics_of_numbers_of_a_rust_source_are_variables(load_source: LoadSource) -> None:
+    library = load_source("own.rs", RUST)
+    names = ("COUNTER", "LIMIT", "CALLS", "double")
+    assert [library.member(name) for name in names] == [3, 2.5, 7, True]
+    library.assign("COUNTER", 10)
+    library.assign("CALLS", 20)
+    assert library.member("count").raw() == library.member("COUNTER") == 11
+    assert library.member("CALLS") == 21
+    assert [library.member("table")[i] for i in range(2)] == [1, 2]
+    with pytest.raises(UsageError, match="const"):
+        library.assign("LIMIT", 1.0)
+    assert "HIDDEN" not in library.names()
+    line = RUST.splitlines().index('pub static NAME: &str = "text";') + 1
+    reason = f"&str is no number; write functions that read it (./own.rs:{line})"
+    assert library.unbound["NAME"] == reason
+    assert set(library.unbound) == {"NAME", "LETTER"}
+
+
 def test_a_definition_says_more_than_a_declaration_before_it() -> None:
     text = '# 1 "k.c"\nextern int list[];\nint list[3] = {1};\nextern int list[];\n'
     assert read_c(text, {"list": False}).prototypes == "extern int list [ 3 ] ;"
@@ -175,16 +219,35 @@ def test_a_value_of_a_structure_is_no_list_of_its_fields() -> None:
     ]
 
 
-def test_stubs_have_the_variables_of_a_source(tmp_path: Path, cache_directory: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "constants"),
+    [
+        (
+            "own.c",
+            C,
+            {
+                "counter": ("int", False, "Calls so far."),
+                "limit": ("float", True, ""),
+                "config": ("struct_config", False, ""),
+            },
+        ),
+        (
+            "own.rs",
+            RUST,
+            {"COUNTER": ("int", False, "Calls so far."), "LIMIT": ("float", True, "")},
+        ),
+    ],
+)
+def test_stubs_have_the_variables_of_a_source(
+    tmp_path: Path, cache_directory: Path, name: str, text: str, constants: dict[str, object]
+) -> None:
     (tmp_path / "own.h").write_text(OWN_H)
-    (tmp_path / "own.c").write_text(C)
+    (tmp_path / name).write_text(text)
     bridge = NativeBridge(cache_directory=cache_directory, compiler=system_compiler())
-    stub = bridge.describe(LoadRequest("k", "./own.c", directory=str(tmp_path)))
-    constants = [member for member in stub.members if isinstance(member, StubConstant)]
-    known = {c.name: (c.annotation, c.final, c.documentation) for c in constants}
-    assert known["counter"] == ("int", False, "Calls so far.")
-    assert known["limit"][:2] == ("float", True)
-    assert known["config"][0] == "struct_config"
+    stub = bridge.describe(LoadRequest("k", f"./{name}", directory=str(tmp_path)))
+    found = [member for member in stub.members if isinstance(member, StubConstant)]
+    known = {c.name: (c.annotation, c.final, c.documentation) for c in found}
+    assert {one: known[one] for one in constants} == constants
 
 
 @pytest.mark.parametrize("placement", ["inprocess", "isolated"])
