@@ -42,7 +42,8 @@ def test_a_machine_without_compiler_cmake_and_ninja_builds_a_wheel_that_works(
 
     names = zipfile.ZipFile(wheel).namelist()
     extensions = {name.partition(".")[0] for name in names if name.endswith(".so")}
-    assert extensions == {"noodle/_handle", "noodle/_host", "noodle/_wire"}
+    own = {f"noodle/_{name}" for name in ("callbacks", "handle", "host", "wire")}
+    assert extensions == own | {"noodle/workers/python_worker/core"}
     assert {"noodle/py.typed", "noodle/language/grammar.lark"} <= set(names)
     assert {"noodle/noodle-launcher", "noodle/workers/worker.node"} <= set(names)
 

@@ -6,7 +6,8 @@
  * the same without cffi, and leads to cffi's trampoline where it cannot. What goes wrong is kept
  * for the thread until the native call that is pending there returns: a PendingCall raises it then.
  * Meanwhile further trampolines on the thread return their fallback. Where no call is pending, as
- * on a thread of the library's own, the error is reported at once.
+ * on a thread of the library's own, a trampoline that is lent for a call keeps its first error for that
+ * call, and any other error is reported at once.
  *
  * Everything here runs with the GIL held, unless it says otherwise. Neither a trampoline nor an
  * entry is ever freed: C code may keep its address.
@@ -39,6 +40,8 @@ typedef struct {
     PyObject *result;     /* converts the result, or None */
     PyObject *fallback;   /* what C gets where the function is not called */
     PyObject *told;       /* what tells of an error where no call is pending */
+    PyObject *error;      /* of a thread without a pending call, while it is lent; or NULL */
+    char lent;            /* whether a call waits that will take such an error */
 } Trampoline;
 
 /* Of this thread: the error that the innermost PendingCall will raise. */

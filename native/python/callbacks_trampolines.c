@@ -94,6 +94,38 @@ trampoline_unfit_result(PyObject *self, PyObject *unused)
     return callbacks_given ? PyTuple_Pack(1, callbacks_given) : PyTuple_New(0);
 }
 
+static void
+report(Trampoline *self, PyObject *error)
+{
+    PyObject *told = Py_NewRef(self->told);
+    PyErr_Restore(Py_NewRef(Py_TYPE(error)), Py_NewRef(error), PyException_GetTraceback(error));
+    PyErr_WriteUnraisable(told);
+    Py_DECREF(told);
+}
+
+/* Returns the error that is kept, which is the caller's from now on, or None. */
+static PyObject *
+trampoline_end_lending(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    Trampoline *self = (Trampoline *)object;
+    PyObject *error = self->error;
+    self->lent = 0;
+    self->error = NULL;
+    return error != NULL ? error : Py_NewRef(Py_None);
+}
+
+static PyObject *
+trampoline_report(PyObject *object, PyObject *error)
+{
+    if (!PyExceptionInstance_Check(error)) {
+        PyErr_SetString(PyExc_TypeError, "expected an exception");
+        return NULL;
+    }
+    report((Trampoline *)object, error);
+    Py_RETURN_NONE;
+}
+
 /* cffi's onerror: type, error and traceback. Keeps the error, or reports it. */
 static PyObject *
 trampoline_failed(PyObject *object, PyObject *args)
@@ -104,14 +136,12 @@ trampoline_failed(PyObject *object, PyObject *args)
         return NULL;
     if (traceback != Py_None)
         PyException_SetTraceback(error, traceback);
-    if (pending_calls == 0) {
-        PyObject *told = Py_NewRef(self->told);
-        PyErr_Restore(Py_NewRef(type), Py_NewRef(error), PyException_GetTraceback(error));
-        PyErr_WriteUnraisable(told);
-        Py_DECREF(told);
-    } else if (callbacks_pending_error == NULL) {
+    if (pending_calls == 0 && self->lent && self->error == NULL)
+        self->error = Py_NewRef(error);
+    else if (pending_calls == 0)
+        report(self, error);
+    else if (callbacks_pending_error == NULL)
         callbacks_pending_error = Py_NewRef(error);
-    }
     Py_RETURN_NONE;
 }
 
@@ -152,6 +182,7 @@ trampoline_dealloc(PyObject *object)
     Py_XDECREF(self->result);
     Py_XDECREF(self->fallback);
     Py_XDECREF(self->told);
+    Py_XDECREF(self->error);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -161,6 +192,7 @@ static PyMemberDef trampoline_members[] = {
     {"function", T_OBJECT_EX, offsetof(Trampoline, function), 0, "What is called."},
     {"result", T_OBJECT_EX, offsetof(Trampoline, result), 0, "Converts the result, or None."},
     {"told", T_OBJECT_EX, offsetof(Trampoline, told), 0, "What reports of errors name."},
+    {"lent", T_BOOL, offsetof(Trampoline, lent), 0, "Whether a call will take an error from here."},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -194,6 +226,9 @@ static PyGetSetDef trampoline_accessors[] = {
 
 static PyMethodDef trampoline_methods[] = {
     {"failed", trampoline_failed, METH_VARARGS, "Keep or report an error; cffi's ``onerror``."},
+    {"end_lending", trampoline_end_lending, METH_NOARGS,
+     "Keep errors no longer; return that of another thread which was kept, or None."},
+    {"report", trampoline_report, METH_O, "Tell of an error that nobody waits for."},
     {"unfit_result", trampoline_unfit_result, METH_NOARGS,
      "Return a tuple if C does not take the last result, with it where it is known, else None."},
     {NULL, NULL, 0, NULL},

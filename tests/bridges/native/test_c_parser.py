@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from noodle.bridges.native.c_parser import parse_c
-from noodle.bridges.native.declarations import Declaration
+from noodle.bridges.native.declarations import Declaration, Variable
 from noodle.errors import PrototypeError
 
 
@@ -58,7 +58,13 @@ def test_understands(text: str, prototype: str) -> None:
         ("int printf(const char *f, ...);", r"printf: it takes further arguments"),
         ("void f(int (*callback)(int, ...));", "f: callback is a function pointer that takes fur"),
         ("long double f(void);", "long double"),
-        ("int x;", "x: it is a variable"),
+        ("int x = 1;", "x: it has a value"),
+        ("extern long double x;", "x: it is long double"),
+        ("extern void x;", "x: it is void"),
+        ("extern int x[2]; extern int x[3];", "x is declared in two ways"),
+        ("extern int x; extern const int x;", "x is declared in two ways"),
+        ("int f(void); extern int f;", "f: it is declared as a function and as a variable"),
+        ("typedef int g(void); g f;", "f: write its parameters"),
         ("int f(void) { return 1; }", "f: it has a body"),
         ("int f(int a, int a);", "two of its parameters have one name"),
         ("int f(int); long f(int);", "declared in two ways"),
@@ -75,7 +81,7 @@ def test_refuses(text: str, message: str) -> None:
 
 def test_all_bad_functions_are_listed_with_their_places() -> None:
     with pytest.raises(PrototypeError) as caught:
-        parse_c("int good(int);\nint a(int, ...);\nlong double b(void);\nint c;")
+        parse_c("int good(int);\nint a(int, ...);\nlong double b(void);\nint c = 1;")
     text = str(caught.value.received)
     assert ["prototypes:2:5", "prototypes:3:13", "prototypes:4:5"] == [
         part.rsplit("(", 1)[1].rstrip(")") for part in text.split("; ")
@@ -84,6 +90,19 @@ def test_all_bad_functions_are_listed_with_their_places() -> None:
 
 def test_repeated_equal_prototypes_are_one() -> None:
     assert ["f(a: u32): i32"] == shown("int f(unsigned a); int f(unsigned int);")
+
+
+def test_variables_are_read_with_their_lengths() -> None:
+    text = """extern int counter; extern const char *name; extern double table[2 * 2][3];
+        extern int list[]; extern int list[4]; extern int list[]; extern void (*hook[2])(int x);"""
+    assert [variable.c_text for variable in parse_c(text).variables] == [
+        "extern int counter",
+        "extern const char *name",
+        "extern double table[4][3]",
+        "extern int list[4]",
+        "extern void (*hook[2])(int x)",
+    ]
+    assert all(Variable.unpack(v.pack()) == v for v in parse_c(text).variables)
 
 
 @given(text=st.text(alphabet=st.sampled_from("intdoublechar *(),;[]{}/\"'#.\n09 "), max_size=60))

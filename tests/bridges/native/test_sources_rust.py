@@ -211,7 +211,7 @@ def test_what_cannot_be_called_is_listed_with_line_and_reason(sample_here: Nativ
             sample_here.member(name)
         assert reason in str(caught.value)
         assert f"./fast.rs:{line_of(f'fn {name}(')}" in str(caught.value)
-        assert any(note.startswith(f"cannot be called: {name}: ") for note in sample_here.notes)
+        assert any(note.startswith(f"cannot be used: {name}: ") for note in sample_here.notes)
 
 
 def test_it_is_compiled_once_and_again_when_a_file_of_its_own_changes(workshop: Workshop) -> None:

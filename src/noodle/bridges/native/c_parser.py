@@ -1,7 +1,7 @@
 """Reads C prototypes as they stand in a manual: ``double cos(double x);``.
 
-The text is declarations only: typedefs, structures, enumerations and functions; no preprocessor
-lines and no bodies. The parser is pycparser (C99 and most of C11).
+The text is declarations only: typedefs, structures, enumerations, functions and variables; no
+preprocessor lines and no bodies. The parser is pycparser (C99 and most of C11).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from noodle.bridges.native.declarations import (
     Declaration,
     Declarations,
     Problem,
+    Variable,
     further_remedy,
     refuse_all,
     without_repeats,
@@ -138,16 +139,20 @@ class _Reader:
     def __init__(self, further: FurtherArguments) -> None:
         self._types = CTypes()
         self._further = further
+        self._functions: list[Declaration] = []
+        self._variables: list[Variable] = []
         self._problems: list[Problem] = []
 
     def read(self, tree: Any) -> Declarations:
-        found = [declared for node in tree.ext if (declared := self._external(node))]
+        for node in tree.ext:
+            self._external(node)
         if self._problems:
             raise refuse_all(self._problems)
-        functions = without_repeats([*found, *self._further.declarations()])
-        return Declarations(functions, laid_out(self._types), self._types.enumerations())
+        functions = without_repeats([*self._functions, *self._further.declarations()])
+        variables = without_repeats(self._variables)
+        return Declarations(functions, laid_out(self._types), self._types.enumerations(), variables)
 
-    def _external(self, node: Any) -> Declaration | None:
+    def _external(self, node: Any) -> None:
         if isinstance(node, c_ast.Typedef):
             if node.coord.file == "prototypes":
                 self._types.add_typedef(node)
@@ -155,36 +160,48 @@ class _Reader:
             self._refuse(node.decl, node.decl.name, "it has a body, and only declarations are read")
         elif isinstance(node, c_ast.Decl):
             self._types.learn(getattr(node.type, "type", node.type) if node.name else node.type)
-            if not self._further.is_one(node):
-                return self._named(node) if node.name else None
-            self._further.learn(node, self._types)
-        return None
+            if self._further.is_one(node):
+                self._further.learn(node, self._types)
+            elif node.name:
+                self._named(node)
 
-    def _named(self, node: Any) -> Declaration | None:
-        if isinstance(node.type, c_ast.FuncDecl):
-            return self._function(node)
-        through_typedef = isinstance(self._types.expand(node.type), c_ast.FuncDecl)
-        reason = "it is a variable, not a function"
-        self._refuse(node, node.name, "write its parameters" if through_typedef else reason)
-        return None
+    def _named(self, node: Any) -> None:
+        known = self._functions if isinstance(node.type, c_ast.FuncDecl) else self._variables
+        others = self._variables if known is self._functions else self._functions
+        if any(node.name == other.name for other in others):
+            self._refuse(node, node.name, "it is declared as a function and as a variable")
+        elif isinstance(node.type, c_ast.FuncDecl):
+            self._function(node)
+        elif isinstance(self._types.expand(node.type), c_ast.FuncDecl):
+            self._refuse(node, node.name, "write its parameters")
+        elif node.init is not None:
+            self._refuse(node, node.name, "it has a value, and only declarations are read")
+        else:
+            self._variable(node)
+
+    def _variable(self, node: Any) -> None:
+        try:
+            self._variables.append(self._types.variable(node))
+        except Unfit as unfit:
+            self._refuse(node, node.name, f"it {unfit}")
 
     def _refuse(self, node: Any, name: str, reason: str, remedy: str | None = None) -> None:
         where = f"prototypes:{node.coord.line}:{node.coord.column}" if node.coord else "prototypes"
         self._problems.append((where, f"{name}: {reason}", remedy))
 
-    def _function(self, node: Any) -> Declaration | None:
+    def _function(self, node: Any) -> None:
         try:
             declaration = self._types.function(node.name, node.type)
         except Unfit as unfit:
             self._refuse(node, node.name, str(unfit))
-            return None
+            return
         reason = uncallable(declaration)
         if reason is None:
-            return declaration
+            self._functions.append(declaration)
+            return
         self._further.add(declaration)
         if node.name not in self._further.symbols:
             self._refuse(node, node.name, reason, further_remedy(node.name))
-        return None
 
 
 def uncallable(declaration: Declaration) -> str | None:

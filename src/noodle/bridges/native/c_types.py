@@ -218,6 +218,8 @@ class CTypes:
             Unfit: Its type cannot cross.
         """
         native, dimensions = self._item(node.type)
+        if native.type == VOID:
+            raise Unfit("is void")
         inner = node.type
         while isinstance(inner, c_ast.ArrayDecl):
             inner = inner.type

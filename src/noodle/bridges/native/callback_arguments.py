@@ -15,7 +15,7 @@ from noodle.bridges.native.declared_callbacks import DeclaredCallback
 from noodle.bridges.native.memory_arguments import MemoryArgument, is_address
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import Pointer
-from noodle.bridges.native.trampolines import acquire
+from noodle.bridges.native.trampolines import Trampoline, end_lending, lend
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe
 
@@ -94,19 +94,19 @@ def misfit(function: Any, count: int) -> bool:
 
 
 def lending_functions(
-    entry: Callable[..., Any], lent: Sequence[tuple[int, Any]]
+    entry: Callable[..., Any], functions: Sequence[tuple[int, Any]]
 ) -> Callable[..., Any]:
     """Return what calls an entry with functions that C may call until the entry has returned.
 
     Args:
         entry: What is called with addresses.
-        lent: The places of the functions among the arguments, and the rules of their parameters.
+        functions: Their places among the arguments, and the rules of their parameters.
     """
-    shapes = [(index, rule.shape) for index, rule in lent]
+    shapes = [(index, rule.shape) for index, rule in functions]
 
-    def lend(*values: Any) -> Any:
+    def call(*values: Any) -> Any:
         ready = list(values)
-        trampolines = []
+        lent: list[Trampoline] = []
         try:
             for index, shape in shapes:
                 function = values[index]
@@ -114,12 +114,14 @@ def lending_functions(
                     function, len(shape.callback.parameters)
                 ):
                     raise TypeError
-                trampoline = acquire(function, shape)
-                trampolines.append(trampoline)
+                trampoline = lend(function, shape)
+                lent.append(trampoline)
                 ready[index] = trampoline.cdata
-            return entry(*ready)
-        finally:
-            for trampoline in trampolines:
-                trampoline.release()
+            result = entry(*ready)
+        except BaseException:
+            end_lending(lent, failed=True)
+            raise
+        end_lending(lent)
+        return result
 
-    return lend
+    return call

@@ -91,7 +91,6 @@ class DeclaredContents:
     """
 
     headers = ""
-    assignable = False
     constants: Sequence[str] = ()
     unbound: Mapping[str, str] = {}
 
@@ -99,6 +98,11 @@ class DeclaredContents:
         self._declarations = declarations or Declarations(())
         self._functions = {d.name: d for d in self._declarations.functions}
         self._variables = {v.name: v for v in self._declarations.variables}
+
+    @property
+    def assignable(self) -> bool:
+        """Whether there are variables that may be changed."""
+        return any(variable.writable for variable in self._variables.values())
 
     @property
     def calls_back(self) -> bool:

@@ -1,17 +1,15 @@
-"""What a native function takes and gives, after its prototype was read from C or from Noodle."""
+"""What functions and variables are, after their declarations were read from C or from Noodle."""
 
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import Parameter as PythonParameter
 from inspect import Signature as PythonSignature
-from typing import Any
+from typing import Any, TypeVar
 
 from noodle.bridges.native.native_types import (
-    C_NUMBERS,
     PYTHON_TYPES,
     Enumeration,
     NativeType,
@@ -19,7 +17,7 @@ from noodle.bridges.native.native_types import (
 )
 from noodle.errors import PrototypeError
 from noodle.prototypes import Parameter, Prototype
-from noodle.values import VOID, ValueType
+from noodle.values import VOID
 
 __all__ = [
     "Declaration",
@@ -28,7 +26,6 @@ __all__ = [
     "Problem",
     "Variable",
     "concerns_types",
-    "from_prototypes",
     "further_remedy",
     "refuse_all",
     "without_repeats",
@@ -215,6 +212,19 @@ class Variable:
             return str(self.type.type)
         return self.type.pointee
 
+    @property
+    def c_text(self) -> str:
+        """The C declaration, without the semicolon."""
+        lengths = "".join(f"[{length or ''}]" for length in self.dimensions)
+        return f"extern {self.type.spelled(self.name + lengths)}"
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What makes two declarations of one variable the same, but for an unknown length."""
+        native, inner = self.type, self.dimensions[1:]
+        is_array = bool(self.dimensions)
+        return (native.type, native.writes, native.structure, is_array, inner, self.writable)
+
     def pack(self) -> list[Any]:
         """Return the same as plain lists."""
         return [self.name, self.type.pack(), list(self.dimensions), self.writable]
@@ -229,6 +239,9 @@ class Variable:
 def concerns_types(declaration: Declaration) -> bool:
     """Return whether a function has to do with structures, function pointers or any memory."""
     return any(native.structure or native.callback or native.any for native in declaration.types)
+
+
+Declared = TypeVar("Declared", Declaration, Variable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,42 +285,17 @@ def _annotation(native: NativeType) -> Any:
     return PYTHON_TYPES.get(native.type.name, PythonParameter.empty)
 
 
-def from_prototypes(prototypes: Iterable[Prototype]) -> Declarations:
-    """Return the declarations of prototypes that were written in a Noodle program.
-
-    ``bytes`` is memory that the function only reads; ``ptr`` and ``array`` it may write to.
-
-    Args:
-        prototypes: As the language read them.
-
-    Raises:
-        PrototypeError: Some cannot be a native function's; all of them are listed.
-    """
-    listed = tuple(prototypes)
-    problems = [problem for prototype in listed for problem in _problems(prototype)]
-    if problems:
-        raise refuse_all(problems)
-    functions = (
-        Declaration(
-            prototype.name,
-            tuple(DeclaredParameter(p.name, _native(p.type)) for p in prototype.parameters),
-            _native(prototype.returns),
-        )
-        for prototype in listed
-    )
-    return Declarations(without_repeats(functions))
-
-
-def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, ...]:
-    """Return the declarations with each name once.
+def without_repeats(declarations: Iterable[Declared]) -> tuple[Declared, ...]:
+    """Return the declarations with each name once; that of an array with its length, if any is.
 
     Raises:
         PrototypeError: One name is declared in two ways.
     """
-    known: dict[str, Declaration] = {}
+    known: dict[str, Declared] = {}
     for declaration in declarations:
         first = known.setdefault(declaration.name, declaration)
-        if first.shape != declaration.shape:
+        lengths = [length for one in (first, declaration) for length in _length(one)]
+        if first.shape != declaration.shape or len(set(lengths)) > 1:
             raise PrototypeError(
                 f"{declaration.name} is declared in two ways",
                 expected=first.c_text,
@@ -315,39 +303,15 @@ def without_repeats(declarations: Iterable[Declaration]) -> tuple[Declaration, .
                 where=f"prototype of {declaration.name}",
                 remedy="keep the one that the library's documentation has",
             )
+        if _length(declaration):
+            known[declaration.name] = declaration
     return tuple(known.values())
 
 
-def _problems(prototype: Prototype) -> list[Problem]:
-    problems = []
-    if not re.fullmatch(r"[A-Za-z_$][\w$]*", prototype.name, re.ASCII):
-        problems.append("its name cannot be a symbol of a shared library")
-    if prototype.variadic or prototype.any_keyword:
-        problems.append("it takes further arguments of unknown types")
-    for index, parameter in enumerate(prototype.parameters, 1):
-        shown = parameter.name or f"argument {index}"
-        if parameter.optional:
-            problems.append(f"{shown} is optional, and C has no defaults")
-        if parameter.type == VOID or not _crosses(parameter.type):
-            problems.append(f"{shown}: {_unfit(parameter.type)}")
-    if prototype.returns.name == "array":
-        problems.append("its result is an array of unknown length; write ptr<T>")
-    elif not _crosses(prototype.returns):
-        problems.append(f"result: {_unfit(prototype.returns)}")
-    names = [p.name for p in prototype.parameters if p.name]
-    if len(names) != len(set(names)):
-        problems.append("two of its parameters have one name")
-    return [(f"prototype of {prototype.name}", f"{prototype.name}: {p}", None) for p in problems]
-
-
-def _crosses(declared: ValueType) -> bool:
-    return declared.name in (*C_NUMBERS, "str", "bytes", "void", "ptr", "array")
-
-
-def _unfit(declared: ValueType) -> str:
-    nearest = {"int": "i32 or i64", "float": "f64", "list": "array<T>", "ndarray": "array<T>"}
-    remedy = nearest.get(declared.name)
-    return f"a native function has no type {declared}" + (f"; write {remedy}" if remedy else "")
+def _length(declaration: Declaration | Variable) -> tuple[int, ...]:
+    """Return the outermost length of an array; nothing where there is none."""
+    lengths = declaration.dimensions[:1] if isinstance(declaration, Variable) else ()
+    return lengths if any(lengths) else ()
 
 
 def refuse_all(problems: Sequence[Problem]) -> PrototypeError:
@@ -367,18 +331,3 @@ def refuse_all(problems: Sequence[Problem]) -> PrototypeError:
         where=where,
         remedy=remedy,
     )
-
-
-def _native(declared: ValueType) -> NativeType:
-    return NativeType(declared, _c_spelling(declared), writes=declared.name in ("ptr", "array"))
-
-
-def _c_spelling(declared: ValueType) -> str:
-    if declared.name == "str":
-        return "const char *"
-    if declared.name == "bytes":
-        return "const unsigned char *"
-    if declared.item:
-        inner = _c_spelling(declared.item)
-        return inner + ("*" if inner.endswith("*") else " *")
-    return C_NUMBERS.get(declared.name, declared.name)

@@ -1,4 +1,4 @@
-"""What a shared library exports, and the error for functions that it does not."""
+"""What a shared library exports, and the error for what it does not."""
 
 from __future__ import annotations
 
@@ -20,26 +20,43 @@ class Exports(Protocol):
     def is_function(self, name: str) -> bool:
         """Return whether the library itself exports a function of that name."""
 
+    def is_variable(self, name: str) -> bool:
+        """Return whether the library itself exports a variable of that name."""
+
 
 def missing_symbols(
-    shown: str, lacking: Sequence[str], exports: Mapping[str, bool]
+    shown: str,
+    functions: Sequence[str],
+    variables: Sequence[str],
+    exports: Mapping[str, bool],
 ) -> MissingSymbolError:
-    """Return the error for functions that were declared and are not exported.
+    """Return the error for what was declared and is not exported.
 
     Args:
         shown: The library's name in messages.
-        lacking: The functions.
+        functions: The functions.
+        variables: The variables.
         exports: See ``Exports``.
     """
-    functions = [name for name, is_function in exports.items() if is_function]
-    variables = [name for name in lacking if name in exports]
-    hints = {name: did_you_mean(name, functions) for name in lacking}
-    near = [f"{hint} instead of {name}" for name, hint in hints.items() if hint]
-    received = f"{', '.join(variables)}: a variable" if variables else None
+    lacking = {**dict.fromkeys(functions, True), **dict.fromkeys(variables, False)}
+    wrong = [name for name in lacking if name in exports]
+    found = [f"{name}: a {'function' if exports[name] else 'variable'}" for name in wrong]
+    numbers = [
+        f"{sum(one is kind for one in exports.values())} exported {called}"
+        for kind, called in ((True, "functions"), (False, "variables"))
+        if kind in lacking.values()
+    ]
     return MissingSymbolError(
         f"{shown} does not export {', '.join(lacking)}",
-        expected=f"one of its {len(functions)} exported functions",
-        received=received or ", ".join(lacking),
+        expected=f"one of its {' or '.join(numbers)}",
+        received=", ".join(found or lacking),
         where=f"prototypes of {shown}",
-        remedy="; ".join(near) or None,
+        remedy=_near(lacking, exports),
     )
+
+
+def _near(lacking: Mapping[str, bool], exports: Mapping[str, bool]) -> str | None:
+    """Return what of the same kind to write instead, or None."""
+    of_kind = {kind: [n for n, one in exports.items() if one is kind] for kind in (True, False)}
+    hints = {name: did_you_mean(name, of_kind[kind]) for name, kind in lacking.items()}
+    return "; ".join(f"{hint} instead of {name}" for name, hint in hints.items() if hint) or None

@@ -24,6 +24,7 @@ _DESTRUCTOR = re.compile(
 )
 _ENDING = re.compile(
     rf"(?:{_DESTRUCTOR.pattern})|.*[a-z](?:Free|Close|Destroy|Delete|Release|Finalize|Dispose)"
+    r"|[a-z]{1,3}close|closedir"
 )
 _VERSIONED = re.compile(rf"(?:{_ENDING.pattern})(?:_?v\d+|_ex|64)?")
 _CONSTRUCTOR = re.compile(

@@ -76,7 +76,7 @@ class NativeLibrary:
         notes: What ``explain`` should tell.
         variables: Reads and writes its global variables.
         types: Gives its types.
-        left_out: Why functions that it has cannot be called, by their names.
+        left_out: Why functions and variables that it has cannot be used, by their names.
         file: The file that it was loaded from, where the program named that itself.
         sources: What it was compiled from when it was loaded.
     """
@@ -127,7 +127,8 @@ class NativeLibrary:
         """The library and the declared prototypes, as help shows them."""
         if self.contents.headers:
             return f"Shared library {self._name}, with what {self.contents.headers} declares."
-        found = [self.contents.function(name) for name in self.names()]
+        contents = self.contents
+        found = [contents.function(name) or contents.variable(name) for name in self.names()]
         listed = [declaration.c_text for declaration in found if declaration]
         return "\n".join([f"Shared library {self._name}.", *(f"    {line}" for line in listed)])
 
@@ -212,8 +213,8 @@ class NativeLibrary:
     def _not_found(self, name: str) -> NameNotFoundError:
         if name in self._left_out:
             return NameNotFoundError(
-                f"{self._name} has {name!r}, but it cannot be called",
-                expected="a function whose types C has",
+                f"{self._name} has {name!r}, but it cannot be used",
+                expected="types that C has",
                 received=self._left_out[name],
                 where=self._name,
                 remedy="change it, or give prototypes for it",
@@ -272,10 +273,11 @@ class NativeLibrary:
         if not is_function:
             return NameNotFoundError(
                 f"{name!r} is a variable of {self._name}, not a function",
-                expected="a function, or a variable that a header declares",
+                expected="a function, or a variable that is declared",
                 received=name,
                 where=self._name,
-                remedy='its header, as in header="name.h"',
+                remedy=f'prototypes="extern int {name};", with the type that its manual has; or '
+                'its header, as in header="name.h"',
             )
         return NameNotFoundError(
             f"{self._name} exports {name!r}, but no prototype says what it takes",

@@ -113,11 +113,11 @@ class LibraryFile:
         return compiled, kind.example
 
     def _use(self, interface: Interface, location: str, example: str) -> None:
-        """Take the prototypes from what a source says of its functions."""
+        """Take the prototypes from what a source says of its functions and variables."""
         interface.refuse_empty(location, example)
         self.interface = interface
         self.prototypes = interface.prototypes
-        self.notes += [f"cannot be called: {one}" for one in interface.left_out]
+        self.notes += [f"cannot be used: {one}" for one in interface.left_out]
 
 
 def not_written(error: OSError) -> str:

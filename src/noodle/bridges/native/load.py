@@ -15,7 +15,6 @@ from noodle.bridges.native.declarations import (
     Declaration,
     Declarations,
     concerns_types,
-    from_prototypes,
 )
 from noodle.bridges.native.elf import ElfFile, read_library
 from noodle.bridges.native.exports import Exports, missing_symbols
@@ -138,7 +137,7 @@ class Load:
 
     @property
     def _left_out(self) -> Mapping[str, str]:
-        """Why functions of a source cannot be called, by their names."""
+        """Why functions and variables of a source cannot be used, by their names."""
         interface = self._file.interface
         left_out = interface.left_out if interface else ()
         return {one.name: f"{one.reason} ({one.where})" for one in left_out}
@@ -241,24 +240,32 @@ class Load:
         return NativeFunctions(DeclaredContents())
 
     def _declarations(self) -> Declarations:
-        """Return the declarations, after checking that the library has every function."""
+        """Return the declarations, after checking that the library has all that they name."""
         prototypes = self._file.prototypes or ()
         if isinstance(prototypes, str):
             from noodle.bridges.native.c_parser import parse_c
 
             declarations = parse_c(prototypes, self._options.variadic)
         else:
+            from noodle.bridges.native.noodle_prototypes import from_prototypes
+
             self._refuse_further_arguments()
             declarations = from_prototypes(prototypes)
         if self._file.interface:
-            functions = (replace(d, name=unescaped(d.name)) for d in declarations.functions)
-            return replace(declarations, functions=tuple(functions))
+            functions = tuple(replace(d, name=unescaped(d.name)) for d in declarations.functions)
+            variables = tuple(replace(v, name=unescaped(v.name)) for v in declarations.variables)
+            return replace(declarations, functions=functions, variables=variables)
+        self._refuse_missing(declarations)
+        return declarations
+
+    def _refuse_missing(self, declarations: Declarations) -> None:
         opened = self._open()
         exported = dict.fromkeys(d.exported for d in declarations.functions)
-        lacking = [name for name in exported if not opened.is_function(name)]
-        if lacking:
-            raise missing_symbols(self._shown, lacking, opened.exports)
-        return declarations
+        functions = [name for name in exported if not opened.is_function(name)]
+        names = [variable.name for variable in declarations.variables]
+        variables = [name for name in names if not opened.is_variable(name)]
+        if functions or variables:
+            raise missing_symbols(self._shown, functions, variables, opened.exports)
 
     def _compiled_functions(self) -> NativeFunctions:
         from noodle.bridges.native.compiled_contents import items_of

@@ -68,6 +68,12 @@ class OpenedLibrary:
         """Return whether the library itself exports a function of that name."""
         return self.exports.get(name, False) if self._elf.complete else hasattr(self.handle, name)
 
+    def is_variable(self, name: str) -> bool:
+        """Return whether the library itself exports a variable of that name."""
+        if self._elf.complete:
+            return self.exports.get(name) is False
+        return hasattr(self.handle, name)
+
     def address_of(self, name: str) -> int:
         """Return the address of an exported symbol."""
         import ctypes

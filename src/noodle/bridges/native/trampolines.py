@@ -12,7 +12,7 @@ our own, where there is one for the processor and as long as there are any left:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +24,16 @@ from noodle.bridges.native.argument_rules import Refusal
 from noodle.errors import ArgumentTypeError, CallbackReleasedError, CallbackResultError
 from noodle.values import describe
 
-__all__ = ["CallbackShape", "Released", "Trampoline", "acquire", "letter_of", "unfit_result"]
+__all__ = [
+    "CallbackShape",
+    "Released",
+    "Trampoline",
+    "acquire",
+    "end_lending",
+    "lend",
+    "letter_of",
+    "unfit_result",
+]
 
 _REST = 1000
 """Chosen: how many trampolines of a type are released before one of them is used again."""
@@ -120,6 +129,16 @@ class Trampoline:
         own.told = _Told(f"{_name_of(function)}, given as {shape.origin}")
         own.function = function
 
+    def end_lending(self) -> BaseException | None:
+        """Let go of the function, and return the error that was kept for the call."""
+        error = self._own.end_lending()
+        self.release()
+        return error
+
+    def report(self, error: BaseException) -> None:
+        """Tell of an error that nobody waits for."""
+        self._own.report(error)
+
     def release(self) -> None:
         """Let go of the function. A call by C is an error from now on."""
         function = self._own.function
@@ -174,6 +193,46 @@ def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = 
             ) from error
     trampoline.lead_to(function, shape)
     return trampoline
+
+
+def lend(function: Callable[..., Any], shape: CallbackShape) -> Trampoline:
+    """Return a trampoline that keeps an error of another thread for ``end_lending``.
+
+    Args:
+        function: What C calls.
+        shape: What its arguments and results become.
+    """
+    trampoline = acquire(function, shape)
+    trampoline._own.lent = True
+    return trampoline
+
+
+def end_lending(lent: Iterable[Trampoline], *, failed: bool = False) -> None:
+    """Let go of functions that were lent for a call, which has ended.
+
+    Args:
+        lent: Their trampolines.
+        failed: Whether the call is raising an error already.
+
+    Raises:
+        BaseException: What a function raised on a thread without a call of its own. What more of
+            them raised, or all where the call has failed, is reported.
+    """
+    first: BaseException | None = None
+    for trampoline in lent:
+        error = trampoline.end_lending()
+        if error is None:
+            continue
+        if first is None and not failed:
+            first = error
+        else:
+            trampoline.report(error)
+    if first is None:
+        return
+    try:
+        raise first
+    finally:
+        first = error = None  # its traceback has this frame
 
 
 def unfit_result(

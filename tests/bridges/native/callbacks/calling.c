@@ -79,6 +79,39 @@ int call_kept_on_a_thread(void)
     return result;
 }
 
+struct share { int (*f)(int); int value, result; };
+
+static void *run_share(void *share)
+{
+    struct share *own = share;
+    own->result = own->f(own->value);
+    return NULL;
+}
+
+/* Calls f(0), f(1), ... on a thread each, at most eight, and returns the sum. */
+int sum_on_threads(int count, int (*f)(int))
+{
+    pthread_t threads[8];
+    struct share shares[8];
+    int sum = 0;
+    for (int i = 0; i < count; i++) {
+        shares[i] = (struct share){f, i, 0};
+        pthread_create(&threads[i], NULL, run_share, &shares[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+        sum += shares[i].result;
+    }
+    return sum;
+}
+
+/* The same, and f(-1) on this thread before. */
+int sum_here_and_on_threads(int count, int (*f)(int))
+{
+    int first = f(-1);
+    return first + sum_on_threads(count, f);
+}
+
 int fire(const struct handlers *handlers, int event)
 {
     return handlers->on_event ? handlers->on_event(event) + handlers->count : -1;

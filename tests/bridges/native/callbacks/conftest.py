@@ -30,6 +30,8 @@ PROTOTYPES = """
     void fill(void (*f)(int32_t *items, int count));
     int names(int (*f)(int count, char **texts)); void *pass_on(void *(*f)(void *), void *value);
     void keep_function(int (*f)(int)); int call_kept(int value); int call_kept_on_a_thread(void);
+    int sum_on_threads(int count, int (*f)(int));
+    int sum_here_and_on_threads(int count, int (*f)(int));
     int fire(const struct handlers *handlers, int event);
     size_t name_length(const struct handlers *handlers);
     struct handlers default_handlers(void); int (*default_handler(void))(int);

@@ -9,6 +9,7 @@ import math
 import re
 import sys
 import threading
+import traceback
 import tracemalloc
 from pathlib import Path
 from types import ModuleType
@@ -285,6 +286,48 @@ def test_an_error_on_a_thread_of_the_library_is_reported(
         assert re.search(
             r"fail, given as f of .*libcalling\.so\.keep_function", repr(report.object)
         )
+
+
+def test_a_function_that_is_lent_is_called_on_threads_of_the_library(library: ModuleType):
+    assert library.sum_on_threads(8, lambda value: value * 10) == 280
+
+
+def test_an_error_on_a_thread_is_raised_by_the_call_that_the_function_is_lent_to(
+    library: ModuleType,
+):
+    def fail(value: int) -> int:
+        if value == 2:
+            raise LookupError("on a thread")
+        return value
+
+    with pytest.raises(LookupError, match="on a thread") as caught:
+        library.sum_on_threads(4, fail)
+    assert "fail" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert library.sum_on_threads(4, lambda value: value) == 6
+
+
+def test_a_result_on_a_thread_that_c_does_not_take_is_told_by_that_call(library: ModuleType):
+    with pytest.raises(CallbackResultError, match="does not take"):
+        library.sum_on_threads(1, lambda value: "text")
+
+
+def test_one_of_several_errors_is_raised_and_the_others_are_reported(
+    library_here: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    reported: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: reported.append(told.exc_value.args[0]))
+
+    def fail(value: int) -> int:
+        raise LookupError(value)
+
+    with pytest.raises(LookupError) as caught:
+        library_here.sum_on_threads(3, fail)
+    assert sorted([caught.value.args[0], *reported]) == [0, 1, 2]
+    reported.clear()
+    with pytest.raises(LookupError) as caught:
+        library_here.sum_here_and_on_threads(2, fail)
+    assert caught.value.args == (-1,)
+    assert sorted(reported) == [0, 1]
 
 
 def test_many_threads_have_their_own_errors(library: ModuleType):

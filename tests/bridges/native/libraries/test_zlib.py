@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
+from pathlib import Path
 
+import pytest
+
+from noodle.errors import ReferenceReleasedError
 from tests.bridges.native.libraries.conftest import LoadLibrary
 
 LIBC = """
@@ -35,3 +40,20 @@ def test_a_stream_is_compressed_piece_by_piece(load: LoadLibrary) -> None:
     libc.free(given)
     libc.free(made)
     assert zlib.decompress(packed) == b"".join(pieces)
+
+
+def test_a_file_that_was_closed_cannot_be_used(load: LoadLibrary, tmp_path: Path) -> None:
+    z = load("libz.so.1", "zlib1g-dev", header="zlib.h")
+    path = str(tmp_path / "file.gz")
+    file = z.gzopen(path, "wb")
+    assert z.gzwrite(file, b"hello") == 5
+    assert z.gzclose(file) == z.Z_OK
+    assert gzip.decompress((tmp_path / "file.gz").read_bytes()) == b"hello"
+    with pytest.raises(ReferenceReleasedError, match="gzclose has released"):
+        z.gzclose(file)
+    with z.gzopen(path, "rb") as file:
+        read = bytearray(8)
+        assert z.gzread(file, read) == 5
+    assert read == b"hello\0\0\0"
+    with pytest.raises(ReferenceReleasedError, match="gzclose has released"):
+        z.gzread(file, read)

@@ -53,6 +53,10 @@ class _Exports:
         """Return whether it exports such a function; where the file does not tell, it may."""
         return self.exports.get(name, False) or not self._complete
 
+    def is_variable(self, name: str) -> bool:
+        """Return whether it exports such a variable; where the file does not tell, it may."""
+        return self.exports.get(name) is False or not self._complete
+
 
 class IsolatedLoad(Load):
     """What is known while a library is being loaded into a worker; see ``Load``."""
@@ -99,8 +103,8 @@ class IsolatedLoad(Load):
     def _in_worker(
         self, contents: Contents, declared: Declarations, extension: list[str] | None
     ) -> NativeFunctions:
-        structures = declared.structures.values()
-        packed = [[one.pack() for one in declared.functions], [one.pack() for one in structures]]
+        parts = (declared.functions, declared.structures.values(), declared.variables)
+        packed = [[one.pack() for one in listed] for listed in parts]
         opening = (str(self._path), self._identity, self._shown, packed, extension)
         library = self._request.library
         module = self._module = LibraryInWorker(self._pool(), library, opening)

@@ -20,7 +20,7 @@ from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.results import content_of
 from noodle.bridges.native.structures import StructureType
-from noodle.bridges.native.trampolines import acquire
+from noodle.bridges.native.trampolines import Trampoline, end_lending, lend
 from noodle.values import VOID
 
 __all__ = ["KeptCallback", "ServedTypes", "lending_references"]
@@ -104,21 +104,23 @@ def lending_references(
         shapes: The parameters that take functions, by their places.
     """
 
-    def lend(*values: Any) -> Any:
+    def call(*values: Any) -> Any:
         ready = list(values)
-        trampolines = []
+        lent: list[Trampoline] = []
         try:
             for index, shape in shapes.items():
                 if not isinstance(values[index], FFI.CData):
-                    trampoline = acquire(values[index], shape)
-                    trampolines.append(trampoline)
+                    trampoline = lend(values[index], shape)
+                    lent.append(trampoline)
                     ready[index] = trampoline.cdata
-            return entry(*ready)
-        finally:
-            for trampoline in trampolines:
-                trampoline.release()
+            result = entry(*ready)
+        except BaseException:
+            end_lending(lent, failed=True)
+            raise
+        end_lending(lent)
+        return result
 
-    return lend
+    return call
 
 
 def value_maker(structure: StructureType) -> Callable[[bytes], Any]:

@@ -53,7 +53,7 @@ def open_library(
         path: Its absolute real path.
         identity: The build id or digest that it had when the host looked at it.
         shown: Its name in messages.
-        packed: Functions and structures, as their ``pack`` has them.
+        packed: Functions, structures and variables, as their ``pack`` has them.
         extension: Key and file of the compiled extension; None for calls through libffi.
 
     Raises:
@@ -64,10 +64,11 @@ def open_library(
         raise replaced(shown, LOAD_ANEW)
     opened = OpenedLibrary(Path(path), elf, shown)
     if extension is None:
-        functions, structures = packed
+        functions, structures, variables = packed
         declared = Declarations(
             tuple(map(Declaration.unpack, functions)),
             {one[0]: Structure.unpack(one) for one in structures},
+            variables=tuple(map(Variable.unpack, variables)),
         )
         entries = partial(_entry_through_libffi, opened)
         return ServedLibrary(opened, path, DeclaredContents(declared), entries, shown)

@@ -16,7 +16,7 @@ from noodle.errors import CompilationError, MissingLibraryError
 
 __all__ = ["CompiledSource", "Language", "Source", "SourceFiles", "compile_source"]
 
-_FORMAT = "3"
+_FORMAT = "4"
 _ABSENT = ""
 """Stands for the digest of a file that is not there."""
 

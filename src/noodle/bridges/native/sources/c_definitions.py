@@ -1,6 +1,6 @@
-"""The prototypes of the functions that a C or C++ source defines.
+"""The declarations of the functions and variables that a C or C++ source defines.
 
-Only what the functions' types need is handed to the reader of C prototypes: most of what headers
+Only what their types need is handed to the reader of C prototypes: most of what headers
 bring is then never read, and cannot be in the way.
 """
 
@@ -10,19 +10,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from noodle.bridges.native.failures import SYMBOLS
 from noodle.bridges.native.sources.c_items import Item, Token, items_of, tokens_of, words_of
+from noodle.bridges.native.sources.c_variables import variables_of
 from noodle.bridges.native.sources.interfaces import Definition, Interface, read_interface
 
 __all__ = ["read_c", "read_cplusplus"]
 
 _STANDARD = re.compile(r"u?int(?:8|16|32|64|max|ptr)_t|s?size_t|ptrdiff_t|bool|FILE|DIR")
 _TAGS = ("struct", "union", "enum", "class")
+_STORAGE = ("extern", "static", "const")
 _CLASS_WORDS = {"public", "private", "protected", "template", "operator", "~"}
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
 def read_c(text: str, exports: Mapping[str, bool]) -> Interface:
-    """Return what a C source says of the functions that its library exports.
+    """Return what a C source says of the functions and variables that its library exports.
 
     Args:
         text: The preprocessed source.
@@ -30,11 +33,12 @@ def read_c(text: str, exports: Mapping[str, bool]) -> Interface:
     """
     items = items_of(tokens_of(text))
     functions = [item for item in items if item.has_body and exports.get(item.name or "")]
-    return _interface(functions, _Types(items, own_names=False))
+    variables = variables_of(items, exports)
+    return _interface(functions, variables, _Types(items, own_names=False))
 
 
 def read_cplusplus(text: str, exports: Mapping[str, bool]) -> Interface:
-    """Return what a C++ source says of its ``extern "C"`` functions that its library exports.
+    """Return what a C++ source says of what is ``extern "C"`` and its library exports.
 
     Args:
         text: The preprocessed source.
@@ -45,7 +49,8 @@ def read_cplusplus(text: str, exports: Mapping[str, bool]) -> Interface:
     functions = [
         i for i in items if i.has_body and i.name in declared and exports.get(i.name or "")
     ]
-    return _interface(functions, _Types(items, own_names=True))
+    variables = variables_of((i for i in items if i.linkage == "C"), exports)
+    return _interface(functions, variables, _Types(items, own_names=True))
 
 
 def _as_c(item: Item) -> Item:
@@ -86,12 +91,12 @@ class _Types:
 
     def __init__(self, items: Iterable[Item], *, own_names: bool) -> None:
         self._items: dict[str, list[tuple[int, str, set[str]]]] = {}
-        unmeasured: set[str] = set()
+        self._unmeasured = unmeasured = set[str]()
         for index, item in enumerate(items):
             if item.has_body or not item.tokens:
                 continue
             words = words_of(item)
-            texts = [token.text for token in item.tokens]
+            texts = _without_storage([token.text for token in item.tokens])
             hides = item.laid_out or not words.isdisjoint(unmeasured) or _derives(texts)
             for name, text in _declared_types(texts, own_names):
                 if hides and (_body(texts) is None or "enum" in texts[:2]):
@@ -99,11 +104,16 @@ class _Types:
                 shown = _without_fields(text) if hides else text
                 self._items.setdefault(name, []).append((index, shown, words))
 
+    def shown(self, item: Item) -> str:
+        """Return a declaration as C, without fields whose places are not known."""
+        hides = item.laid_out or not self._unmeasured.isdisjoint(words_of(item))
+        return f"{_without_fields(item.text) if hides else item.text} ;"
+
     def needed_by(self, functions: Sequence[Item], *, opaque: bool = False) -> str:
         """Return the declarations that functions need, in the order of the text.
 
         Args:
-            functions: The functions.
+            functions: The functions and variables.
             opaque: Whether structures are declared without their fields.
         """
         wanted = [word for function in functions for word in words_of(function)]
@@ -118,6 +128,13 @@ class _Types:
                 found.add((index, _without_fields(text) if opaque else text))
                 wanted += words
         return "\n".join(text for _, text in sorted(found))
+
+
+def _without_storage(texts: list[str]) -> list[str]:
+    """Return an item that begins with the type that it may define."""
+    while len(texts) > 1 and texts[0] in _STORAGE:
+        texts = texts[1:]
+    return texts
 
 
 def _declared_types(texts: list[str], own_names: bool) -> Iterator[tuple[str, str]]:
@@ -137,7 +154,8 @@ def _declared_types(texts: list[str], own_names: bool) -> Iterator[tuple[str, st
 
 def _tagged(texts: list[str], own_names: bool) -> Iterator[tuple[str, str]]:
     kind = "struct" if texts[0] == "class" else texts[0]
-    name, body = texts[1], _body(texts)
+    name = texts[1]
+    body = _body(texts) if {"{", ":", "final"}.intersection(texts[2:3]) else None
     if not _WORD.fullmatch(name) or not (body or len(texts) == 2):
         return
     fields = texts[body.start : body.stop] if body else []
@@ -180,23 +198,28 @@ def _without_fields(text: str) -> str:
     return re.sub(r"\{.*\} ", "", text)
 
 
-def _interface(functions: Sequence[Item], types: _Types) -> Interface:
-    return read_interface([_Definition(function, types) for function in functions])
+def _interface(
+    functions: Sequence[Item], variables: Mapping[str, Item], types: _Types
+) -> Interface:
+    named = [(item.name or item.first, item) for item in functions]
+    named += [pair for pair in variables.items() if pair[0] not in SYMBOLS]
+    return read_interface([_Definition(name, item, types) for name, item in named])
 
 
 class _Definition(Definition):
-    """A function of a C or C++ source.
+    """A function or variable of a C or C++ source.
 
     Args:
-        item: The function.
+        name: Its name.
+        item: Its declaration.
         types: The types of its source.
     """
 
-    def __init__(self, item: Item, types: _Types) -> None:
+    def __init__(self, name: str, item: Item, types: _Types) -> None:
         self.item = item
         self._types = types
         first = item.tokens[0]
-        super().__init__(item.name or first.text, f"{first.file}:{first.line}", f"{item.text} ;")
+        super().__init__(name, f"{first.file}:{first.line}", types.shown(item))
 
     def types_of(self, definitions: Sequence[Definition], *, opaque: bool) -> str:
         items = [one.item for one in definitions if isinstance(one, _Definition)]

@@ -1,4 +1,4 @@
-"""Comments of sources, by the functions that they stand at."""
+"""Comments of sources, by the functions and variables that they stand at."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["source_comments"]
 _RUST = re.compile(
     r"(?P<comment>(?:^[ \t]*///[^\n]*\n|^[ \t]*/\*\*.*?\*/[ \t]*\n)+)"
     r"(?:^[ \t]*#!?\[[^\n]*\n|^[ \t]*\n)*"
-    r"^[^\n/]*?\bfn\s+(?:r#)?(?P<name>\w+)",
+    r"^[^\n/]*?\b(?:fn|static(?:\s+mut)?)\s+(?:r#)?(?P<name>\w+)",
     re.MULTILINE | re.DOTALL,
 )
 
 
 def source_comments(path: Path, names: Collection[str]) -> Mapping[str, str]:
-    """Return the comments of functions in a source.
+    """Return the comments of functions and variables in a source.
 
     Args:
         path: The file, or the directory of a crate.
-        names: The functions.
+        names: The functions and variables.
     """
     crate = path.parent if path.name == "Cargo.toml" else path
     files = sorted(crate.glob("src/**/*.rs")) if crate.is_dir() else [path]

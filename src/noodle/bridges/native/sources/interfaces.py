@@ -1,4 +1,4 @@
-"""What a source says of the functions that it defines."""
+"""What a source says of the functions and variables that it defines."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from noodle.errors import PrototypeError
 __all__ = ["Definition", "Interface", "LeftOut", "escaped", "read_interface", "unescaped"]
 
 _ESCAPE = "noodle_named_"
-"""Leads the names of functions that C could not declare, such as ``double``."""
+"""Leads names that C could not declare, such as ``double``."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A function that cannot be called.
+    """A function or variable that cannot be used.
 
     Args:
-        name: The function.
+        name: The function or variable.
         where: ``file:line``.
         reason: Why not.
     """
@@ -34,10 +34,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The functions that a source defines.
+    """The functions and variables that a source defines.
 
     Args:
-        prototypes: Those that can be called, as C declarations with the types that they need.
+        prototypes: Those that can be used, as C declarations with the types that they need.
         left_out: The others.
     """
 
@@ -67,7 +67,7 @@ class Interface:
 
 
 class Definition(ABC):
-    """A function as C declares it, with where its types are to be found.
+    """A function or variable as C declares it, with where its types are to be found.
 
     Args:
         name: Its name.
@@ -85,22 +85,22 @@ class Definition(ABC):
         """Return the C declarations of the types that functions of its source need.
 
         Args:
-            definitions: The functions.
+            definitions: The functions and variables.
             opaque: Whether structures are declared without their fields.
         """
 
     @abstractmethod
     def refusal(self) -> str | None:
-        """Return why it cannot be called, where that shows without reading it, or None."""
+        """Return why it cannot be used, where that shows without reading it, or None."""
 
 
 def read_interface(definitions: Sequence[Definition]) -> Interface:
-    """Return the interface of the functions of a source, all of which are exported.
+    """Return the interface of the functions and variables of a source, all of which are exported.
 
-    All are read at once where that goes, else one after another, to know which cannot be called.
+    All are read at once where that goes, else one after another, to know which cannot be used.
 
     Args:
-        definitions: The functions.
+        definitions: The functions and variables.
     """
     together = _readable(definitions)
     if together is not None:
@@ -116,7 +116,7 @@ def read_interface(definitions: Sequence[Definition]) -> Interface:
 
 
 def _readable(definitions: Sequence[Definition]) -> str | None:
-    """Return functions with the types that they need, if they can be read, or None."""
+    """Return definitions with the types that they need, if they can be read, or None."""
     for opaque in (False, True):
         text = _text(definitions, opaque)
         if _problem(text) is None:
@@ -125,7 +125,7 @@ def _readable(definitions: Sequence[Definition]) -> str | None:
 
 
 def _reason(definition: Definition) -> str | None:
-    """Return why a function cannot be called, or None when it can."""
+    """Return why a function or variable cannot be used, or None when it can."""
     problem = None
     for opaque in (False, True):
         problem = _problem(_text([definition], opaque))
@@ -152,10 +152,10 @@ def _problem(text: str) -> str | None:
 
 
 def escaped(name: str) -> str:
-    """Return a name under which C can declare a function whose own name is a keyword there."""
+    """Return a name under which C can declare what has a keyword there for a name."""
     return _ESCAPE + name
 
 
 def unescaped(name: str) -> str:
-    """Return the function's own name."""
+    """Return the own name of a function or variable."""
     return name.removeprefix(_ESCAPE)

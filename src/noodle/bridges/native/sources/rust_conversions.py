@@ -12,11 +12,21 @@ from dataclasses import dataclass
 from noodle.bridges.native.sources.rust_program import RustFunction, RustProgram, RustStructure
 from noodle.bridges.native.sources.rust_types import RustType
 
-__all__ = ["GUARD", "CTypes", "Conversion", "Crossing", "UnfitError", "c_name", "is_c_word"]
+__all__ = [
+    "GUARD",
+    "NUMBERS",
+    "CTypes",
+    "Conversion",
+    "Crossing",
+    "UnfitError",
+    "array_length",
+    "c_name",
+    "is_c_word",
+]
 
 GUARD = "crate::noodle_guard"
 
-_NUMBERS = {
+NUMBERS = {
     **{f"{s}{b}": f"{'u' * (s == 'u')}int{b}_t" for s in "iu" for b in (8, 16, 32, 64)},
     **{"isize": "intptr_t", "usize": "size_t", "f32": "float", "f64": "double", "bool": "bool"},
     **{"c_char": "char", "c_schar": "signed char", "c_uchar": "unsigned char"},
@@ -119,7 +129,7 @@ class CTypes:
         for _ in range(100):
             if rust.kind != "path":
                 return rust
-            if rust.name in self._program.aliases and rust.name not in _NUMBERS:
+            if rust.name in self._program.aliases and rust.name not in NUMBERS:
                 rust = self._program.aliases[rust.name]
                 continue
             structure = self._program.structures.get(rust.name)
@@ -161,8 +171,8 @@ class CTypes:
         """Return the C type that a pointer points to; what C does not know stays closed."""
         if rust.is_unit:
             return "void"
-        if rust.kind == "path" and rust.name in _NUMBERS:
-            return _NUMBERS[rust.name]
+        if rust.kind == "path" and rust.name in NUMBERS:
+            return NUMBERS[rust.name]
         structure = self.structure(rust)
         if structure and structure.kind == "enum" and structure.layout:
             return self._enumeration(structure)
@@ -172,8 +182,8 @@ class CTypes:
     def _value(self, rust: RustType) -> str:
         if rust.is_unit:
             return "void"
-        if rust.kind == "path" and rust.name in _NUMBERS and not rust.inner:
-            return _NUMBERS[rust.name]
+        if rust.kind == "path" and rust.name in NUMBERS and not rust.inner:
+            return NUMBERS[rust.name]
         structure = self.structure(rust)
         if structure is None:
             raise UnfitError(f"{rust.text} has no counterpart in C")
@@ -188,7 +198,7 @@ class CTypes:
             raise UnfitError(f"{structure.name} is an enumeration with data, which C lacks")
         for layout in structure.layout:
             if layout in _INTEGER_LAYOUTS:
-                return _NUMBERS[layout]
+                return NUMBERS[layout]
         if "C" in structure.layout:
             return "int"
         raise UnfitError(f"{structure.name} has no fixed layout; write #[repr(i32)] above it")
@@ -226,10 +236,7 @@ class CTypes:
     def _field(self, name: str, rust: RustType, known: dict[str, str]) -> str:
         rust = self.resolved(rust)
         if rust.kind == "array":
-            length = rust.name.replace("_", "").removesuffix("usize")
-            if not length.isdigit():
-                raise UnfitError(f"{rust.text} has a length that is no number")
-            return self._field(f"{name}[{length}]", rust.inner[0], known)
+            return self._field(f"{name}[{array_length(rust)}]", rust.inner[0], known)
         contained = self.structure(rust)
         if contained:
             self._define(contained, known)
@@ -355,6 +362,18 @@ class CTypes:
         if function.is_generic:
             return "it is generic"
         return None
+
+
+def array_length(rust: RustType) -> int:
+    """Return the length of an array.
+
+    Raises:
+        UnfitError: It is not written as a number.
+    """
+    length = rust.name.replace("_", "").removesuffix("usize")
+    if not length.isdigit():
+        raise UnfitError(f"{rust.text} has a length that is no number")
+    return int(length)
 
 
 def c_name(name: str) -> str:

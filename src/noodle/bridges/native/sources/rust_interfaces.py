@@ -1,9 +1,10 @@
-"""The prototypes of the functions that a Rust source exports, as C declares them."""
+"""What a Rust source exports, functions and statics, as C declares them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from noodle.bridges.native.failures import SYMBOLS
 from noodle.bridges.native.sources.interfaces import (
     Definition,
     Interface,
@@ -12,16 +13,19 @@ from noodle.bridges.native.sources.interfaces import (
     read_interface,
 )
 from noodle.bridges.native.sources.rust_conversions import (
+    NUMBERS,
     Conversion,
     CTypes,
     UnfitError,
+    array_length,
     c_name,
     is_c_word,
 )
-from noodle.bridges.native.sources.rust_program import RustFunction, RustProgram
+from noodle.bridges.native.sources.rust_program import RustFunction, RustProgram, RustStatic
 
 __all__ = ["conversions_of", "rust_interface"]
 
+_NO_NUMBER = ("char", "c_void")
 _NO_GUARD = "{} crosses only behind a guard, which cannot be put around this function; {}"
 
 
@@ -29,15 +33,15 @@ def rust_interface(
     program: RustProgram,
     exports: Collection[str],
     is_guarded: Callable[[RustFunction], bool],
-    place: Callable[[RustFunction], str],
+    place: Callable[[RustFunction | RustStatic], str],
 ) -> Interface:
-    """Return what a Rust program says of its functions.
+    """Return what a Rust program says of its functions and statics.
 
     Args:
         program: What it declares.
-        exports: The names of the functions that its library exports.
+        exports: The names that its library exports.
         is_guarded: Whether Noodle has put a guard around a function.
-        place: Gives ``file:line`` of a function.
+        place: Gives ``file:line`` of a function or static.
     """
     types = CTypes(program)
     definitions, left_out = list[_Definition](), list[LeftOut]()
@@ -50,6 +54,14 @@ def rust_interface(
             definitions.append(_Definition(symbol, place(function), prototype, types))
         except UnfitError as unfit:
             left_out.append(LeftOut(function.name, place(function), str(unfit)))
+    for static in program.statics:
+        if static.symbol not in exports or static.symbol in SYMBOLS:
+            continue
+        try:
+            variable = _variable(static, types)
+            definitions.append(_Definition(static.symbol, place(static), variable, types))
+        except UnfitError as unfit:
+            left_out.append(LeftOut(static.symbol, place(static), str(unfit)))
     read = read_interface(definitions)
     return Interface(read.prototypes, [*left_out, *read.left_out])
 
@@ -80,6 +92,22 @@ def _prototype(function: RustFunction, types: CTypes, guarded: bool) -> str:
     return f"{result.declared}{space}{name}({listed or 'void'});"
 
 
+def _variable(static: RustStatic, types: CTypes) -> str:
+    """Return the declaration of a number, also an atomic one, or of an array of numbers."""
+    rust, lengths = types.resolved(static.type), ""
+    while rust.kind == "array":
+        lengths += f"[{array_length(rust)}]"
+        rust = types.resolved(rust.inner[0])
+    is_path = rust.kind == "path" and not rust.inner and types.structure(rust) is None
+    atomic = is_path and rust.name.startswith("Atomic")
+    number = rust.name.removeprefix("Atomic").lower() if atomic else rust.name
+    if not is_path or number not in NUMBERS or number in _NO_NUMBER:
+        raise UnfitError(f"{static.type.text} is no number; write functions that read it")
+    name = escaped(static.symbol) if is_c_word(static.symbol) else static.symbol
+    const = "" if static.mutable or atomic else "const "
+    return f"extern {const}{NUMBERS[number]} {name}{lengths};"
+
+
 def conversions_of(function: RustFunction, types: CTypes) -> Sequence[Conversion]:
     """Return how the parameters of a function cross.
 
@@ -101,7 +129,7 @@ def conversions_of(function: RustFunction, types: CTypes) -> Sequence[Conversion
 
 
 class _Definition(Definition):
-    """An exported function.
+    """An exported function or static.
 
     Args:
         types: The types of its program.

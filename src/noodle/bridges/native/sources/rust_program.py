@@ -1,4 +1,4 @@
-"""What a Rust source declares: functions with their signatures, and types."""
+"""What a Rust source declares: functions with their signatures, exported statics, and types."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = [
     "RustFile",
     "RustFunction",
     "RustProgram",
+    "RustStatic",
     "RustStructure",
     "Span",
     "has_type_parameters",
@@ -91,6 +92,25 @@ class RustFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class RustStatic:
+    """An exported ``static``.
+
+    Args:
+        symbol: The name that it is exported under.
+        type: Its type.
+        mutable: Whether it is ``static mut``.
+        file: Where it stands.
+        start: Where its name is in the file's text.
+    """
+
+    symbol: str
+    type: RustType
+    mutable: bool
+    file: RustFile
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class RustStructure:
     """A structure, union or enumeration.
 
@@ -122,12 +142,14 @@ class RustProgram:
 
     Args:
         functions: Its functions, in order.
+        statics: Its exported statics, in order.
         structures: Its types by name.
         aliases: What its type aliases stand for.
         files: Its files, the root first.
     """
 
     functions: list[RustFunction] = field(default_factory=list)
+    statics: list[RustStatic] = field(default_factory=list)
     structures: dict[str, RustStructure] = field(default_factory=dict)
     aliases: dict[str, RustType] = field(default_factory=dict)
     files: list[RustFile] = field(default_factory=list)

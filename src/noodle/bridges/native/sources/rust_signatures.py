@@ -1,4 +1,4 @@
-"""The functions and types that a Rust source declares, with those of its modules.
+"""The functions, statics and types that a Rust source declares, with those of its modules.
 
 Python has no parser of Rust that is alive, and a crate would need a registry: this one reads items
 and signatures, passes over bodies, and leaves every judgement about the rest to the compiler. What
@@ -17,6 +17,7 @@ from noodle.bridges.native.sources.rust_program import (
     RustFile,
     RustFunction,
     RustProgram,
+    RustStatic,
     RustStructure,
     Span,
     has_type_parameters,
@@ -169,6 +170,7 @@ class _ItemReader:
             return self._function(first, index, attributes)
         readers = {"mod": self._module, "type": self._alias, "enum": self._enumeration}
         readers |= dict.fromkeys(("struct", "union"), self._structure)
+        readers["static"] = self._static
         if word in readers and self._tokens[index + 1].kind == "word":
             return readers[word](index, attributes)
         if word in ("impl", "trait"):
@@ -251,6 +253,16 @@ class _ItemReader:
             )
         )
         return last
+
+    def _static(self, index: int, attributes: _Attributes) -> int:
+        mutable = self._word(index + 1) == "mut"
+        name = self._tokens[index + 1 + mutable]
+        types = TypeReader(self._file.text, self._tokens, index + 2 + mutable)
+        exporting, symbol = attributes.exporting
+        if exporting and types.take(":"):
+            found = RustStatic(symbol or name.text, types.read(), mutable, self._file, name.start)
+            self._program.statics.append(found)
+        return self._other(types.index)
 
     def _text(self, start: int, end: int) -> str:
         """Return the text of tokens, on one line and without comments."""

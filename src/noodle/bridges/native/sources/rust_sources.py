@@ -18,7 +18,7 @@ from noodle.bridges.native.sources.rust_guards import (
     write_guarded,
 )
 from noodle.bridges.native.sources.rust_interfaces import rust_interface
-from noodle.bridges.native.sources.rust_program import RustFunction, RustProgram
+from noodle.bridges.native.sources.rust_program import RustFunction, RustProgram, RustStatic
 from noodle.bridges.native.sources.rust_signatures import read_rust
 
 __all__ = ["RustLanguage", "unguarded_notes"]
@@ -117,6 +117,6 @@ def unguarded_notes(program: RustProgram, exports: Container[str]) -> list[str]:
     return [f"a panic in {name} ends the process: no guard can be put around it" for name in bare]
 
 
-def _place(source: Source, function: RustFunction) -> str:
+def _place(source: Source, function: RustFunction | RustStatic) -> str:
     folder = os.path.dirname(source.location)
     return f"{os.path.join(folder, function.file.name)}:{function.file.line(function.start)}"
