@@ -101,7 +101,7 @@ def test_a_function_pointer_is_a_function(load: Load, unchanged: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("limit", 1.0, "const"),
+        ("limit", 1.0, "declare it without const"),
         ("counter", 2**31, "i32"),
         ("counter", "3", "does not accept"),
         ("title", "text", "nobody would own"),

@@ -133,7 +133,8 @@ class StructureArgument(MemoryArgument):
             remedy = f"np.ascontiguousarray({self.shown})"
             return Refusal(ArgumentTypeError, "adjacent items", "an array with gaps", remedy)
         if self.native.writes and not value.flags.writeable:
-            return Refusal(ArgumentTypeError, "writable memory", "an array that is read-only")
+            received, remedy = "an array that is read-only", self._writable_remedy(value)
+            return Refusal(ArgumentTypeError, "writable memory", received, remedy)
         return None
 
 

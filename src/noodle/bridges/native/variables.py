@@ -101,6 +101,7 @@ def check_assignment(
             expected="a variable that is not",
             received="an assignment",
             where=shown,
+            remedy="leave it as it is; if C does change it, declare it without const",
         )
     if variable.dimensions or native.by_value or native.type.name == "str":
         raise _whole(variable, shown)

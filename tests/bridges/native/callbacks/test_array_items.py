@@ -32,3 +32,12 @@ def test_an_item_of_another_array_is_none(library: ModuleType):
             library.norm(wrong)
     with pytest.raises(ArgumentTypeError, match="or an item of an array of its dtype"):
         library.struct("flags")(origin=points)
+
+
+def test_a_read_only_array_has_a_remedy_where_c_writes(library: ModuleType) -> None:
+    points = library.struct("point").array(2)
+    points.flags.writeable = False
+    assert library.total(points, 2) == 0.0
+    with pytest.raises(ArgumentTypeError) as caught:
+        library.move_all(points, 2, 1.0)
+    assert str(caught.value.remedy).startswith("points = np.array(points) before the call")
