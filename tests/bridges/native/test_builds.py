@@ -187,7 +187,11 @@ class TestCompilers:
 
     @pytest.mark.parametrize(
         ("named", "received"),
-        [("/nowhere/cc", "no such program"), ("/bin/true", "a program that wrote n")],
+        [
+            ("/nowhere/cc", "no such program"),
+            ("'", "no such program"),
+            ("/bin/true", "a program that wrote n"),
+        ],
     )
     def test_what_is_none_is_told_with_the_variable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, received: str

@@ -295,7 +295,10 @@ def _words(command: str) -> list[str]:
         return command.split()
     import shlex
 
-    return shlex.split(command)
+    try:
+        return shlex.split(command)
+    except ValueError:  # a quotation that does not end: no program of that name will be found
+        return [command]
 
 
 def find_program(name: str, search_path: str) -> Path | None:
