@@ -100,7 +100,7 @@ def test_several_files_that_fit_are_listed_and_each_can_be_named(directory, writ
         ("./lib.so/x.c", "there is no directory ./lib.so", "check the name"),
         ("~/x.c", "there is no directory ./~", "in full"),
         ("./empty", "holds none of Cargo.toml, package.json, __init__.py", "name a file"),
-        ("./x.h", "no bridge loads a .h file", "prototypes"),
+        ("./x.h", "no bridge loads a .h file", "header="),
         ("./archive.a", "no bridge loads a .a file", "shared library"),
         ("./other.noodle", "no bridge loads a .noodle file", "without ffi"),
         ("./plain", "no bridge loads a file without a suffix", ""),

@@ -71,7 +71,9 @@ class TerminalSession:
                 raise AssertionError(f"{pattern!r} is not in {self.text[self._seen :]!r}")
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], LIMIT_SECONDS)
+        terminal = select.poll()
+        terminal.register(self._terminal, select.POLLIN)
+        ready = terminal.poll(1000 * LIMIT_SECONDS)
         try:
             data = os.read(self._terminal, 65536) if ready else b""
         except OSError:  # EIO: the other end is closed

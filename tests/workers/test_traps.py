@@ -225,8 +225,10 @@ def test_a_worker_has_a_terminal_where_the_host_has_one() -> None:
 def read_to_end(descriptor: int) -> str:
     chunks = []
     end = time.monotonic() + 30
+    readable = select.poll()
+    readable.register(descriptor, select.POLLIN)
     while time.monotonic() < end:
-        if select.select([descriptor], [], [], 1)[0]:
+        if readable.poll(1000):
             try:
                 chunk = os.read(descriptor, 65536)
             except OSError:  # what a terminal says when nobody has it open any more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 import noodle
 from noodle.bridges.native import NativeBridge
+from noodle.bridges.native.isolated.library import IsolatedLibrary
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.bridges.native.sources.c_definitions import read_c
 from noodle.calls import LoadRequest
@@ -101,10 +102,13 @@ LoadSource = Callable[..., NativeLibrary]
 
 
 @pytest.fixture(params=[*HERE[::2], *IN_A_WORKER])
-def load_source(request: pytest.FixtureRequest, bridges: Any, tmp_path: Path) -> LoadSource:
+def load_source(
+    request: pytest.FixtureRequest, bridges: Any, tmp_path: Path
+) -> Iterator[LoadSource]:
     """Write a source and load it, in each way and placement."""
     bridge, options = bridges[request.param.removeprefix("isolated ")]
     placement = "isolated" if request.param.startswith("isolated") else "inprocess"
+    opened: list[NativeLibrary] = []
 
     def load(name: str, text: str) -> NativeLibrary:
         (tmp_path / "own.h").write_text(OWN_H)
@@ -113,9 +117,13 @@ def load_source(request: pytest.FixtureRequest, bridges: Any, tmp_path: Path) ->
             "k", f"./{name}", directory=str(tmp_path), options=options, placement=placement
         )
         loaded: NativeLibrary = bridge.load(asked)
+        opened.append(loaded)
         return loaded
 
-    return load
+    yield load
+    for loaded in opened:
+        if isinstance(loaded, IsolatedLibrary):
+            loaded.close()
 
 
 def test_variables_of_a_c_source_are_read_and_written(load_source: LoadSource) -> None:
@@ -261,3 +269,4 @@ def test_attributes_of_a_source_are_its_variables(
     assert (k.count(), k.counter) == (11, 11)
     with pytest.raises(NameNotFoundError, match="no variable 'countre'"):
         k.countre = 1
+    noodle.unload(k)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import noodle
+from noodle.bridges.native.isolated.library import IsolatedLibrary
 from noodle.bridges.native.libraries import NativeLibrary
 from noodle.calls import LoadRequest
 from noodle.errors import (
@@ -54,10 +55,11 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=[*HERE[::2], *IN_A_WORKER])
-def made(request: pytest.FixtureRequest, bridges: Any, tmp_path: Path) -> Made:
+def made(request: pytest.FixtureRequest, bridges: Any, tmp_path: Path) -> Iterator[Made]:
     """Load a library with prototypes, in each way and placement; one of its own where none is."""
     bridge, options = bridges[request.param.removeprefix("isolated ")]
     placement = "isolated" if request.param.startswith("isolated") else "inprocess"
+    opened: list[NativeLibrary] = []
 
     def make(prototypes: str, library: Path | None = None) -> NativeLibrary:
         library = library or compile_to(tmp_path / "libown.so", SOURCE)
@@ -65,9 +67,13 @@ def made(request: pytest.FixtureRequest, bridges: Any, tmp_path: Path) -> Made:
             "own", str(library), prototypes=prototypes, options=options, placement=placement
         )
         loaded: NativeLibrary = bridge.load(request)
+        opened.append(loaded)
         return loaded
 
-    return make
+    yield make
+    for loaded in opened:
+        if isinstance(loaded, IsolatedLibrary):
+            loaded.close()
 
 
 def test_variables_of_prototypes_are_read_and_written(made: Made) -> None:
@@ -185,3 +191,4 @@ def test_attributes_of_a_library_are_its_variables(tmp_path: Path, placement: st
     assert (library.count(), library.counter) == (11, 11)
     with pytest.raises(ArgumentError):
         library.counter = "many"
+    noodle.unload(library)

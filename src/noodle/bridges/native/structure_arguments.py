@@ -162,17 +162,14 @@ class StructureByValue(Kind):
 
     def converter(self, python_type: type, *, compiled: bool) -> Converter | None:
         """Return what makes a value ready; see ``Argument``."""
-        return self._content if issubclass(python_type, StructureObject) else self._row
+        return self._content
 
     def _content(self, value: Any) -> Any:
         if not self.structure.holds(value):
-            raise TypeError
+            if not self.structure.is_row(value):
+                raise TypeError
+            value = self.structure.of_content(value.tobytes())
         return value.__noodle_pointer__[0]
-
-    def _row(self, value: Any) -> Any:
-        if not self.structure.is_row(value):
-            raise TypeError
-        return self.structure.of_content(value.tobytes()).__noodle_pointer__[0]
 
 
 def _making(type: StructureType, how: str = "") -> str:
