@@ -15,7 +15,7 @@ from noodle.bridges.native.declared_callbacks import DeclaredCallback
 from noodle.bridges.native.memory_arguments import MemoryArgument, is_address
 from noodle.bridges.native.native_types import NativeType
 from noodle.bridges.native.pointers import Pointer
-from noodle.bridges.native.trampolines import Trampoline, end_lending, lend
+from noodle.bridges.native.trampolines import lending
 from noodle.errors import ArgumentTypeError
 from noodle.values import describe
 
@@ -104,24 +104,13 @@ def lending_functions(
     """
     shapes = [(index, rule.shape) for index, rule in functions]
 
+    lend = lending(entry, shapes)
+
     def call(*values: Any) -> Any:
-        ready = list(values)
-        lent: list[Trampoline] = []
-        try:
-            for index, shape in shapes:
-                function = values[index]
-                if type(function) is FunctionType and misfit(
-                    function, len(shape.callback.parameters)
-                ):
-                    raise TypeError
-                trampoline = lend(function, shape)
-                lent.append(trampoline)
-                ready[index] = trampoline.cdata
-            result = entry(*ready)
-        except BaseException:
-            end_lending(lent, failed=True)
-            raise
-        end_lending(lent)
-        return result
+        for index, shape in shapes:
+            function = values[index]
+            if type(function) is FunctionType and misfit(function, len(shape.callback.parameters)):
+                raise TypeError
+        return lend(*values)
 
     return call

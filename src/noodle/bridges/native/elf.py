@@ -20,6 +20,7 @@ __all__ = [
     "ElfFile",
     "Machine",
     "NotElfError",
+    "facts_of",
     "file_digest",
     "machine_of",
     "read_library",
@@ -203,6 +204,19 @@ class ElfFile:
             if is_build_id and 8 <= size <= len(note) - start:
                 return note[start : start + size].hex()
         return None
+
+
+def facts_of(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when a file is replaced or written: device, inode, size, time in ns.
+
+    Args:
+        path: The file; None is returned where there is none.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def file_digest(path: Path) -> str:

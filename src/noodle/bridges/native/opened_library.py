@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from noodle.bridges.native.elf import ElfFile, NotElfError, read_library
+from noodle.bridges.native.elf import ElfFile, NotElfError, facts_of, read_library
 from noodle.bridges.native.packages import install_command
 from noodle.errors import LibraryLoadError
 
@@ -112,7 +112,7 @@ class LoadedFile:
         self._identity = identity
         self._shown = shown
         self._remedy = remedy
-        self._facts = _facts_of(path)
+        self._facts = facts_of(path)
 
     def refuse_replaced(self) -> None:
         """Refuse to go on with a file that is another one by now; one that is gone stays loaded.
@@ -120,7 +120,7 @@ class LoadedFile:
         Raises:
             LibraryLoadError: It has another content.
         """
-        facts = _facts_of(self._path)
+        facts = facts_of(self._path)
         if facts is None or facts == self._facts:
             return
         try:
@@ -130,14 +130,6 @@ class LoadedFile:
         if not same:
             raise replaced(self._shown, self._remedy)
         self._facts = facts
-
-
-def _facts_of(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def replaced(shown: str, remedy: str) -> LibraryLoadError:

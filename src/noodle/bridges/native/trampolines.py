@@ -12,7 +12,7 @@ our own, where there is one for the processor and as long as there are any left:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -29,8 +29,7 @@ __all__ = [
     "Released",
     "Trampoline",
     "acquire",
-    "end_lending",
-    "lend",
+    "lending",
     "letter_of",
     "unfit_result",
 ]
@@ -195,19 +194,38 @@ def acquire(function: Callable[..., Any], shape: CallbackShape, on_error: Any = 
     return trampoline
 
 
-def lend(function: Callable[..., Any], shape: CallbackShape) -> Trampoline:
-    """Return a trampoline that keeps an error of another thread for ``end_lending``.
+def lending(
+    entry: Callable[..., Any], shapes: Sequence[tuple[int, CallbackShape]]
+) -> Callable[..., Any]:
+    """Return what calls an entry with functions that C may call until the entry has returned.
 
     Args:
-        function: What C calls.
-        shape: What its arguments and results become.
+        entry: What is called with addresses.
+        shapes: The places of the functions among the arguments, and what takes them. An address
+            in such a place stays as it is.
     """
-    trampoline = acquire(function, shape)
-    trampoline._own.lent = True
-    return trampoline
+
+    def call(*values: Any) -> Any:
+        ready = list(values)
+        lent: list[Trampoline] = []
+        try:
+            for index, shape in shapes:
+                if not isinstance(values[index], FFI.CData):
+                    trampoline = acquire(values[index], shape)
+                    trampoline._own.lent = True
+                    lent.append(trampoline)
+                    ready[index] = trampoline.cdata
+            result = entry(*ready)
+        except BaseException:
+            _end_lending(lent, failed=True)
+            raise
+        _end_lending(lent)
+        return result
+
+    return call
 
 
-def end_lending(lent: Iterable[Trampoline], *, failed: bool = False) -> None:
+def _end_lending(lent: Iterable[Trampoline], *, failed: bool = False) -> None:
     """Let go of functions that were lent for a call, which has ended.
 
     Args:

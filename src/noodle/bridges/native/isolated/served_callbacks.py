@@ -20,10 +20,9 @@ from noodle.bridges.native.library_types import LibraryTypes
 from noodle.bridges.native.native_types import CallbackType, NativeType
 from noodle.bridges.native.results import content_of
 from noodle.bridges.native.structures import StructureType
-from noodle.bridges.native.trampolines import Trampoline, end_lending, lend
 from noodle.values import VOID
 
-__all__ = ["KeptCallback", "ServedTypes", "lending_references"]
+__all__ = ["KeptCallback", "ServedTypes"]
 
 _FFI = FFI()
 
@@ -92,35 +91,6 @@ class KeptCallback:
     def close(self) -> None:
         """Release the function."""
         self._callback.close()
-
-
-def lending_references(
-    entry: Callable[..., Any], shapes: Mapping[int, DeclaredCallback]
-) -> Callable[..., Any]:
-    """Return what calls an entry with functions of the host, which C may call meanwhile.
-
-    Args:
-        entry: What is called with addresses.
-        shapes: The parameters that take functions, by their places.
-    """
-
-    def call(*values: Any) -> Any:
-        ready = list(values)
-        lent: list[Trampoline] = []
-        try:
-            for index, shape in shapes.items():
-                if not isinstance(values[index], FFI.CData):
-                    trampoline = lend(values[index], shape)
-                    lent.append(trampoline)
-                    ready[index] = trampoline.cdata
-            result = entry(*ready)
-        except BaseException:
-            end_lending(lent, failed=True)
-            raise
-        end_lending(lent)
-        return result
-
-    return call
 
 
 def value_maker(structure: StructureType) -> Callable[[bytes], Any]:

@@ -25,11 +25,11 @@ from noodle.bridges.native.isolated.places import PROCESS, address_at
 from noodle.bridges.native.isolated.served_callbacks import (
     KeptCallback,
     ServedTypes,
-    lending_references,
 )
 from noodle.bridges.native.isolated.served_memory import ServedMemory
 from noodle.bridges.native.native_types import NativeType, Structure
 from noodle.bridges.native.opened_library import LOAD_ANEW, OpenedLibrary, replaced
+from noodle.bridges.native.trampolines import lending
 from noodle.bridges.native.vectorized_loops import open_loop
 from noodle.bridges.native.vectorized_running import run_loop
 
@@ -117,7 +117,7 @@ class ServedLibrary(ServedMemory):
             calls_back = self._contents.calls_back or declaration.calls_back
             called = PendingCall(called) if calls_back else called
             shapes = self.types.shapes(declaration)
-            return lending_references(called, shapes) if shapes else called
+            return lending(called, list(shapes.items())) if shapes else called
 
         return made
 

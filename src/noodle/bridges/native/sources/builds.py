@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from noodle.bridges.native.elf import file_digest, read_library
+from noodle.bridges.native.elf import facts_of, file_digest, read_library
 from noodle.bridges.native.sources.interfaces import Interface, LeftOut
 from noodle.build_cache import BuildCache, digest
 from noodle.errors import CompilationError, MissingLibraryError
@@ -54,7 +54,7 @@ class SourceFiles:
 
     def changed(self) -> bool:
         """Return whether a file has other content by now."""
-        facts = [_facts_of(self._directory / file) for file in self._contents]
+        facts = [facts_of(self._directory / file) for file in self._contents]
         if facts == self._facts:
             return False
         if not _unchanged(self._contents, self._directory):
@@ -226,14 +226,6 @@ def _read_manifest(path: Path) -> _Manifest | None:
         return _Manifest(dict(files), interface, tuple(notes))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _facts_of(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _digest_of(path: Path) -> str:
