@@ -55,6 +55,7 @@ def test_every_third_party_import_is_declared(repository: Path, project: dict[st
             *project["dependencies"],
             *project["optional-dependencies"]["arrays"],
             *project["optional-dependencies"]["environments"],
+            *project["optional-dependencies"]["service"],
         )
     }
     distributions = metadata.packages_distributions()

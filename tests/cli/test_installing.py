@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -212,3 +214,93 @@ def test_frozen_and_the_policy_never_hold_for_a_program_that_is_run(
     assert 0 == noodle("sync", "program.noodle").returncode
     ended = noodle("run", *arguments, "program.noodle", variables=variables)
     assert (0, "it is tiny\n", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
+SERVED = PROGRAM + "fn describe() { return tiny.default() }\n"
+
+
+@pytest.mark.parametrize("asked", ["", "always", "auto"])
+def test_nothing_is_installed_under_serve_whatever_the_settings_say(
+    noodle: Command,
+    write: Write,
+    tiny: Registry,
+    asked: str,
+) -> None:
+    write("program.noodle", SERVED)
+    write("noodle.toml", f'install = "{asked or "always"}"\n')
+    variables = {"NOODLE_INSTALL": asked} if asked else {}
+    ended = noodle("serve", "program.noodle", "--port", "0", variables=variables)
+    assert (4, "") == (ended.returncode, ended.stdout)
+    assert "npm:tiny@1 is not in noodle.lock, and may not be resolved now" in ended.stderr
+    assert "received: the policy never, which installs nothing\n" in ended.stderr
+    assert "try:      noodle sync program.noodle\n" in ended.stderr
+    assert [] == tiny.requests
+
+
+def test_nothing_is_installed_under_serve_on_a_terminal(
+    open_terminal: OpenTerminal,
+    write: Write,
+    tiny: Registry,
+) -> None:
+    write("program.noodle", SERVED)
+    session = open_terminal("serve", "program.noodle", "--port", "0")
+    session.expect("noodle sync program.noodle")
+    assert [] == tiny.requests
+
+
+def test_a_locked_package_that_is_not_installed_is_an_error_under_serve(
+    noodle: Command,
+    write: Write,
+    tiny: Registry,
+) -> None:
+    write("program.noodle", SERVED)
+    assert 0 == noodle("sync", "--lock-only", "program.noodle").returncode
+    before = list(tiny.requests)
+    ended = noodle("serve", "program.noodle", "--port", "0")
+    assert 4 == ended.returncode
+    assert "the packages of npm:tiny@1 are not installed" in ended.stderr
+    assert "try:      noodle sync program.noodle\n" in ended.stderr
+    assert before == tiny.requests
+
+
+def test_a_served_program_has_what_sync_has_installed(
+    noodle: Command,
+    open_terminal: OpenTerminal,
+    write: Write,
+) -> None:
+    write("program.noodle", SERVED)
+    assert 0 == noodle("sync", "program.noodle").returncode
+    session = open_terminal("serve", "program.noodle", "--port", "0")
+    session.expect(r"serving 1 function of program.noodle at http://127.0.0.1:\d+\r?\n")
+    port = re.findall(r"http://127.0.0.1:(\d+)", session.text)[0]
+    call = Request(
+        f"http://127.0.0.1:{port}/v1/call",
+        b'{"function": "describe"}',
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(call, timeout=60) as response:
+        assert {"result": "it is tiny"} == json.loads(response.read())
+
+
+def test_what_a_served_function_loads_later_is_not_installed_either(
+    noodle: Command,
+    open_terminal: OpenTerminal,
+    write: Write,
+    tiny: Registry,
+) -> None:
+    write("late.py", "import noodle\n\n\ndef describe():\n    return noodle.load('npm:tiny@1')\n")
+    write("program.noodle", 'import ffi "./late.py" as late\nfn f() { return late.describe() }\n')
+    session = open_terminal("serve", "program.noodle", "--port", "0")
+    session.expect(r"at http://127.0.0.1:\d+\r?\n")
+    port = re.findall(r"http://127.0.0.1:(\d+)", session.text)[0]
+    call = Request(
+        f"http://127.0.0.1:{port}/v1/call",
+        b'{"function": "f"}',
+        {"Content-Type": "application/json"},
+    )
+    with pytest.raises(HTTPError) as caught:
+        urlopen(call, timeout=60)
+    with caught.value as response:
+        assert "MissingPackageError" == json.loads(response.read())["error"]["type"]
+    session.expect("noodle sync npm:tiny@1")
+    assert [] == tiny.requests

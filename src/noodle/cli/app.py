@@ -280,6 +280,41 @@ def _prune_environments(
     )
 
 
+@app.command("serve")
+def _serve(
+    file: Program,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The loopback address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 8080,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1024, help="How many calls may run at a time.")
+    ] = 32,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--deadline", metavar="SECONDS", help="How long a request may wait and run."),
+    ] = None,
+    config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Serve a program's functions over HTTP on this machine. Nothing is installed."""
+    from noodle.cli.serve import serve
+
+    raise typer.Exit(
+        serve(
+            file,
+            host=host,
+            port=port,
+            threads=threads,
+            seconds=seconds,
+            config=config,
+            debug=debug,
+        )
+    )
+
+
 @app.command("host")
 def _host(
     directory: Annotated[

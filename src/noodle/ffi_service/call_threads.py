@@ -1,0 +1,99 @@
+"""The threads that calls run on: as many as are needed, up to a limit, and a bounded queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TypeVar
+
+from noodle.errors import ForeignError, InstanceUnavailableError
+
+__all__ = ["CallThreads"]
+
+Result = TypeVar("Result")
+
+
+class CallThreads:
+    """Runs calls on threads that do not keep the process alive.
+
+    A thread is free again only when its call has really ended, whether or not somebody still waits
+    for the result. ``concurrent.futures`` has no such threads: the interpreter waits for its own at
+    the end, and a call that never ends would keep a service that was told to end.
+
+    Args:
+        most: How many calls may run at a time.
+        queued_most: How many more may wait for a thread.
+    """
+
+    def __init__(self, most: int, queued_most: int) -> None:
+        self._most = most
+        self._unfinished_most = most + queued_most
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._threads = 0
+        self._unfinished = 0
+
+    @property
+    def unfinished(self) -> int:
+        """How many calls run or wait for a thread."""
+        return self._unfinished
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another call would be refused."""
+        return self._unfinished >= self._unfinished_most
+
+    def submit(self, call: Callable[[], Result]) -> Future[Result]:
+        """Have a call run as soon as a thread is free.
+
+        Args:
+            call: What to do; anything that it raises goes to the future.
+
+        Returns:
+            Its future; cancelling it works as long as the call has not begun.
+
+        Raises:
+            InstanceUnavailableError: Too many wait already.
+        """
+        future: Future[Result] = Future()
+        with self._lock:
+            if self.is_full:
+                raise InstanceUnavailableError(
+                    "too many calls wait already",
+                    expected=f"at most {self._unfinished_most} unfinished calls",
+                    remedy="call again later",
+                )
+            self._unfinished += 1
+            self._queue.put(lambda: _settle(future, call))
+            if self._unfinished > self._threads and self._threads < self._most:
+                self._threads += 1
+                name = f"noodle-service-{self._threads}"
+                threading.Thread(target=self._run, name=name, daemon=True).start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            work = self._queue.get()
+            work()
+            del work  # what a call was given and gave must not live until the next one
+            with self._lock:
+                self._unfinished -= 1
+
+
+def _ended(error: BaseException) -> Exception:
+    return ForeignError(f"the function asked for the end of the program: {error!r}")
+
+
+def _settle(future: Future[Result], call: Callable[[], Result]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    except Exception as error:
+        future.set_exception(error)
+    except BaseException as error:  # `exit` ends a program; its functions end no service
+        future.set_exception(_ended(error))
+    else:
+        future.set_result(result)

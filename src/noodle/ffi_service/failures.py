@@ -1,0 +1,82 @@
+"""Errors as what is answered: a status, and a body that tells a caller what is the caller's.
+
+Where in the program something went wrong, the frames around it and Noodle's advice to the program's
+author are for the log. A message of the function itself is part of its answer, as in a local call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from noodle.errors import (
+    DeadlineExceededError,
+    InputLimitError,
+    InstanceUnavailableError,
+    InternalError,
+    NameNotFoundError,
+    NoodleError,
+    PermissionDeniedError,
+    WorkerCrashedError,
+)
+from noodle.language import describe_failure
+
+__all__ = ["Refusal", "call_failure", "request_failure"]
+
+_STATUS_OF_CALLS = (
+    (DeadlineExceededError, 504),
+    (InstanceUnavailableError, 503),
+    (WorkerCrashedError, 502),
+    (PermissionDeniedError, 403),
+)
+_STATUS_OF_REQUESTS = (
+    (InstanceUnavailableError, 503),
+    (InputLimitError, 413),
+    (NameNotFoundError, 404),
+)
+_UNTOLD = "a defect in Noodle; the log of the service has it"
+
+
+class Refusal(Exception):
+    """A request that gets a certain status, whatever the class of its error.
+
+    Args:
+        status: The status (RFC 9110).
+        error: What is wrong with it.
+    """
+
+    def __init__(self, status: int, error: NoodleError) -> None:
+        super().__init__(status, error)
+        self.status = status
+        self.error = error
+
+
+def request_failure(error: Refusal | NoodleError) -> tuple[int, dict[str, Any]]:
+    """Return status and body for a request that cannot be carried out; nothing was called.
+
+    Args:
+        error: Why.
+    """
+    if isinstance(error, Refusal):
+        return error.status, {"error": _told(error.error)}
+    status = next((code for kind, code in _STATUS_OF_REQUESTS if isinstance(error, kind)), 400)
+    return status, {"error": _told(error)}
+
+
+def call_failure(error: BaseException, number: int) -> tuple[int, dict[str, Any]]:
+    """Return status and body for a call that raised.
+
+    Args:
+        error: What it raised.
+        number: The number of the call, under which the log has the rest.
+    """
+    status = next((code for kind, code in _STATUS_OF_CALLS if isinstance(error, kind)), 500)
+    failure = describe_failure(error)
+    message = failure.summary.removeprefix(f"{failure.kind}: ")
+    if isinstance(error, InternalError):
+        message = _UNTOLD
+    return status, {"error": {"type": failure.kind, "message": message, "call": number}}
+
+
+def _told(error: NoodleError) -> dict[str, Any]:
+    details = {label: text for label, text in error.details() if label != "where"}
+    return {"type": type(error).__name__, "message": error.summary, **details}

@@ -1,0 +1,206 @@
+"""How a service starts and ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ffi_service.conftest import WAIT_SECONDS, RunningService, Serve
+
+HELLO = 'fn greet(name) { return "hello ${name}" }\n'
+GATE = """\
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def wait():
+    print("began", flush=True)
+    while not Path("open").exists():
+        threading.Event().wait(0.01)
+    return "opened"
+"""
+WAITING = 'import ffi "./gate.py" as gate\nfn wait() { return gate.wait() }\n'
+
+
+def refused(
+    noodle_command: list[str], folder: Path, *options: str, text: str = HELLO, **variables: str
+) -> tuple[int, str]:
+    """The exit code and the errors of a service that does not start."""
+    (folder / "program.noodle").write_text(text)
+    ended = subprocess.run(
+        [*noodle_command, "serve", "program.noodle", "--port", "0", *options],
+        cwd=folder,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_SECONDS,
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "::1"])
+def test_it_listens_on_loopback(serve: Serve, host: str):
+    if host == "::1" and not socket.has_ipv6:
+        host = "127.0.0.1"
+    service = serve(HELLO, "--host", host)
+    assert host == service.host
+    assert (200, {"result": "hello you"}) == service.call("greet", "you")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no.such.invalid", "", "a" * 300])
+def test_it_listens_nowhere_else(noodle_command: list[str], tmp_path: Path, host: str):
+    code, told = refused(noodle_command, tmp_path, "--host", host)
+    assert (4, True) == (code, "is no loopback address" in told)
+
+
+def test_it_says_what_it_serves_and_where(serve: Serve):
+    service = serve(HELLO + "fn other() { }\n")
+    service.wait_for_told(
+        r"^noodle: serving 2 functions of program.noodle at http://127.0.0.1:\d+$"
+    )
+    service = serve(HELLO)
+    service.wait_for_told(r"^noodle: serving 1 function of program.noodle at ")
+
+
+def test_a_port_that_is_taken_is_told(noodle_command: list[str], tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, told = refused(noodle_command, tmp_path, "--port", port)
+    assert (4, True) == (code, f"port {port} of 127.0.0.1 cannot be listened on" in told)
+    assert "try:      --port 0 takes one that is free" in told
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_deadline_that_is_no_duration_is_refused(
+    noodle_command: list[str], tmp_path: Path, seconds: str
+):
+    code, told = refused(noodle_command, tmp_path, "--deadline", seconds)
+    assert (4, True) == (code, "a deadline must be a positive number of seconds" in told)
+
+
+def test_roles_cannot_be_applied_and_are_not_passed_over(noodle_command: list[str], tmp_path: Path):
+    (tmp_path / "noodle.toml").write_text('[security.authorization.user_roles]\nreader = ["a"]\n')
+    code, told = refused(noodle_command, tmp_path)
+    assert (4, True) == (code, "a service does not know its callers" in told)
+
+
+def test_a_program_that_does_not_compile_is_not_served(noodle_command: list[str], tmp_path: Path):
+    code, told = refused(noodle_command, tmp_path, text="fn greet( {\n")
+    assert (3, True) == (code, "program.noodle:1:" in told)
+
+
+def test_a_program_that_raises_is_not_served(noodle_command: list[str], tmp_path: Path):
+    code, told = refused(noodle_command, tmp_path, text=HELLO + "print(1 / 0)\n")
+    assert (1, True) == (code, "program.noodle:2:7: error:" in told)
+
+
+def test_a_program_without_functions_is_not_served(noodle_command: list[str], tmp_path: Path):
+    code, told = refused(noodle_command, tmp_path, text="let x = 1\n")
+    assert (3, True) == (code, "try:      write `fn name(…) { … }`" in told)
+
+
+def test_a_missing_package_of_the_service_is_told_with_what_to_type(tmp_path: Path):
+    (tmp_path / "program.noodle").write_text(HELLO)
+    start = (
+        "import importlib.util, sys; find = importlib.util.find_spec;"
+        "importlib.util.find_spec = lambda name: None if name == 'uvicorn' else find(name);"
+        "from noodle.cli import main; sys.argv[1:] = ['serve', 'program.noodle']; sys.exit(main())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", start],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_SECONDS,
+    )
+    assert (4, True) == (ended.returncode, "received: no uvicorn" in ended.stderr)
+    assert 'try:      python -m pip install "noodle-ffi[service]"' in ended.stderr
+
+
+def test_without_a_command_that_serves_no_web_framework_is_loaded(tmp_path: Path):
+    program = "import sys, noodle.cli.app, noodle.ffi_service; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert set() == {"starlette", "uvicorn", "msgspec", "anyio"} & set(loaded)
+
+
+@contextmanager
+def call_that_waits(service: RunningService) -> Iterator[http.client.HTTPConnection]:
+    """The connection of a call that has begun and not ended."""
+    with closing(service.connect()) as connection:
+        connection.request(
+            "POST", "/v1/call", b'{"function": "wait"}', {"Content-Type": "application/json"}
+        )
+        assert service.process.stdout is not None
+        assert "began\n" == service.process.stdout.readline()
+        yield connection
+
+
+def answer(connection: http.client.HTTPConnection) -> tuple[int, Any]:
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
+
+
+def wait_until_refused(service: RunningService) -> None:
+    """Wait until nobody listens any more."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            service.request("GET", "/livez")
+        except OSError:
+            return
+    raise AssertionError("it still takes requests")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_calls_finish_when_it_is_told_to_end(serve: Serve, number: int, code: int):
+    service = serve(WAITING, files={"gate.py": GATE})
+    with call_that_waits(service) as connection:
+        service.process.send_signal(number)
+        wait_until_refused(service)
+        (service.folder / "open").touch()
+        assert (200, {"result": "opened"}) == answer(connection)
+    assert code == service.process.wait(WAIT_SECONDS)
+
+
+def test_a_call_that_never_ends_does_not_keep_it(serve: Serve):
+    service = serve(WAITING, constants={"FINISHING_SECONDS": 1}, files={"gate.py": GATE})
+    with call_that_waits(service) as connection:
+        service.process.send_signal(signal.SIGTERM)
+        status, body = answer(connection)
+    assert (503, "InstanceUnavailableError") == (status, body["error"]["type"])
+    assert 0 == service.process.wait(WAIT_SECONDS)
+    service.wait_for_told("error: wait did not finish before the service had to end")
+
+
+def test_its_workers_end_with_it(serve: Serve):
+    program = 'import ffi "node:process" as process\nfn id() { return process.pid }\n'
+    service = serve(program)
+    status, body = service.call("id")
+    assert (200, True) == (status, body["result"] != service.process.pid)
+    assert 0 == service.end()
+    worker = Path(f"/proc/{body['result']}")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while worker.exists() and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert not worker.exists()
