@@ -89,7 +89,8 @@ def test_what_the_function_raises_is_told_to_the_caller_and_its_place_to_the_log
     service.wait_for_told(r"^program\.noodle:7:\d+: error: LinAlgError: Singular matrix$")
 
 
-def test_a_library_that_crashes_fails_its_call_and_no_other(service: RunningService):
+def test_a_library_that_crashes_fails_its_call_and_no_other(serve: Serve):
+    service = serve(PROGRAM, files=FILES)
     for _ in range(2):
         status, body = service.call("crash")
         assert (502, "WorkerCrashedError") == (status, body["error"]["type"])
