@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -81,6 +82,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if large:
         config.hook.pytest_deselected(items=large)
         items[:] = [item for item in items if item not in large]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what lives as long as the session: ten thousand tests are a large heap.
+
+    Hundreds of tests collect garbage, which takes half a second each with it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

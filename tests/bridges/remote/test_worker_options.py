@@ -164,19 +164,18 @@ def test_a_library_that_fails_says_so_when_it_is_prewarmed(
 
 
 def test_an_idle_worker_gives_everything_back_and_the_next_call_starts_anew(load: Load) -> None:
-    module = load(idle_seconds=1)
+    module = load(idle_seconds=0.2)
     first = module.pid()
     pool = remote(module).pool
-    for _ in range(2):
-        (worker,) = pool.workers()
-        before = open_descriptors()
-        assert worker.join(LIMIT)
-        assert await_end(worker.pid)
-        assert worker.exit is not None
-        assert 0 == worker.exit.code
-        assert open_descriptors() < before
-        assert [] == pool.workers()
-        assert first != module.pid()
+    (worker,) = pool.workers()
+    before = open_descriptors()
+    assert worker.join(LIMIT)
+    assert await_end(worker.pid)
+    assert worker.exit is not None
+    assert 0 == worker.exit.code
+    assert open_descriptors() < before
+    assert [] == pool.workers()
+    assert first != module.pid()
     wait_until(lambda: not pool.workers())
     after = open_descriptors()
     module.pid()
