@@ -312,6 +312,60 @@ MISTAKES: list[Mistake] = [
         ],
     ),
     (
+        'import ffi "a" with {b: 1} as c',
+        [
+            (1, 28, "the parts of an import have an order"),
+        ],
+    ),
+    (
+        'import ffi "a" { fn f(): f64 } as c',
+        [
+            (1, 32, "the parts of an import have an order"),
+        ],
+    ),
+    (
+        'import ffi "a" with {b: 1} { fn f(): f64 }',
+        [
+            (1, 28, "the parts of an import have an order"),
+        ],
+    ),
+    (
+        'import ffi as a "b"',
+        [
+            (1, 12, "the parts of an import have an order"),
+        ],
+    ),
+    (
+        'import ffi "a" as b as c',
+        [
+            (1, 21, "an import has one name"),
+        ],
+    ),
+    (
+        'import "./a.noodle" as b as c',
+        [
+            (1, 26, "an import has one name"),
+        ],
+    ),
+    (
+        'import "./a.noodle" with {b: 1} as c',
+        [
+            (1, 21, "options and prototypes are for libraries of other languages"),
+        ],
+    ),
+    (
+        'import "./a.noodle" as b with {c: 1}',
+        [
+            (1, 26, "options and prototypes are for libraries of other languages"),
+        ],
+    ),
+    (
+        'import "./a.noodle" { fn f(): f64 } as b',
+        [
+            (1, 21, "options and prototypes are for libraries of other languages"),
+        ],
+    ),
+    (
         'import ffi "a" as b with {x: y}',
         [
             (1, 30, "an option of an import is a constant"),

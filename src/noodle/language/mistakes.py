@@ -160,6 +160,15 @@ _AS_NAME = Advice(
 _IMPORT_TARGET = Advice(
     "what to import is written in double quotes", 'write `import ffi "numpy" as np`'
 )
+_IMPORT_ORDER = Advice(
+    "the parts of an import have an order",
+    'write `import ffi "target" as name { prototypes } with { options }`',
+)
+_ONE_NAME = Advice("an import has one name", "import it a second time under the other name")
+_FILE_OPTIONS = Advice(
+    "options and prototypes are for libraries of other languages",
+    'write `import "./other.noodle" as other`',
+)
 _NO_DECORATORS = Advice("decorators are reserved for a later version", "remove the line")
 _NOT_IN_OPERAND = Advice("`!` binds looser than this operator", "put parentheses: `a == (!b)`")
 _FN_VALUE = Advice("`fn` declares a function; it is no value", "write `(x) => …`")
@@ -315,6 +324,15 @@ MISTAKES: list[tuple[str, Advice]] = [
         'import ffi "a" as b { double c }',
         Advice("a prototype begins with `fn`", "write `fn cos(x: f64): f64`"),
     ),
+    ('import ffi "a" with {b: 1} as c', _IMPORT_ORDER),
+    ('import ffi "a" { fn f(): f64 } as c', _IMPORT_ORDER),
+    ('import ffi "a" with {b: 1} { fn f(): f64 }', _IMPORT_ORDER),
+    ('import ffi as a "b"', _IMPORT_ORDER),
+    ('import ffi "a" as b as c', _ONE_NAME),
+    ('import "a" as b as c', _ONE_NAME),
+    ('import "a" with', _FILE_OPTIONS),
+    ('import "a" {', _FILE_OPTIONS),
+    ('import "a" as b with', _FILE_OPTIONS),
     ('import ffi "a" as b with c', Advice("options are a map", "write `with {name: value}`")),
     ("@cache", _NO_DECORATORS),
     ("x == !y", _NOT_IN_OPERAND),
