@@ -304,3 +304,18 @@ def test_what_a_served_function_loads_later_is_not_installed_either(
         assert "MissingPackageError" == json.loads(response.read())["error"]["type"]
     session.expect("noodle sync npm:tiny@1")
     assert [] == tiny.requests
+
+
+@pytest.mark.parametrize("command", ["serve", "run --frozen"])
+def test_a_program_cannot_lift_what_the_command_says(
+    noodle: Command, write: Write, tiny: Registry, command: str
+) -> None:
+    write(
+        "own.py",
+        "import noodle\n\nnoodle.configure(install='always')\nnoodle.load('npm:tiny@1')\n",
+    )
+    write("program.noodle", 'import ffi "./own.py" as own\nfn f() { }\n')
+    ended = noodle(*command.split(), "program.noodle")
+    assert 4 == ended.returncode
+    assert "the setting install cannot be changed in this process" in ended.stderr
+    assert [] == tiny.requests

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ WAIT_SECONDS = 60.0
 WITH_CONSTANTS = """\
 import sys
 from noodle.cli import main
-from noodle.ffi_service import server
+from noodle.ffi_service import limits
 
-vars(server).update(eval(sys.argv.pop(1)))
+vars(limits).update(eval(sys.argv.pop(1)))
 sys.exit(main())
 """
 """Runs the command with other limits than the usual ones."""
@@ -43,9 +44,11 @@ class RunningService:
     process: subprocess.Popen[str]
     folder: Path
     told: list[str] = field(default_factory=list)
+    _reads: threading.Event = field(default_factory=threading.Event)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
+        self._reads.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.host, self.port = self._address()
@@ -53,6 +56,7 @@ class RunningService:
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
+            self._reads.wait()
             with self._changed:
                 self.told.append(line.rstrip("\n"))
                 self._changed.notify_all()
@@ -98,6 +102,20 @@ class RunningService:
     def post(self, body: bytes) -> tuple[int, Any]:
         return self.request("POST", "/v1/call", body, content_type="application/json")
 
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """A block in which nobody reads its standard error."""
+        self._reads.clear()
+        yield
+        self._reads.set()
+
+    def leave(self) -> None:
+        """Read its standard error no more; what it writes after the next line is an error there."""
+        assert self.process.stderr is not None
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, self.process.stderr.fileno())
+        os.close(nothing)
+
     def close(self) -> None:
         """Kill it."""
         with self.process:
@@ -122,7 +140,8 @@ def serve(noodle_command: list[str], tmp_path_factory: pytest.TempPathFactory) -
         text: str,
         *options: str,
         files: dict[str, str] | None = None,
-        constants: dict[str, int] | None = None,
+        constants: dict[str, float] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> RunningService:
         folder = tmp_path_factory.mktemp("service")
         for name, content in {"program.noodle": text, **(files or {})}.items():
@@ -138,7 +157,8 @@ def serve(noodle_command: list[str], tmp_path_factory: pytest.TempPathFactory) -
                 *options,
             ],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name[:7] != "NOODLE_"},
+            env={name: value for name, value in os.environ.items() if name[:7] != "NOODLE_"}
+            | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

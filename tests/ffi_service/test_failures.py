@@ -69,3 +69,12 @@ def test_of_a_call_that_failed_type_and_message_are_told_and_no_places():
 def test_a_defect_is_not_described_to_callers():
     _, body = call_failure(errors.InternalError("segment 7 at 0x1234"), 9)
     assert "segment" not in str(body)
+
+
+def test_a_message_is_cut_and_can_always_be_written():
+    _, body = call_failure(ValueError("x" * 10_000), 1)
+    assert 2001 == len(body["error"]["message"])
+    _, body = call_failure(ValueError("\ud800 bad"), 1)
+    assert "? bad" == body["error"]["message"]
+    _, body = request_failure(errors.NameNotFoundError("y" * 10_000, received="z" * 10_000))
+    assert 2001 == len(body["error"]["message"]) == len(body["error"]["received"])

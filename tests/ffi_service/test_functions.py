@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -52,20 +53,40 @@ def test_a_mistyped_name_is_answered_with_the_nearest_one(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "keywords"),
-    [([], {}), ([1, 2, 3], {}), ([1], {"radius": 1}), ([1], {"scael": 2})],
+    ("arguments", "keywords", "message"),
+    [
+        ([], {}, "area: needs radius"),
+        ([], {"scale": 1}, "area: needs radius"),
+        ([1, 2, 3], {}, "area: 3 arguments are too many"),
+        ([1], {"radius": 1}, "area: was given twice radius"),
+        ([1], {"scael": 2}, "area: has no parameter scael"),
+        ([1], {f"n{number}": 0 for number in range(9)}, "no parameter n0, n1, n2, n3, n4, …"),
+    ],
 )
 def test_arguments_that_the_parameters_do_not_take_are_refused(
-    tmp_path: Path, arguments: list[object], keywords: dict[str, object]
+    tmp_path: Path, arguments: list[object], keywords: dict[str, object], message: str
 ):
-    functions = functions_of(tmp_path, PROGRAM)
-    with pytest.raises(ArityError) as caught:
-        functions.require_arguments("area", arguments, keywords)
+    area = functions_of(tmp_path, PROGRAM).find("area")
+    with pytest.raises(ArityError, match=message) as caught:
+        area.require_arguments(arguments, keywords)
     assert "area(radius, scale)" == caught.value.expected
 
 
 def test_arguments_may_be_given_by_name(tmp_path: Path):
-    functions_of(tmp_path, PROGRAM).require_arguments("area", [], {"scale": 2, "radius": 1})
+    area = functions_of(tmp_path, PROGRAM).find("area")
+    area.require_arguments([], {"scale": 2, "radius": 1})
+    area.require_arguments([1], {})
+    assert pytest.approx(2 * math.pi) == area.call(scale=2, radius=1)
+
+
+def test_names_that_are_words_in_python_are_names(tmp_path: Path):
+    functions = functions_of(tmp_path, "fn lambda(class, def = 1) { return class + def }\n")
+    function = functions.find("lambda")
+    assert [("class", True), ("def", False)] == [
+        (parameter["name"], parameter["required"]) for parameter in function.listing()["parameters"]
+    ]
+    function.require_arguments([], {"class": 2})
+    assert 3 == function.call(**{"class": 2})
 
 
 @pytest.mark.parametrize("text", ["", "let x = 1\n", "fn _inner() { return 1 }\n"])

@@ -7,19 +7,28 @@ import pytest
 from starlette.requests import Request
 
 from noodle.errors import InputLimitError
-from noodle.ffi_service import request_body
+from noodle.ffi_service import limits
 from noodle.ffi_service.failures import Refusal
-from noodle.ffi_service.request_body import BODY_BYTES_MAX, read_body
+from noodle.ffi_service.limits import BODY_BYTES_MAX
+from noodle.ffi_service.request_body import read_body
 
 
-def body_of(chunks: list[bytes], *, endless: bool = False, **headers: str) -> bytes:
-    """Read the body of a request whose chunks arrive at once; after them nothing, if endless."""
+def body_of(chunks: list[bytes | None], *, endless: bool = False, **headers: str) -> bytes:
+    """Read the body of a request.
+
+    Args:
+        chunks: What arrives at once; None is the end of the connection.
+        endless: Whether more is announced, and does not come.
+        headers: Further headers, or others.
+    """
     left = list(chunks)
 
     async def receive() -> Any:
         if not left:
             await asyncio.Event().wait()
         chunk = left.pop(0)
+        if chunk is None:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": chunk, "more_body": bool(left) or endless}
 
     fields = {"content-type": "application/json", **headers}
@@ -68,7 +77,13 @@ def test_the_rest_of_a_body_that_is_too_large_is_not_read():
 
 
 def test_a_body_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(request_body, "BODY_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(limits, "BODY_SECONDS_MAX", 0.05)
     with pytest.raises(Refusal) as caught:
         body_of([b"x"], endless=True)
     assert 408 == caught.value.status
+
+
+def test_a_client_that_leaves_within_its_body_is_no_defect():
+    with pytest.raises(Refusal) as caught:
+        body_of([b"x", None])
+    assert 400 == caught.value.status

@@ -23,11 +23,7 @@ from tests.ffi_service.conftest import WAIT_SECONDS, RunningService, Serve
 HELLO = 'fn greet(name) { return "hello ${name}" }\n'
 GATE = """\
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 
 def wait():
@@ -35,6 +31,10 @@ def wait():
     while not Path("open").exists():
         threading.Event().wait(0.01)
     return "opened"
+
+
+def go_on():
+    threading.Thread(target=threading.Event().wait).start()
 """
 WAITING = 'import ffi "./gate.py" as gate\nfn wait() { return gate.wait() }\n'
 
@@ -56,13 +56,30 @@ def refused(
     return ended.returncode, ended.stderr
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "::1"])
-def test_it_listens_on_loopback(serve: Serve, host: str):
-    if host == "::1" and not socket.has_ipv6:
-        host = "127.0.0.1"
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("localhost", "127.0.0.1"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+    ],
+)
+def test_it_listens_on_loopback(serve: Serve, host: str, address: str):
+    if address == "::1" and not has_loopback_of_ipv6():
+        address = host = "127.0.0.1"
     service = serve(HELLO, "--host", host)
-    assert host == service.host
+    assert service.host in {address, "::1" if host == "localhost" else address}
     assert (200, {"result": "hello you"}) == service.call("greet", "you")
+
+
+def has_loopback_of_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no.such.invalid", "", "a" * 300])
@@ -84,7 +101,7 @@ def test_a_port_that_is_taken_is_told(noodle_command: list[str], tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, told = refused(noodle_command, tmp_path, "--port", port)
-    assert (4, True) == (code, f"port {port} of 127.0.0.1 cannot be listened on" in told)
+    assert (4, True) == (code, f"port {port} cannot be listened on" in told)
     assert "try:      --port 0 takes one that is free" in told
 
 
@@ -112,6 +129,31 @@ def test_a_program_that_raises_is_not_served(noodle_command: list[str], tmp_path
     assert (1, True) == (code, "program.noodle:2:7: error:" in told)
 
 
+def test_a_program_that_exits_says_that_it_is_not_served(noodle_command: list[str], tmp_path: Path):
+    text = HELLO + 'import ffi "sys" as sys\nsys.exit(7)\n'
+    code, told = refused(noodle_command, tmp_path, text=text)
+    assert (7, True) == (code, "program.noodle has ended by itself, and is not served" in told)
+
+
+def test_nobody_can_connect_before_the_program_has_run(serve: Serve):
+    helper = """\
+import socket
+
+
+def connects(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+"""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = (
+        f'import ffi "./helper.py" as helper\nlet early = helper.connects({port})\n'
+        "fn was_early() { return early }\n"
+    )
+    service = serve(text, "--port", str(port), files={"helper.py": helper})
+    assert (200, {"result": False}) == service.call("was_early")
+
+
 def test_a_program_without_functions_is_not_served(noodle_command: list[str], tmp_path: Path):
     code, told = refused(noodle_command, tmp_path, text="let x = 1\n")
     assert (3, True) == (code, "try:      write `fn name(…) { … }`" in told)
@@ -137,7 +179,7 @@ def test_a_missing_package_of_the_service_is_told_with_what_to_type(tmp_path: Pa
 
 
 def test_without_a_command_that_serves_no_web_framework_is_loaded(tmp_path: Path):
-    program = "import sys, noodle.cli.app, noodle.ffi_service; print(*sys.modules)"
+    program = "import sys, noodle.cli.app, noodle.ffi_service.server; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -191,6 +233,18 @@ def test_a_call_that_never_ends_does_not_keep_it(serve: Serve):
     assert (503, "InstanceUnavailableError") == (status, body["error"]["type"])
     assert 0 == service.process.wait(WAIT_SECONDS)
     service.wait_for_told("error: wait did not finish before the service had to end")
+
+
+def test_a_thread_that_never_ends_does_not_keep_it(serve: Serve):
+    program = WAITING + "fn go_on() { gate.go_on() }\n"
+    service = serve(program, constants={"LEAVING_SECONDS": 0.5}, files={"gate.py": GATE})
+    assert (200, {"result": None}) == service.call("go_on")
+    assert 0 == service.end()
+
+
+def test_variables_for_other_servers_do_not_matter(serve: Serve):
+    service = serve(HELLO, environment={"WEB_CONCURRENCY": "auto", "FORWARDED_ALLOW_IPS": "*"})
+    assert (200, {"result": "hello you"}) == service.call("greet", "you")
 
 
 def test_its_workers_end_with_it(serve: Serve):

@@ -11,7 +11,7 @@ import pytest
 import noodle
 from noodle.calls import Call
 from noodle.errors import PermissionDeniedError, PlacementError, SettingsError
-from noodle.runtime.engine import default_engine, program_directory, use
+from noodle.runtime.engine import default_engine, pinned, program_directory, use
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +170,15 @@ def test_a_configuration_in_the_environment_is_used() -> None:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     assert "5\n" == run.stdout
+
+
+def test_a_pinned_setting_holds_whoever_configures_anew() -> None:
+    with pinned(install="never"):
+        assert "never" == noodle.configure(sample_every=8).settings.install
+        assert "never" == noodle.configure(install="never").settings.install
+        with pytest.raises(SettingsError, match="install cannot be changed in this process"):
+            noodle.configure(install="always")
+        with pinned(sample_every=4):
+            assert 4 == noodle.configure().settings.sample_every
+        assert 8 == noodle.configure(sample_every=8).settings.sample_every
+    assert "always" == noodle.configure(install="always").settings.install

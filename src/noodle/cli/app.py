@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from noodle.cli.process import guarded
 from noodle.cli.sync_stamp import PROGRAM_SUFFIX
+from noodle.ffi_service import limits
 
 __all__ = ["app", "run_app"]
 
@@ -288,10 +289,10 @@ def _serve(
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="The port; 0 takes a free one.")
-    ] = 8080,
+    ] = limits.PORT,
     threads: Annotated[
         int, typer.Option(metavar="N", min=1, max=1024, help="How many calls may run at a time.")
-    ] = 32,
+    ] = limits.THREADS_MOST,
     seconds: Annotated[
         float | None,
         typer.Option("--deadline", metavar="SECONDS", help="How long a request may wait and run."),

@@ -30,10 +30,15 @@ def _run(file: str, config: Path | None, frozen: bool) -> int:
     from noodle.runtime.host import EngineHost
 
     directory = os.path.dirname(os.path.abspath(file))
-    arguments = {"install": "never"} if frozen else None
-    host = EngineHost(directory, config=config, arguments=arguments, install="always")
+    host = EngineHost(directory, config=config, install="always")
     try:
-        ProgramLoader(host).run(file)
+        if not frozen:
+            ProgramLoader(host).run(file)
+        else:
+            from noodle.runtime.engine import pinned
+
+            with pinned(install="never"):
+                ProgramLoader(host).run(file)
     except ImportError as error:
         from noodle.cli.remedies import name_program
 

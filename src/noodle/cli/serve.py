@@ -40,7 +40,7 @@ def serve(
         report(error, debug=debug)
 
     def run() -> int:
-        from noodle.ffi_service import serve
+        from noodle.ffi_service.server import serve
 
         try:
             serve(
@@ -51,7 +51,7 @@ def serve(
                 seconds=seconds,
                 config=config,
                 report=report,
-                announce=_tell,
+                tell=_tell,
             )
         except ImportError as error:
             from noodle.cli.remedies import name_program

@@ -5,33 +5,73 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from noodle.deadlines import deadline
-from noodle.errors import DeadlineExceededError, InstanceUnavailableError, NoodleError, TargetError
-from noodle.ffi_service.call_messages import CallRequest, encode_result, read_call
+from noodle.errors import (
+    DeadlineExceededError,
+    ForeignError,
+    InstanceUnavailableError,
+    InternalError,
+    NoodleError,
+    TargetError,
+)
+from noodle.ffi_service.call_messages import CallRequest, encode, encode_result, read_call
 from noodle.ffi_service.call_threads import CallThreads
 from noodle.ffi_service.failures import Refusal, call_failure, request_failure
-from noodle.ffi_service.functions import ProgramFunctions
+from noodle.ffi_service.functions import ProgramFunction, ProgramFunctions
 from noodle.ffi_service.host_guard import HostGuard
 from noodle.ffi_service.request_body import MEDIA_TYPE, read_body
+from noodle.ffi_service.service_log import ServiceLog
 
 __all__ = ["Service"]
 
-RETRY_SECONDS = "1"
-"""Chosen: when a caller that was refused for load may come again."""
+_RETRY = {"Retry-After": "1"}
+"""Seconds; chosen: when a caller that was refused for load may come again."""
 
-Report = Callable[[int, str, BaseException], None]
-"""Told, on some thread, the number of a call, the function's name and what it raised."""
+_CLOSE = {"Connection": "close"}
+"""For a request whose body is not read to its end."""
+
+_HEADERS = {503: _RETRY, 408: _CLOSE, 413: _CLOSE, 415: _CLOSE}
+
+
+class Answer(NamedTuple):
+    """A status, and a body in JSON."""
+
+    status: int
+    body: bytes
+
+    def response(self, headers: Any = None) -> Response:
+        """Return it as a response of the framework."""
+        headers = headers or _HEADERS.get(self.status)
+        return Response(self.body, self.status, headers, MEDIA_TYPE)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request for a call.
+
+    Args:
+        number: Its number in the log.
+        began: When it arrived, in monotonic seconds.
+        function: The function's name, once it is known.
+        answered: Whether it was answered before it has ended.
+    """
+
+    number: int
+    began: float
+    function: str = "?"
+    answered: bool = False
 
 
 class Service:
@@ -40,8 +80,8 @@ class Service:
     Args:
         functions: What may be called.
         threads: Where calls run.
+        log: Told of every call that raises.
         hosts: The names and addresses by which requests may name this host.
-        report: Told of every call that raises.
         seconds: How long a request may wait and run; None for no limit.
     """
 
@@ -49,14 +89,14 @@ class Service:
         self,
         functions: ProgramFunctions,
         threads: CallThreads,
+        log: ServiceLog,
         *,
         hosts: Iterable[str],
-        report: Report,
         seconds: float | None = None,
     ) -> None:
         self._functions = functions
         self._threads = threads
-        self._report = report
+        self._log = log
         self._seconds = seconds
         self._numbers = itertools.count(1)
         application = Starlette(
@@ -71,75 +111,98 @@ class Service:
                 NoodleError: _refuse,
                 Refusal: _refuse,
                 HTTPException: _refuse_path,
+                Exception: _tell_defect,
             },
         )
         application.router.redirect_slashes = False
         self.application = application
 
     async def _list(self, _: Request) -> Response:
-        return JSONResponse({"functions": self._functions.listing()})
+        return Answer(200, encode({"functions": self._functions.listing()})).response()
 
     async def _live(self, _: Request) -> Response:
-        return JSONResponse({"state": "alive"})
+        return Answer(200, encode({"state": "alive"})).response()
 
     async def _ready(self, _: Request) -> Response:
-        full = self._threads.is_full
-        return JSONResponse({"state": "busy" if full else "ready"}, 503 if full else 200)
+        if self._threads.is_full:
+            return Answer(503, encode({"state": "busy"})).response()
+        return Answer(200, encode({"state": "ready"})).response()
+
+    # ------------------------------------------------------------------- on the loop's thread
 
     async def _call(self, request: Request) -> Response:
-        began = time.monotonic()
-        asked = read_call(await read_body(request))
-        self._functions.require_arguments(asked.function, asked.arguments, asked.keywords)
-        number = next(self._numbers)
-        outcome = self._threads.submit(lambda: self._perform(asked, began))
+        call = _Call(next(self._numbers), time.monotonic())
+        body = await read_body(request)
+        outcome = self._threads.submit(lambda: self._perform(call, body))
         try:
             # A deadline ends the wait. The thread is free when the call has ended, not before.
-            async with asyncio.timeout(self._left(began)) as wait:
-                body = await asyncio.wrap_future(outcome)
+            async with asyncio.timeout(self._left(call)):
+                answer = await asyncio.wrap_future(outcome)
+        except TimeoutError:
+            answer = self._give_up(call, self._overdue(call))
         except asyncio.CancelledError:  # the service ends, and the call does not
-            return self._failed(_unfinished(asked), asked, number)
+            answer = self._give_up(call, _unfinished(call))
+        return answer.response()
+
+    def _give_up(self, call: _Call, error: NoodleError) -> Answer:
+        call.answered = True
+        return self._failed(call, error)
+
+    # ------------------------------------------------------------------- on a thread of calls
+
+    def _perform(self, call: _Call, body: bytes) -> Answer:
+        """Carry a call out and return its answer, whatever the function raises."""
+        try:
+            asked = read_call(body)
+            function = self._functions.find(asked.function)
+            call.function = function.name
+            function.require_arguments(asked.arguments, asked.keywords)
+        except NoodleError as error:
+            return _refused(error)
+        try:
+            return Answer(200, self._result(call, function, asked))
         except Exception as error:
-            overdue = self._overdue(asked) if wait.expired() else None
-            return await asyncio.to_thread(self._failed, overdue or error, asked, number)
-        return Response(body, media_type=MEDIA_TYPE)
+            if call.answered and isinstance(error, DeadlineExceededError):
+                return _refused(error)  # nobody waits, and the log has it
+            return self._failed(call, error)
+        except BaseException as error:  # `exit` ends a program; its functions end no service
+            return self._failed(call, ForeignError(f"{call.function} asked to exit: {error!r}"))
 
-    def _perform(self, asked: CallRequest, began: float) -> bytes:
-        """Carry a call out, on a thread of its own, and return its answer."""
-        left = self._left(began)
+    def _result(self, call: _Call, function: ProgramFunction, asked: CallRequest) -> bytes:
+        left = self._left(call)
         if left is not None and left <= 0:
-            raise self._overdue(asked)
+            raise self._overdue(call)
         with nullcontext() if left is None else deadline(left):
-            result = self._functions.find(asked.function)(*asked.arguments, **asked.keywords)
-        return encode_result(result, asked.function)
+            return encode_result(function.call(*asked.arguments, **asked.keywords), function.name)
 
-    def _failed(self, error: Exception, asked: CallRequest, number: int) -> Response:
-        self._report(number, asked.function, error)
-        status, body = call_failure(error, number)
-        return JSONResponse(body, status, _retry(status))
+    # ---------------------------------------------------------------------------- on either
 
-    def _left(self, began: float) -> float | None:
-        return None if self._seconds is None else began + self._seconds - time.monotonic()
+    def _failed(self, call: _Call, error: Exception) -> Answer:
+        self._log.call_failed(call.number, call.function, error)
+        status, body = call_failure(error, call.number)
+        return Answer(status, encode(body))
 
-    def _overdue(self, asked: CallRequest) -> DeadlineExceededError:
+    def _left(self, call: _Call) -> float | None:
+        return None if self._seconds is None else call.began + self._seconds - time.monotonic()
+
+    def _overdue(self, call: _Call) -> DeadlineExceededError:
         return DeadlineExceededError(
-            f"{asked.function} did not finish before its deadline",
+            f"{call.function} did not finish before its deadline",
             expected=f"at most {self._seconds:g} s",
         )
 
 
-def _unfinished(asked: CallRequest) -> InstanceUnavailableError:
-    return InstanceUnavailableError(
-        f"{asked.function} did not finish before the service had to end"
-    )
+def _unfinished(call: _Call) -> InstanceUnavailableError:
+    return InstanceUnavailableError(f"{call.function} did not finish before the service had to end")
+
+
+def _refused(error: Any) -> Answer:
+    status, body = request_failure(error)
+    return Answer(status, encode(body))
 
 
 async def _refuse(_: Request, error: Any) -> Response:
-    status, body = request_failure(error)
-    return JSONResponse(body, status, _retry(status))
-
-
-def _retry(status: int) -> dict[str, str] | None:
-    return {"Retry-After": RETRY_SECONDS} if status == 503 else None
+    return _refused(error).response()
 
 
 async def _refuse_path(request: Request, error: Any) -> Response:
@@ -150,5 +213,9 @@ async def _refuse_path(request: Request, error: Any) -> Response:
             expected="POST /v1/call, GET /v1/functions, GET /livez or GET /readyz",
         ),
     )
-    status, body = request_failure(refusal)
-    return JSONResponse(body, status, error.headers)
+    return _refused(refusal).response(error.headers)
+
+
+async def _tell_defect(_: Request, error: Exception) -> Response:
+    status, body = call_failure(InternalError(str(error)), 0)
+    return Answer(status, encode(body)).response()

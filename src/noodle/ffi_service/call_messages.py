@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import date, time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from noodle.errors import ArgumentTypeError, InputLimitError, UsageError
+from noodle.ffi_service import limits
 from noodle.values import describe
+from noodle.workers.references import Proxy
 
-__all__ = ["NESTING_MAX", "CallRequest", "encode", "encode_result", "read_call"]
-
-NESTING_MAX = 200
-"""Chosen: how deep lists and maps of a result may lie within each other."""
+__all__ = ["CallRequest", "encode", "encode_result", "read_call"]
 
 
 class CallRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -27,7 +26,7 @@ class CallRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         keywords: Its arguments by name.
     """
 
-    function: str
+    function: Annotated[str, msgspec.Meta(max_length=limits.NAME_CHARACTERS_MAX)]
     arguments: list[Any] = []
     keywords: dict[str, Any] = {}
 
@@ -49,7 +48,9 @@ def read_call(body: bytes) -> CallRequest:
     try:
         return _decoder.decode(body)
     except RecursionError:
-        raise InputLimitError("the request is nested too deeply") from None
+        raise InputLimitError(
+            "the request is nested too deeply", expected="fewer lists and maps within each other"
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArgumentTypeError(
             f"the request is no call: {error}",
@@ -76,12 +77,12 @@ def encode_result(value: Any, function: str) -> bytes:
             with keys that are no text, text that is no Unicode, an object.
     """
     try:
-        return _encoder.encode({"result": _plain(value, "result", 0)})
+        return _encoder.encode({"result": _plain(value, 0)})
     except _NoForm as error:
         raise UsageError(
             f"{function} gave what has no form in JSON",
             expected="numbers, text, true, false, null, and lists and maps of these",
-            received=f"{error.what} at {error.place}",
+            received=f"{error.what} at result{error.place}",
         ) from None
 
 
@@ -90,61 +91,102 @@ class _NoForm(Exception):
 
     Args:
         what: A description of it.
-        place: Where it is in the result.
+        place: Where it is, within what has been left on the way up.
     """
 
-    def __init__(self, what: str, place: str) -> None:
+    def __init__(self, what: str, place: str = "") -> None:
         super().__init__(what, place)
         self.what = what
         self.place = place
 
+    def within(self, step: str) -> _NoForm:
+        """Return it with one more step in front of its place."""
+        return _NoForm(self.what, step + self.place)
 
-def _plain(value: Any, place: str, depth: int) -> Any:
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return what the encoder writes as it is; subclasses lose what they add."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _text(value, place)
+        return _text(value)
     if isinstance(value, int):
-        return int(value)
+        return _integer(value)
     if isinstance(value, float):
-        return _number(float(value), place)
-    if depth == NESTING_MAX:
-        raise _NoForm(f"more than {NESTING_MAX} lists and maps within each other", "result")
+        return _number(value)
+    if depth == limits.NESTING_MAX:
+        raise _NoForm(f"more than {limits.NESTING_MAX} lists and maps within each other")
     if isinstance(value, (list, tuple, range, Set)):
-        return [_plain(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return _items(value, depth)
     if isinstance(value, Mapping):
-        return {
-            _key(key, place): _plain(item, f"{place}.{key}", depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, (date, time)):
+        return _entries(value, depth)
+    if isinstance(value, (date, time)) and value == value:  # the missing time of pandas is not
         return value.isoformat()
-    if _is_numeric(value):
-        return _plain(value.tolist(), place, depth + 1)
-    raise _NoForm(describe(value), place)
+    if type(value).__module__.partition(".")[0] == "numpy":
+        return _numpy(value)
+    raise _NoForm("an object of another process" if isinstance(value, Proxy) else describe(value))
 
 
-def _is_numeric(value: Any) -> bool:
-    """Return whether this is an array or number of NumPy, which need not be loaded for that."""
-    kind = getattr(getattr(value, "dtype", None), "kind", "")
-    return kind in ("b", "i", "u", "f") and callable(getattr(value, "tolist", None))
+def _items(values: Iterable[Any], depth: int) -> list[Any]:
+    kinds = set(map(type, values))
+    if kinds <= {float} and all(map(math.isfinite, values)):
+        return list(values)
+    items = []
+    for index, value in enumerate(values):
+        try:
+            items.append(_plain(value, depth + 1))
+        except _NoForm as error:
+            raise error.within(f"[{index}]") from None
+    return items
 
 
-def _text(value: str, place: str) -> str:
+def _entries(values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    entries = {}
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise _NoForm(f"the key {describe(key)} of a map")
+        name = _text(key)
+        try:
+            entries[name] = _plain(value, depth + 1)
+        except _NoForm as error:
+            raise error.within(f".{name}") from None
+    return entries
+
+
+def _numpy(value: Any) -> Any:
+    """Return an array or number of NumPy, which has been loaded if there is one."""
+    import numpy
+
+    if isinstance(value, numpy.ma.MaskedArray):
+        raise _NoForm("a masked array")
+    if not isinstance(value, (numpy.ndarray, numpy.generic)) or value.dtype.kind not in "biuf":
+        raise _NoForm(describe(value))
+    if value.dtype.kind == "f":
+        if value.dtype.itemsize > numpy.dtype(float).itemsize:
+            raise _NoForm(f"a number of type {value.dtype}")
+        wrong = numpy.argwhere(~numpy.isfinite(value))
+        if len(wrong):
+            place = tuple(wrong[0])
+            item = float(numpy.asarray(value)[place])
+            raise _NoForm(repr(item), "".join(f"[{index}]" for index in place))
+    return value.tolist()
+
+
+def _text(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _NoForm("text that is no Unicode", place) from None
-    return str(value)
+        raise _NoForm("text that is no Unicode") from None
+    return str.__str__(value)  # a subclass may have a text of its own
 
 
-def _number(value: float, place: str) -> float:
+def _integer(value: int) -> int:
+    if value.bit_length() > limits.INTEGER_BITS_MAX:
+        raise _NoForm(f"an integer of more than {limits.INTEGER_BITS_MAX} bits")
+    return int.__index__(value)
+
+
+def _number(value: float) -> float:
     if not math.isfinite(value):
-        raise _NoForm(repr(value), place)
-    return value
-
-
-def _key(key: Any, place: str) -> str:
-    if not isinstance(key, str):
-        raise _NoForm(f"the key {describe(key)} of a map", place)
-    return _text(key, place)
+        raise _NoForm(repr(float.__float__(value)))
+    return float.__float__(value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
-from noodle.errors import ForeignError, InstanceUnavailableError
+from noodle.errors import InstanceUnavailableError
 
 __all__ = ["CallThreads"]
 
@@ -36,11 +37,6 @@ class CallThreads:
         self._unfinished = 0
 
     @property
-    def unfinished(self) -> int:
-        """How many calls run or wait for a thread."""
-        return self._unfinished
-
-    @property
     def is_full(self) -> bool:
         """Whether another call would be refused."""
         return self._unfinished >= self._unfinished_most
@@ -49,17 +45,17 @@ class CallThreads:
         """Have a call run as soon as a thread is free.
 
         Args:
-            call: What to do; anything that it raises goes to the future.
+            call: What to do; it raises nothing.
 
         Returns:
             Its future; cancelling it works as long as the call has not begun.
 
         Raises:
-            InstanceUnavailableError: Too many wait already.
+            InstanceUnavailableError: Too many wait already, or no thread can be started.
         """
         future: Future[Result] = Future()
         with self._lock:
-            if self.is_full:
+            if self.is_full or not self._has_thread_for_one_more():
                 raise InstanceUnavailableError(
                     "too many calls wait already",
                     expected=f"at most {self._unfinished_most} unfinished calls",
@@ -67,11 +63,16 @@ class CallThreads:
                 )
             self._unfinished += 1
             self._queue.put(lambda: _settle(future, call))
-            if self._unfinished > self._threads and self._threads < self._most:
-                self._threads += 1
-                name = f"noodle-service-{self._threads}"
-                threading.Thread(target=self._run, name=name, daemon=True).start()
         return future
+
+    def _has_thread_for_one_more(self) -> bool:
+        """Start a thread where all are busy and another is allowed; return whether there is any."""
+        if self._unfinished >= self._threads and self._threads < self._most:
+            name = f"noodle-service-{self._threads + 1}"
+            with suppress(RuntimeError):  # the system allows no more
+                threading.Thread(target=self._run, name=name, daemon=True).start()
+                self._threads += 1
+        return self._threads > 0
 
     def _run(self) -> None:
         while True:
@@ -82,18 +83,6 @@ class CallThreads:
                 self._unfinished -= 1
 
 
-def _ended(error: BaseException) -> Exception:
-    return ForeignError(f"the function asked for the end of the program: {error!r}")
-
-
 def _settle(future: Future[Result], call: Callable[[], Result]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = call()
-    except Exception as error:
-        future.set_exception(error)
-    except BaseException as error:  # `exit` ends a program; its functions end no service
-        future.set_exception(_ended(error))
-    else:
-        future.set_result(result)
+    if future.set_running_or_notify_cancel():
+        future.set_result(call())

@@ -18,6 +18,7 @@ from noodle.errors import (
     PermissionDeniedError,
     WorkerCrashedError,
 )
+from noodle.ffi_service import limits
 from noodle.language import describe_failure
 
 __all__ = ["Refusal", "call_failure", "request_failure"]
@@ -57,9 +58,9 @@ def request_failure(error: Refusal | NoodleError) -> tuple[int, dict[str, Any]]:
         error: Why.
     """
     if isinstance(error, Refusal):
-        return error.status, {"error": _told(error.error)}
+        return error.status, {"error": _described(error.error)}
     status = next((code for kind, code in _STATUS_OF_REQUESTS if isinstance(error, kind)), 400)
-    return status, {"error": _told(error)}
+    return status, {"error": _described(error)}
 
 
 def call_failure(error: BaseException, number: int) -> tuple[int, dict[str, Any]]:
@@ -74,9 +75,16 @@ def call_failure(error: BaseException, number: int) -> tuple[int, dict[str, Any]
     message = failure.summary.removeprefix(f"{failure.kind}: ")
     if isinstance(error, InternalError):
         message = _UNTOLD
-    return status, {"error": {"type": failure.kind, "message": message, "call": number}}
+    return status, {"error": {"type": failure.kind, "message": _told(message), "call": number}}
 
 
-def _told(error: NoodleError) -> dict[str, Any]:
-    details = {label: text for label, text in error.details() if label != "where"}
-    return {"type": type(error).__name__, "message": error.summary, **details}
+def _described(error: NoodleError) -> dict[str, Any]:
+    details = {label: _told(text) for label, text in error.details() if label != "where"}
+    return {"type": type(error).__name__, "message": _told(error.summary), **details}
+
+
+def _told(text: str) -> str:
+    """Return a text that can be written, and is not too long."""
+    if len(text) > limits.MESSAGE_CHARACTERS_MAX:
+        text = text[: limits.MESSAGE_CHARACTERS_MAX] + "…"
+    return text.encode("utf-8", "replace").decode()

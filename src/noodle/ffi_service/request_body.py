@@ -4,44 +4,41 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from noodle.errors import ArgumentTypeError, DeadlineExceededError, InputLimitError
+from noodle.ffi_service import limits
 from noodle.ffi_service.failures import Refusal
 
-__all__ = ["BODY_BYTES_MAX", "BODY_SECONDS_MAX", "MEDIA_TYPE", "read_body"]
-
-BODY_BYTES_MAX = 8 << 20
-"""Chosen: a list of half a million numbers."""
-
-BODY_SECONDS_MAX = 10.0
-"""Chosen: how long a body may take to arrive; servers of ASGI have no limit for that."""
+__all__ = ["MEDIA_TYPE", "read_body"]
 
 MEDIA_TYPE = "application/json"
 
-REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE = 408, 415
-"""RFC 9110, 15.5.9 and 15.5.16."""
+BAD_REQUEST, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE = 400, 408, 415
+"""RFC 9110, 15.5.1, 15.5.9 and 15.5.16."""
 
 
 async def read_body(request: Request) -> bytes:
     """Return the body of a request.
 
     Args:
-        request: The request; the rest of a body that is too large is not read.
+        request: The request; what comes behind the largest size is not kept.
 
     Raises:
-        Refusal: It is of another media type, compressed, or takes too long to arrive.
+        Refusal: It is of another media type, compressed, takes too long to arrive, or ends early.
         InputLimitError: It is too large.
     """
     _require_json(request)
     try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
+        async with asyncio.timeout(limits.BODY_SECONDS_MAX):
             return await _received(request)
     except TimeoutError:
         error = DeadlineExceededError(
-            "the request took too long to arrive", expected=f"within {BODY_SECONDS_MAX:g} s"
+            "the request took too long to arrive", expected=f"within {limits.BODY_SECONDS_MAX:g} s"
         )
         raise Refusal(REQUEST_TIMEOUT, error) from None
+    except ClientDisconnect:
+        raise Refusal(BAD_REQUEST, ArgumentTypeError("the request ended too early")) from None
 
 
 def _require_json(request: Request) -> None:
@@ -61,8 +58,8 @@ async def _received(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
+        if len(body) > limits.BODY_BYTES_MAX:
             raise InputLimitError(
-                "the request is too large", expected=f"at most {BODY_BYTES_MAX} bytes"
+                "the request is too large", expected=f"at most {limits.BODY_BYTES_MAX} bytes"
             )
     return bytes(body)

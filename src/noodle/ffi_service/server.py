@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from noodle.deadlines import deadline
 from noodle.errors import MissingPackageError, SettingsError
+from noodle.ffi_service import limits
+from noodle.ffi_service.functions import ProgramFunctions
+from noodle.ffi_service.service_log import ServiceLog
 from noodle.language.loader import ProgramLoader
+from noodle.runtime.engine import pinned
 from noodle.runtime.host import EngineHost
 
 if TYPE_CHECKING:
     import uvicorn
 
     from noodle.ffi_service.application import Service
+    from noodle.ffi_service.service_log import Report, Tell
 
-__all__ = ["PORT", "THREADS_MOST", "serve"]
-
-PORT = 8080
-THREADS_MOST = 32
-"""Chosen: calls that run at a time; many of them wait for workers, files or networks."""
-
-QUEUED_MOST = 256
-"""Chosen: further calls that wait for a thread; what comes then is refused."""
-
-CONNECTIONS_MOST = 1024
-"""Chosen: connections and requests at a time."""
-
-FINISHING_SECONDS = 20
-"""Chosen: how long calls may go on when the service is told to end."""
-
-HEADER_BYTES_MAX = 16 << 10
-"""Chosen: what the line and the headers of a request may take."""
+__all__ = ["serve"]
 
 _PACKAGES = ("msgspec", "starlette", "uvicorn")
 
@@ -49,16 +38,17 @@ def serve(
     file: str,
     *,
     host: str = "127.0.0.1",
-    port: int = PORT,
-    threads: int = THREADS_MOST,
+    port: int = limits.PORT,
+    threads: int = limits.THREADS_MOST,
     seconds: float | None = None,
     config: str | Path | None = None,
-    report: Callable[[int, str, BaseException], None],
-    announce: Callable[[str], None],
+    report: Report,
+    tell: Tell,
 ) -> None:
     """Run a program, and serve its functions until SIGTERM or SIGINT.
 
-    Nothing is installed, whatever the setting ``install`` says.
+    Nothing is installed, whatever the setting ``install`` says. A process can serve once: threads
+    that do not end are left to end with it, a few seconds after this has returned.
 
     Args:
         file: The program.
@@ -67,8 +57,8 @@ def serve(
         threads: How many calls may run at a time.
         seconds: How long a request may wait and run; None for no limit.
         config: The configuration file; None for the nearest one above the program.
-        report: Told of every call that raises, on some thread.
-        announce: Told what is served and where, once callers can connect.
+        report: Told of every call that raises, on a thread of its own.
+        tell: Told what is served and where, once callers can connect, and whatever else happens.
 
     Raises:
         MissingError: A package that serving needs is not installed, or one that the program needs.
@@ -79,16 +69,17 @@ def serve(
     _require_packages()
     if seconds is not None:
         deadline(seconds)  # refuses what is no duration before anything is run
-    if sys.stdout is not None:
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    with _listening(host, port) as listener:
-        program = _run(file, config)
-        service, count = _service(program, threads, host, report, seconds)
-        server = _server(service)
-        _end_on_sigterm(server)
-        where = f"http://{_in_url(host)}:{listener.getsockname()[1]}"
-        announce(f"serving {count} function{'s' if count != 1 else ''} of {file} at {where}")
-        server.run(sockets=[listener])
+    _use_standard_streams()
+    with pinned(install="never"), _bound(host, port) as listener:
+        program = _run(file, config, tell)
+        functions = ProgramFunctions(program)
+        log = ServiceLog(report, tell)
+        server = _server(_service(functions, threads, log, host, seconds), log)
+        _listen(listener)
+        where = f"http://{_in_url(listener)}"
+        plural = "s" if len(functions) != 1 else ""
+        log.say(f"serving {len(functions)} function{plural} of {file} at {where}")
+        _serve(server, listener, log)
 
 
 def _require_packages() -> None:
@@ -102,9 +93,20 @@ def _require_packages() -> None:
         )
 
 
-def _run(file: str, config: str | Path | None) -> ModuleType:
+def _use_standard_streams() -> None:
+    """Have lines written at once, and no socket in the place of a stream that is closed."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest descriptor that is free
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _run(file: str, config: str | Path | None, tell: Tell) -> ModuleType:
     directory = os.path.dirname(os.path.abspath(file))
-    host = EngineHost(directory, config=config, arguments={"install": "never"})
+    host = EngineHost(directory, config=config)
     if host.engine.settings.security is not None:
         raise SettingsError(
             "a service does not know its callers, so that no roles can be applied",
@@ -113,96 +115,137 @@ def _run(file: str, config: str | Path | None) -> ModuleType:
             where="security",
             remedy="serve with a configuration of its own: noodle serve --config FILE",
         )
-    return ProgramLoader(host).run(file)
+    try:
+        return ProgramLoader(host).run(file)
+    except SystemExit:
+        tell(f"{file} has ended by itself, and is not served")
+        raise
 
 
 def _service(
-    program: ModuleType,
+    functions: ProgramFunctions,
     threads: int,
+    log: ServiceLog,
     host: str,
-    report: Callable[[int, str, BaseException], None],
     seconds: float | None,
-) -> tuple[Service, int]:
+) -> Service:
     from noodle.ffi_service.application import Service
     from noodle.ffi_service.call_threads import CallThreads
-    from noodle.ffi_service.functions import ProgramFunctions
 
-    functions = ProgramFunctions(program)
-    service = Service(
+    return Service(
         functions,
-        CallThreads(threads, QUEUED_MOST),
-        hosts={host, "localhost", "127.0.0.1", "::1"},
-        report=report,
+        CallThreads(threads, limits.QUEUED_MOST),
+        log,
+        hosts={_bare(host), "localhost", "127.0.0.1", "::1"},
         seconds=seconds,
     )
-    return service, len(functions)
 
 
-def _server(service: Service) -> uvicorn.Server:
+def _server(service: Service, log: ServiceLog) -> uvicorn.Server:
     import uvicorn
 
-    return uvicorn.Server(
-        uvicorn.Config(
-            service.application,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=CONNECTIONS_MOST,
-            h11_max_incomplete_event_size=HEADER_BYTES_MAX,
-            timeout_graceful_shutdown=FINISHING_SECONDS,
-        )
+    from noodle.ffi_service.http_protocol import HttpProtocol
+
+    config = uvicorn.Config(
+        service.application,
+        http=HttpProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        workers=1,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.CONNECTIONS_MOST,
+        h11_max_incomplete_event_size=limits.HEAD_BYTES_MAX,
+        timeout_graceful_shutdown=limits.FINISHING_SECONDS,
     )
+    for name in ("uvicorn.error", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.addHandler(log)
+        logger.propagate = False
+    return uvicorn.Server(config)
 
 
-def _end_on_sigterm(server: uvicorn.Server) -> None:
-    """Take SIGTERM for the wish to end in order, also where uvicorn raises it anew at its end."""
-
+def _serve(server: uvicorn.Server, listener: socket.socket, log: ServiceLog) -> None:
     def end(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    signal.signal(signal.SIGTERM, end)
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family, address = _loopback(host, port)
+    # uvicorn raises the signal that has ended it anew, for the handler that was there before.
+    usual = signal.signal(signal.SIGTERM, end)
     try:
-        listener = socket.create_server(address[:2], family=family, backlog=CONNECTIONS_MOST)
+        server.run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+        log.finish(1.0)
+        leave = threading.Timer(limits.LEAVING_SECONDS, os._exit, [0])
+        leave.daemon = True
+        leave.start()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has the address, on which nobody listens yet."""
+    family, address = _loopback(host, port)
+    # With the protocol stated asyncio sends answers without waiting for more (TCP_NODELAY).
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
-        raise SettingsError(
-            f"port {port} of {host} cannot be listened on: {os.strerror(error.errno or 0)}",
-            expected="a free port",
-            received=str(port),
-            where="--port",
-            remedy="--port 0 takes one that is free",
-        ) from None
-    with listener:
-        yield listener
+        bound.close()
+        raise _cannot_listen(port, error) from None
+    return bound
 
 
-def _loopback(host: str, port: int) -> tuple[Any, Any]:
+def _listen(bound: socket.socket) -> None:
+    try:
+        bound.listen(limits.CONNECTIONS_MOST)
+    except OSError as error:  # somebody else listens there since it was bound
+        raise _cannot_listen(bound.getsockname()[1], error) from None
+
+
+def _cannot_listen(port: int, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"port {port} cannot be listened on: {os.strerror(error.errno or 0)}",
+        expected="a free port",
+        received=str(port),
+        where="--port",
+        remedy="--port 0 takes one that is free",
+    )
+
+
+def _loopback(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
     """Return the family and address of a loopback host.
 
     Raises:
         SettingsError: It is none.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_bare(host), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         found = []
-    for family, _, _, _, address in found:
-        if ipaddress.ip_address(address[0]).is_loopback:
-            return family, address
+    for family, _, _, _, (address, *_) in found:
+        if _is_loopback(str(address)):
+            return family, (str(address), port)
     raise SettingsError(
-        f"{host} is no loopback address, and a service does not know its callers",
+        f"{host!r} is no loopback address, and a service does not know its callers",
         expected="127.0.0.1, ::1 or localhost",
-        received=host,
+        received=repr(host),
         where="--host",
         remedy="let a proxy that knows its callers stand in front of a loopback address",
     )
 
 
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _bare(host: str) -> str:
+    """Return a host without the brackets that an address of IPv6 has in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _in_url(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

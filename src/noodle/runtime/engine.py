@@ -9,14 +9,15 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from noodle.bridges.registry import BridgeRegistry, BridgeStatus
 from noodle.calls import Bridge, Stage
-from noodle.errors import PlacementError
+from noodle.errors import PlacementError, SettingsError
 from noodle.ffi_dispatcher import FfiDispatcher
 from noodle.libraries import Library
 from noodle.planner import Planner
@@ -24,7 +25,17 @@ from noodle.runtime.configuration import SettingsConfiguration
 from noodle.settings import SecuritySettings, Settings, resolve
 from noodle.stages import AuthorisationStage, DeadlineStage, OptimisationStage
 
-__all__ = ["Engine", "bridge", "configure", "default_engine", "load", "provide", "use"]
+__all__ = [
+    "Engine",
+    "bridge",
+    "configure",
+    "default_engine",
+    "load",
+    "pinned",
+    "provide",
+    "use",
+    "with_pins",
+]
 
 
 class Engine:
@@ -144,6 +155,7 @@ def _admission(security: SecuritySettings | None) -> Any:
 
 _lock = threading.Lock()
 _default: Engine | None = None
+_pins: Mapping[str, Any] = {}
 
 
 def configure(
@@ -162,14 +174,49 @@ def configure(
         The engine. Handles made by an earlier one keep working as they were.
 
     Raises:
-        SettingsError: A key is unknown or a value wrong; all of them are listed.
+        SettingsError: A key is unknown or a value wrong; all of them are listed. Or it is one that
+            this process does not let be changed: ``install`` under ``noodle serve``.
     """
-    arguments = dict(settings)
+    arguments = with_pins(settings)
     if ffi is not None:
         arguments["ffi"] = ffi
     if security is not None:
         arguments["security"] = security
     return use(Engine(resolve(arguments=arguments, start_directory=program_directory())))
+
+
+@contextmanager
+def pinned(**settings: Any) -> Iterator[None]:
+    """A block in which settings of this process have these values, whatever anybody configures.
+
+    Args:
+        settings: Settings by name.
+    """
+    global _pins
+    outer = _pins
+    _pins = {**outer, **settings}
+    try:
+        yield
+    finally:
+        _pins = outer
+
+
+def with_pins(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings together with those that are pinned.
+
+    Raises:
+        SettingsError: One of them has another value there.
+    """
+    for name, value in _pins.items():
+        if settings.get(name, value) != value:
+            raise SettingsError(
+                f"the setting {name} cannot be changed in this process",
+                expected=str(value),
+                received=str(settings[name]),
+                where=name,
+                remedy="leave it out",
+            )
+    return {**settings, **_pins}
 
 
 def use(engine: Engine) -> Engine:
@@ -185,7 +232,7 @@ def default_engine() -> Engine:
     global _default
     with _lock:
         if _default is None:
-            _default = Engine(resolve(start_directory=program_directory()))
+            _default = Engine(resolve(arguments=with_pins({}), start_directory=program_directory()))
         return _default
 
 

@@ -51,11 +51,11 @@ def make_engine(
     from dataclasses import replace
     from pathlib import Path
 
-    from noodle.runtime.engine import Engine, use
+    from noodle.runtime.engine import Engine, use, with_pins
     from noodle.settings import resolve
 
     settings = resolve(
-        arguments=arguments,
+        arguments=with_pins(arguments or {}),
         config_file=Path(config) if config is not None else None,
         start_directory=Path(directory),
     )
