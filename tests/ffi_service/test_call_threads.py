@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import threading
 import weakref
+from concurrent.futures import CancelledError
 
 import pytest
 
-from noodle.errors import InstanceUnavailableError
+from noodle.errors import InstanceUnavailableError, InternalError
 from noodle.ffi_service.call_threads import CallThreads
 
 WAIT_SECONDS = 30.0
@@ -74,6 +75,20 @@ def test_where_no_thread_can_be_started_calls_are_refused_and_later_ones_run(
 
 def refuse(thread: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("kind", [ValueError, StopIteration, SystemExit, CancelledError])
+def test_what_a_call_raises_in_spite_of_all_is_a_defect_and_the_thread_goes_on(
+    kind: type[BaseException],
+):
+    threads = CallThreads(1, queued_most=3)
+
+    def call() -> None:
+        raise kind("no")
+
+    error = threads.submit(call).exception(WAIT_SECONDS)
+    assert isinstance(error, InternalError)
+    assert 1 == threads.submit(lambda: 1).result(WAIT_SECONDS)
 
 
 class Thing:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from noodle import errors
-from noodle.ffi_service.failures import Refusal, call_failure, request_failure
+from noodle.ffi_service.failures import Refusal, call_failure, defect, request_failure
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def test_of_a_call_that_failed_type_and_message_are_told_and_no_places():
 def test_a_defect_is_not_described_to_callers():
     _, body = call_failure(errors.InternalError("segment 7 at 0x1234"), 9)
     assert "segment" not in str(body)
+    assert (500, "InternalError") == (defect()[0], defect()[1]["error"]["type"])
 
 
 def test_a_message_is_cut_and_can_always_be_written():

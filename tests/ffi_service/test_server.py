@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from noodle.ffi_service.server import bind_loopback
 from tests.ffi_service.conftest import WAIT_SECONDS, RunningService, Serve
 
 HELLO = 'fn greet(name) { return "hello ${name}" }\n'
@@ -86,6 +88,29 @@ def has_loopback_of_ipv6() -> bool:
 def test_it_listens_nowhere_else(noodle_command: list[str], tmp_path: Path, host: str):
     code, told = refused(noodle_command, tmp_path, "--host", host)
     assert (4, True) == (code, "is no loopback address" in told)
+
+
+def test_answers_are_sent_at_once():
+    """With Nagle's algorithm (RFC 896) the second part of an answer waits 40 ms for the client."""
+    option = []
+
+    async def main() -> None:
+        with bind_loopback("127.0.0.1", 0) as listener:
+            address = listener.getsockname()
+            server = await asyncio.start_server(take, sock=listener)
+            _, writer = await asyncio.open_connection(*address)
+            async with server:
+                while not option:
+                    await asyncio.sleep(0)
+            writer.close()
+
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        option.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    asyncio.run(asyncio.wait_for(main(), WAIT_SECONDS))
+    assert [1] == option
 
 
 def test_it_says_what_it_serves_and_where(serve: Serve):

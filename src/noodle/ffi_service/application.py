@@ -22,13 +22,12 @@ from noodle.errors import (
     DeadlineExceededError,
     ForeignError,
     InstanceUnavailableError,
-    InternalError,
     NoodleError,
     TargetError,
 )
 from noodle.ffi_service.call_messages import CallRequest, encode, encode_result, read_call
 from noodle.ffi_service.call_threads import CallThreads
-from noodle.ffi_service.failures import Refusal, call_failure, request_failure
+from noodle.ffi_service.failures import Refusal, call_failure, defect, request_failure
 from noodle.ffi_service.functions import ProgramFunction, ProgramFunctions
 from noodle.ffi_service.host_guard import HostGuard
 from noodle.ffi_service.request_body import MEDIA_TYPE, read_body
@@ -70,7 +69,7 @@ class _Call:
 
     number: int
     began: float
-    function: str = "?"
+    function: str = "a function"
     answered: bool = False
 
 
@@ -216,6 +215,6 @@ async def _refuse_path(request: Request, error: Any) -> Response:
     return _refused(refusal).response(error.headers)
 
 
-async def _tell_defect(_: Request, error: Exception) -> Response:
-    status, body = call_failure(InternalError(str(error)), 0)
+async def _tell_defect(_: Request, _error: Exception) -> Response:
+    status, body = defect()
     return Answer(status, encode(body)).response()

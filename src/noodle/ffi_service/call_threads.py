@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
-from noodle.errors import InstanceUnavailableError
+from noodle.errors import InstanceUnavailableError, InternalError
 
 __all__ = ["CallThreads"]
 
@@ -45,7 +45,7 @@ class CallThreads:
         """Have a call run as soon as a thread is free.
 
         Args:
-            call: What to do; it raises nothing.
+            call: What to do; it should raise nothing, and what it raises is an InternalError.
 
         Returns:
             Its future; cancelling it works as long as the call has not begun.
@@ -84,5 +84,11 @@ class CallThreads:
 
 
 def _settle(future: Future[Result], call: Callable[[], Result]) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_result(call())
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    except BaseException as error:  # a future of asyncio does not take every class
+        future.set_exception(InternalError(f"a call raised {type(error).__name__}"))
+    else:
+        future.set_result(result)

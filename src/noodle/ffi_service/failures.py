@@ -21,7 +21,7 @@ from noodle.errors import (
 from noodle.ffi_service import limits
 from noodle.language import describe_failure
 
-__all__ = ["Refusal", "call_failure", "request_failure"]
+__all__ = ["Refusal", "call_failure", "defect", "request_failure"]
 
 _STATUS_OF_CALLS = (
     (DeadlineExceededError, 504),
@@ -30,6 +30,7 @@ _STATUS_OF_CALLS = (
     (PermissionDeniedError, 403),
 )
 _STATUS_OF_REQUESTS = (
+    (InternalError, 500),
     (InstanceUnavailableError, 503),
     (InputLimitError, 413),
     (NameNotFoundError, 404),
@@ -71,11 +72,24 @@ def call_failure(error: BaseException, number: int) -> tuple[int, dict[str, Any]
         number: The number of the call, under which the log has the rest.
     """
     status = next((code for kind, code in _STATUS_OF_CALLS if isinstance(error, kind)), 500)
-    failure = describe_failure(error)
-    message = failure.summary.removeprefix(f"{failure.kind}: ")
+    kind, message = _shown(error)
+    return status, {"error": {"type": kind, "message": _told(message), "call": number}}
+
+
+def _shown(error: BaseException) -> tuple[str, str]:
+    """Return the class and the message of what a call raised."""
     if isinstance(error, InternalError):
-        message = _UNTOLD
-    return status, {"error": {"type": failure.kind, "message": _told(message), "call": number}}
+        return type(error).__name__, _UNTOLD
+    try:
+        failure = describe_failure(error)
+        return failure.kind, failure.summary.removeprefix(f"{failure.kind}: ")
+    except Exception:  # its own code runs while it is shown
+        return type(error).__name__, "it cannot be shown"
+
+
+def defect() -> tuple[int, dict[str, Any]]:
+    """Return status and body where the service itself failed."""
+    return 500, {"error": {"type": InternalError.__name__, "message": _UNTOLD}}
 
 
 def _described(error: NoodleError) -> dict[str, Any]:

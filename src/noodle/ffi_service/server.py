@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from noodle.ffi_service.application import Service
     from noodle.ffi_service.service_log import Report, Tell
 
-__all__ = ["serve"]
+__all__ = ["bind_loopback", "serve"]
 
 _PACKAGES = ("msgspec", "starlette", "uvicorn")
 
@@ -70,7 +70,7 @@ def serve(
     if seconds is not None:
         deadline(seconds)  # refuses what is no duration before anything is run
     _use_standard_streams()
-    with pinned(install="never"), _bound(host, port) as listener:
+    with pinned(install="never"), bind_loopback(host, port) as listener:
         program = _run(file, config, tell)
         functions = ProgramFunctions(program)
         log = ServiceLog(report, tell)
@@ -184,8 +184,16 @@ def _serve(server: uvicorn.Server, listener: socket.socket, log: ServiceLog) -> 
         leave.start()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that has the address, on which nobody listens yet."""
+def bind_loopback(host: str, port: int) -> socket.socket:
+    """Return a socket that has an address, on which nobody listens yet.
+
+    Args:
+        host: The loopback address, or its name.
+        port: The port; 0 for one that is free.
+
+    Raises:
+        SettingsError: It is no loopback address, or the port cannot be had.
+    """
     family, address = _loopback(host, port)
     # With the protocol stated asyncio sends answers without waiting for more (TCP_NODELAY).
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
