@@ -46,7 +46,7 @@ ALONE = "parked_round_trip"
 
 OF_TIMING = "thread or fork or deadline or crash"
 ONCE = "not slow and not repeated"
-WITHOUT_WORKERS = [
+BESIDES_WORKERS = [
     f"--ignore={path}" for path in (CORE, "tests/workers", "tests/bridges/javascript", "tests/cli")
 ]
 SHOWN_FAILURES = 50
@@ -136,9 +136,9 @@ CHECKS = [
     ),
     Check(
         "repetition",
-        "50 runs of the tests of threads, forks, deadlines and crashes that start no worker",
-        [*PYTEST, *PARALLEL, "--repeat=50", "-k", OF_TIMING, "-m", ONCE, *WITHOUT_WORKERS],
-        10,
+        "50 runs of the tests of threads, forks, deadlines and crashes besides those of workers",
+        [*PYTEST, *PARALLEL, "--repeat=50", "-k", OF_TIMING, "-m", ONCE, *BESIDES_WORKERS],
+        60,
     ),
     Check(
         "fuzzing",

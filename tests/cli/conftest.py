@@ -72,6 +72,7 @@ def invoke(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     engine = default_engine()
+    monkeypatch.setattr("noodle.runtime.engine._pins", {})
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         result = CliRunner().invoke(app, list(arguments), prog_name="noodle")

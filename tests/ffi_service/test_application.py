@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
@@ -317,6 +317,7 @@ def test_a_deadline_ends_the_wait_and_the_thread_is_free_when_the_call_has_ended
     assert 504 == service.call("nothing")[0]  # it waited for the only thread
     service.wait_for_told(f"^noodle: call {body['error']['call']}, of late, failed$")
     service.wait_for_told("error: late did not finish before its deadline")
+    service.wait_for_told("error: no thread was free before the deadline")
     (service.folder / "open").touch()
     wait_until(lambda: service.call("nothing") == (200, {"result": None}))
     service.wait_for_told("ValueError: later than the deadline")
@@ -368,6 +369,14 @@ def test_a_log_whose_reader_has_left_changes_no_answer(serve: Serve):
 
 def test_a_connection_that_asks_nothing_is_closed(serve: Serve):
     service = serve(GATES, constants={"SILENCE_SECONDS": 0.3}, files=FILES)
+    unread = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+    with socket.create_connection((service.host, service.port), WAIT_SECONDS) as answered:
+        answered.sendall(unread)
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += answered.recv(1 << 16)
+        answered.sendall(b"1")
+        assert b"" == answered.recv(1)
     for head in (b"", b"GET /livez HTTP/1.1\r\nHost: local"):
         with socket.create_connection((service.host, service.port), WAIT_SECONDS) as silent:
             silent.sendall(head)
@@ -376,6 +385,49 @@ def test_a_connection_that_asks_nothing_is_closed(serve: Serve):
     with closing(connection):
         connection.request("POST", "/v1/call", b'{"function": "turn", "arguments": [1]}', JSON)
         assert 200 == connection.getresponse().status  # one that waits for its answer is not
+
+
+def test_a_client_that_sends_no_more_gets_its_answer(serve: Serve):
+    service = serve(GATES, files=FILES)
+    body = b'{"function": "turn", "arguments": [0.2]}'
+    head = (
+        b"POST /v1/call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    )
+    with socket.create_connection((service.host, service.port), WAIT_SECONDS) as client:
+        client.sendall(head + body)
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert (True, True) == (answer.startswith(b"HTTP/1.1 200"), b'{"result":null}' in answer)
+
+
+def test_connections_above_their_number_are_closed(serve: Serve):
+    service = serve(GATES, constants={"CONNECTIONS_MOST": 3}, files=FILES)
+    with ExitStack() as open_ones:
+        for _ in range(3):
+            silent = socket.create_connection((service.host, service.port), WAIT_SECONDS)
+            open_ones.enter_context(silent)
+        one_more = socket.create_connection((service.host, service.port), WAIT_SECONDS)
+        open_ones.enter_context(one_more)
+        with suppress(ConnectionResetError):
+            assert b"" == one_more.recv(1)
+    wait_until(lambda: answers(service))
+
+
+def answers(service: RunningService) -> bool:
+    try:
+        return service.request("GET", "/livez")[0] == 200
+    except OSError:
+        return False
+
+
+def test_a_size_that_is_stated_is_refused_before_it_arrives(service: RunningService):
+    with closing(service.connect()) as connection:
+        connection.putrequest("POST", "/v1/call")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(1 << 40))
+        connection.endheaders()
+        assert 413 == connection.getresponse().status
 
 
 def test_a_client_that_leaves_within_its_request_is_not_worth_a_line(serve: Serve):

@@ -79,3 +79,11 @@ def test_a_message_is_cut_and_can_always_be_written():
     assert "? bad" == body["error"]["message"]
     _, body = request_failure(errors.NameNotFoundError("y" * 10_000, received="z" * 10_000))
     assert 2001 == len(body["error"]["message"]) == len(body["error"]["received"])
+
+
+def test_an_exception_whose_text_ends_the_program_is_told_by_its_class():
+    class Ending(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    assert "Ending" == call_failure(Ending(), 1)[1]["error"]["type"]

@@ -260,11 +260,23 @@ def test_a_call_that_never_ends_does_not_keep_it(serve: Serve):
     service.wait_for_told("error: wait did not finish before the service had to end")
 
 
-def test_a_thread_that_never_ends_does_not_keep_it(serve: Serve):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_thread_that_never_ends_does_not_keep_it(serve: Serve, number: int, code: int):
     program = WAITING + "fn go_on() { gate.go_on() }\n"
     service = serve(program, constants={"LEAVING_SECONDS": 0.5}, files={"gate.py": GATE})
     assert (200, {"result": None}) == service.call("go_on")
-    assert 0 == service.end()
+    service.process.send_signal(number)
+    wait_until_refused(service)
+    service.process.send_signal(signal.SIGTERM)  # a second one ends it no other way
+    assert code == service.process.wait(WAIT_SECONDS)
+
+
+def test_it_answers_by_the_address_that_it_announces(serve: Serve):
+    service = serve(HELLO, "--host", "127.5")
+    assert ("127.0.0.5", (200, {"result": "hello you"})) == (
+        service.host,
+        service.call("greet", "you"),
+    )
 
 
 def test_variables_for_other_servers_do_not_matter(serve: Serve):

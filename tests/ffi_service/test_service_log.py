@@ -69,10 +69,32 @@ def test_nobody_waits_for_a_reader_that_does_not_read(
     ] == written.lines
 
 
-def test_what_cannot_be_written_hinders_nothing(written: Written):
+def test_entries_that_hold_large_requests_are_few(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(limits, "LOGGED_BYTES_MAX", 100)
+    log = ServiceLog(written.report, written.tell)
+    written.let.clear()
+    log.say("being written")
+    assert written.begun.wait(WAIT_SECONDS)
+    for number in range(3):
+        log.call_failed(number, "f", ValueError(), size=60)
+    log.say("no request")
+    written.let.set()
+    assert written.wait_for("no request")
+    log.call_failed(3, "f", ValueError(), size=60)
+    assert written.wait_for("3 f ValueError()")
+    lost = "2 entries were lost, because nobody read what was written"
+    assert ["being written", lost, "0 f ValueError()", "no request", "3 f ValueError()"] == (
+        written.lines
+    )
+
+
+@pytest.mark.parametrize("kind", [BrokenPipeError, SystemExit, KeyboardInterrupt])
+def test_what_cannot_be_written_hinders_nothing(written: Written, kind: type[BaseException]):
     def tell(text: str) -> None:
         if text == "broken":
-            raise BrokenPipeError
+            raise kind
         written.tell(text)
 
     log = ServiceLog(written.report, tell)

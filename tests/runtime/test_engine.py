@@ -11,15 +11,17 @@ import pytest
 import noodle
 from noodle.calls import Call
 from noodle.errors import PermissionDeniedError, PlacementError, SettingsError
-from noodle.runtime.engine import default_engine, pinned, program_directory, use
+from noodle.runtime import engine
+from noodle.runtime.engine import default_engine, program_directory, use
+from noodle.settings import resolve
 
 
 @pytest.fixture(autouse=True)
 def restored_engine() -> Any:
     """Give the other tests back the engine that they had."""
-    engine = default_engine()
+    kept = default_engine()
     yield
-    use(engine)
+    use(kept)
 
 
 def test_configure_makes_the_engine_that_load_uses() -> None:
@@ -172,13 +174,17 @@ def test_a_configuration_in_the_environment_is_used() -> None:
     assert "5\n" == run.stdout
 
 
-def test_a_pinned_setting_holds_whoever_configures_anew() -> None:
-    with pinned(install="never"):
-        assert "never" == noodle.configure(sample_every=8).settings.install
-        assert "never" == noodle.configure(install="never").settings.install
-        with pytest.raises(SettingsError, match="install cannot be changed in this process"):
-            noodle.configure(install="always")
-        with pinned(sample_every=4):
-            assert 4 == noodle.configure().settings.sample_every
-        assert 8 == noodle.configure(sample_every=8).settings.sample_every
-    assert "always" == noodle.configure(install="always").settings.install
+def test_a_pinned_setting_holds_whoever_configures_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_pins", {})
+    engine.pin(install="never")
+    assert "never" == noodle.configure(sample_every=8).settings.install
+    assert "never" == noodle.configure(install="never").settings.install
+    with pytest.raises(SettingsError, match="install cannot be changed in this process"):
+        noodle.configure(install="always")
+    with pytest.raises(SettingsError, match="install cannot be changed in this process"):
+        engine.Engine(resolve(arguments={"install": "always"}, environment={}))
+    engine.pin(sample_every=4)
+    assert (4, "never") == (
+        noodle.configure().settings.sample_every,
+        noodle.configure().settings.install,
+    )

@@ -32,13 +32,11 @@ def _run(file: str, config: Path | None, frozen: bool) -> int:
     directory = os.path.dirname(os.path.abspath(file))
     host = EngineHost(directory, config=config, install="always")
     try:
-        if not frozen:
-            ProgramLoader(host).run(file)
-        else:
-            from noodle.runtime.engine import pinned
+        if frozen:
+            from noodle.runtime.engine import pin
 
-            with pinned(install="never"):
-                ProgramLoader(host).run(file)
+            pin(install="never")
+        ProgramLoader(host).run(file)
     except ImportError as error:
         from noodle.cli.remedies import name_program
 

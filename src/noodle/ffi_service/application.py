@@ -63,13 +63,17 @@ class _Call:
     Args:
         number: Its number in the log.
         began: When it arrived, in monotonic seconds.
+        size: Bytes of its body, once that has arrived.
         function: The function's name, once it is known.
+        begun: Whether a thread has taken it.
         answered: Whether it was answered before it has ended.
     """
 
     number: int
     began: float
+    size: int = 0
     function: str = "a function"
+    begun: bool = False
     answered: bool = False
 
 
@@ -132,6 +136,7 @@ class Service:
     async def _call(self, request: Request) -> Response:
         call = _Call(next(self._numbers), time.monotonic())
         body = await read_body(request)
+        call.size = len(body)
         outcome = self._threads.submit(lambda: self._perform(call, body))
         try:
             # A deadline ends the wait. The thread is free when the call has ended, not before.
@@ -151,6 +156,7 @@ class Service:
 
     def _perform(self, call: _Call, body: bytes) -> Answer:
         """Carry a call out and return its answer, whatever the function raises."""
+        call.begun = True
         try:
             asked = read_call(body)
             function = self._functions.find(asked.function)
@@ -177,7 +183,7 @@ class Service:
     # ---------------------------------------------------------------------------- on either
 
     def _failed(self, call: _Call, error: Exception) -> Answer:
-        self._log.call_failed(call.number, call.function, error)
+        self._log.call_failed(call.number, call.function, error, call.size)
         status, body = call_failure(error, call.number)
         return Answer(status, encode(body))
 
@@ -186,7 +192,9 @@ class Service:
 
     def _overdue(self, call: _Call) -> DeadlineExceededError:
         return DeadlineExceededError(
-            f"{call.function} did not finish before its deadline",
+            f"{call.function} did not finish before its deadline"
+            if call.begun
+            else "no thread was free before the deadline",
             expected=f"at most {self._seconds:g} s",
         )
 

@@ -83,7 +83,7 @@ def _shown(error: BaseException) -> tuple[str, str]:
     try:
         failure = describe_failure(error)
         return failure.kind, failure.summary.removeprefix(f"{failure.kind}: ")
-    except Exception:  # its own code runs while it is shown
+    except BaseException:  # its own code runs while it is shown
         return type(error).__name__, "it cannot be shown"
 
 

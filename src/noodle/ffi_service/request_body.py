@@ -29,6 +29,7 @@ async def read_body(request: Request) -> bytes:
         InputLimitError: It is too large.
     """
     _require_json(request)
+    _require_size(int(request.headers.get("content-length", "0")))
     try:
         async with asyncio.timeout(limits.BODY_SECONDS_MAX):
             return await _received(request)
@@ -58,8 +59,12 @@ async def _received(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > limits.BODY_BYTES_MAX:
-            raise InputLimitError(
-                "the request is too large", expected=f"at most {limits.BODY_BYTES_MAX} bytes"
-            )
+        _require_size(len(body))
     return bytes(body)
+
+
+def _require_size(size: int) -> None:
+    if size > limits.BODY_BYTES_MAX:
+        raise InputLimitError(
+            "the request is too large", expected=f"at most {limits.BODY_BYTES_MAX} bytes"
+        )

@@ -20,7 +20,7 @@ from noodle.ffi_service import limits
 from noodle.ffi_service.functions import ProgramFunctions
 from noodle.ffi_service.service_log import ServiceLog
 from noodle.language.loader import ProgramLoader
-from noodle.runtime.engine import pinned
+from noodle.runtime.engine import pin
 from noodle.runtime.host import EngineHost
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def serve(
 ) -> None:
     """Run a program, and serve its functions until SIGTERM or SIGINT.
 
-    Nothing is installed, whatever the setting ``install`` says. A process can serve once: threads
-    that do not end are left to end with it, a few seconds after this has returned.
+    Nothing is installed, whatever the setting ``install`` says. A process serves once: this pins
+    settings of it, and ends it a few seconds after it has returned if threads go on.
 
     Args:
         file: The program.
@@ -70,13 +70,16 @@ def serve(
     if seconds is not None:
         deadline(seconds)  # refuses what is no duration before anything is run
     _use_standard_streams()
-    with pinned(install="never"), bind_loopback(host, port) as listener:
+    pin(install="never")
+    with bind_loopback(host, port) as listener:
         program = _run(file, config, tell)
         functions = ProgramFunctions(program)
         log = ServiceLog(report, tell)
-        server = _server(_service(functions, threads, log, host, seconds), log)
         _listen(listener)
-        where = f"http://{_in_url(listener)}"
+        address, number, *_ = listener.getsockname()
+        hosts = {_bare(host), address, "localhost", "127.0.0.1", "::1"}
+        server = _server(_service(functions, threads, log, hosts, seconds), log)
+        where = f"http://{_in_url(address)}:{number}"
         plural = "s" if len(functions) != 1 else ""
         log.say(f"serving {len(functions)} function{plural} of {file} at {where}")
         _serve(server, listener, log)
@@ -126,7 +129,7 @@ def _service(
     functions: ProgramFunctions,
     threads: int,
     log: ServiceLog,
-    host: str,
+    hosts: set[str],
     seconds: float | None,
 ) -> Service:
     from noodle.ffi_service.application import Service
@@ -136,7 +139,7 @@ def _service(
         functions,
         CallThreads(threads, limits.QUEUED_MOST),
         log,
-        hosts={_bare(host), "localhost", "127.0.0.1", "::1"},
+        hosts=hosts,
         seconds=seconds,
     )
 
@@ -157,7 +160,7 @@ def _server(service: Service, log: ServiceLog) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.CONNECTIONS_MOST,
+        backlog=limits.BACKLOG,
         h11_max_incomplete_event_size=limits.HEAD_BYTES_MAX,
         timeout_graceful_shutdown=limits.FINISHING_SECONDS,
     )
@@ -173,15 +176,25 @@ def _serve(server: uvicorn.Server, listener: socket.socket, log: ServiceLog) -> 
         server.should_exit = True
 
     # uvicorn raises the signal that has ended it anew, for the handler that was there before.
-    usual = signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, end)
+    code = 1
     try:
         server.run(sockets=[listener])
+        code = 0
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+        raise
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        _leave_in_time(code)
         log.finish(1.0)
-        leave = threading.Timer(limits.LEAVING_SECONDS, os._exit, [0])
-        leave.daemon = True
-        leave.start()
+
+
+def _leave_in_time(code: int) -> None:
+    """End this process in a few seconds, whatever threads of libraries and standard error do."""
+    leave = threading.Timer(limits.LEAVING_SECONDS, os._exit, [code])
+    leave.daemon = True
+    leave.start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def bind_loopback(host: str, port: int) -> socket.socket:
@@ -208,7 +221,7 @@ def bind_loopback(host: str, port: int) -> socket.socket:
 
 def _listen(bound: socket.socket) -> None:
     try:
-        bound.listen(limits.CONNECTIONS_MOST)
+        bound.listen(limits.BACKLOG)
     except OSError as error:  # somebody else listens there since it was bound
         raise _cannot_listen(bound.getsockname()[1], error) from None
 
@@ -254,6 +267,5 @@ def _bare(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
-def _in_url(listener: socket.socket) -> str:
-    host, port, *_ = listener.getsockname()
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

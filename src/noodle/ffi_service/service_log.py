@@ -7,8 +7,8 @@ are lost, and calls are answered all the same.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -37,13 +37,23 @@ class ServiceLog(logging.Handler):
         super().__init__(logging.ERROR)
         self._report = report
         self._tell = tell
-        self._entries: queue.Queue[Callable[[], None]] = queue.Queue(limits.LOGGED_MOST)
+        self._state = threading.Condition()
+        self._entries: deque[tuple[Callable[[], None], int]] = deque()
+        self._held = 0
+        """Bytes of requests whose entries are not written yet."""
         self._lost = 0
         threading.Thread(target=self._write_all, name="noodle-service-log", daemon=True).start()
 
-    def call_failed(self, number: int, function: str, error: BaseException) -> None:
-        """Take that a call failed; returns at once."""
-        self._add(lambda: self._report(number, function, error))
+    def call_failed(self, number: int, function: str, error: BaseException, size: int = 0) -> None:
+        """Take that a call failed; returns at once.
+
+        Args:
+            number: The number of the call.
+            function: The function's name.
+            error: What it raised; its frames hold the arguments until the entry is written.
+            size: Bytes that the arguments took in the request.
+        """
+        self._add(lambda: self._report(number, function, error), size)
 
     def say(self, text: str) -> None:
         """Take a line; returns at once."""
@@ -59,21 +69,32 @@ class ServiceLog(logging.Handler):
         self._add(written.set)
         written.wait(seconds)
 
-    def _add(self, entry: Callable[[], None]) -> None:
-        try:
-            self._entries.put_nowait(entry)
-        except queue.Full:
-            self._lost += 1
+    def _add(self, entry: Callable[[], None], size: int = 0) -> None:
+        with self._state:
+            room = self._held + size <= limits.LOGGED_BYTES_MAX
+            if room and len(self._entries) < limits.LOGGED_MOST:
+                self._held += size
+                self._entries.append((entry, size))
+                self._state.notify()
+            else:
+                self._lost += 1
 
     def _write_all(self) -> None:
         while True:
-            entry = self._entries.get()
-            with suppress(Exception):  # whoever read it has left; there is nobody to tell
+            with self._state:
+                self._state.wait_for(lambda: self._entries)
+                entry, size = self._entries.popleft()
+            # Whoever read it has left, or an exception's own code runs while it is shown.
+            with suppress(BaseException):
                 self._tell_losses()
+            with suppress(BaseException):
                 entry()
-            del entry  # an error holds the frames of its call
+            del entry
+            with self._state:
+                self._held -= size
 
     def _tell_losses(self) -> None:
-        lost, self._lost = self._lost, 0
+        with self._state:
+            lost, self._lost = self._lost, 0
         if lost:
             self._tell(f"{lost} entries were lost, because nobody read what was written")

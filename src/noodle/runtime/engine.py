@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +30,7 @@ __all__ = [
     "configure",
     "default_engine",
     "load",
-    "pinned",
+    "pin",
     "provide",
     "use",
     "with_pins",
@@ -45,6 +44,9 @@ class Engine:
         settings: The configuration.
         registry: Finds bridges; by default Noodle's own and the installed plug-ins.
         stages: The parts of the call path, outermost first; by default those of ``noodle.stages``.
+
+    Raises:
+        SettingsError: A setting differs from what is pinned for this process.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Engine:
         registry: BridgeRegistry | None = None,
         stages: Sequence[Stage] | None = None,
     ) -> None:
+        for name in _pins:
+            _require_pin(name, getattr(settings, name))
         self.settings = settings
         self.registry = registry or BridgeRegistry(search_paths=settings.bridge_paths)
         self.dispatcher = FfiDispatcher(
@@ -185,20 +189,14 @@ def configure(
     return use(Engine(resolve(arguments=arguments, start_directory=program_directory())))
 
 
-@contextmanager
-def pinned(**settings: Any) -> Iterator[None]:
-    """A block in which settings of this process have these values, whatever anybody configures.
+def pin(**settings: Any) -> None:
+    """Give settings of this process a value that nobody can change from now on.
 
     Args:
         settings: Settings by name.
     """
     global _pins
-    outer = _pins
-    _pins = {**outer, **settings}
-    try:
-        yield
-    finally:
-        _pins = outer
+    _pins = {**_pins, **settings}
 
 
 def with_pins(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,16 +205,20 @@ def with_pins(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         SettingsError: One of them has another value there.
     """
-    for name, value in _pins.items():
-        if settings.get(name, value) != value:
-            raise SettingsError(
-                f"the setting {name} cannot be changed in this process",
-                expected=str(value),
-                received=str(settings[name]),
-                where=name,
-                remedy="leave it out",
-            )
+    for name in _pins.keys() & settings.keys():
+        _require_pin(name, settings[name])
     return {**settings, **_pins}
+
+
+def _require_pin(name: str, value: Any) -> None:
+    if value != _pins[name]:
+        raise SettingsError(
+            f"the setting {name} cannot be changed in this process",
+            expected=str(_pins[name]),
+            received=str(value),
+            where=name,
+            remedy="leave it out",
+        )
 
 
 def use(engine: Engine) -> Engine:
