@@ -70,9 +70,9 @@ def test_the_page_keeps_what_is_written_by_hand(robustness: ModuleType) -> None:
     assert "" == robustness.written_by_hand("# Robustness\n")
 
 
-def test_the_checks_end_within_three_hours_and_a_half(robustness: ModuleType) -> None:
+def test_the_checks_end_within_four_hours(robustness: ModuleType) -> None:
     """These are the limits; on two processors all of them together take half of that."""
-    assert sum(check.minutes for check in robustness.CHECKS) <= 210
+    assert sum(check.minutes for check in robustness.CHECKS) <= 240
     assert len({check.name for check in robustness.CHECKS}) == len(robustness.CHECKS)
 
 

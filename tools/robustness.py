@@ -138,7 +138,7 @@ CHECKS = [
         "repetition",
         "50 runs of the tests of threads, forks, deadlines and crashes besides those of workers",
         [*PYTEST, *PARALLEL, "--repeat=50", "-k", OF_TIMING, "-m", ONCE, *BESIDES_WORKERS],
-        60,
+        30,
     ),
     Check(
         "fuzzing",
