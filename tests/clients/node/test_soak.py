@@ -44,9 +44,14 @@ def test_memory_stays_flat_over_many_calls_objects_and_callbacks(tmp_path: Path)
         }};
         await round();
         await round();
-        const before = [resident(pid), resident(process.pid)];
+        // V8 lets its young generation grow and keeps the room; the client has no native code.
+        const used = () => {{
+          const {{ heapUsed, external }} = process.memoryUsage();
+          return (heapUsed + external) / 1024 / 1024;
+        }};
+        const before = [resident(pid), used()];
         for (let turn = 0; turn < 10; turn++) await round();
-        const after = [resident(pid), resident(process.pid)];
+        const after = [resident(pid), used()];
         const {{ references, client_references }} = await host.stats();
         console.log(JSON.stringify([after.map((now, index) => now - before[index]),
           references, client_references]));
@@ -56,7 +61,7 @@ def test_memory_stays_flat_over_many_calls_objects_and_callbacks(tmp_path: Path)
     )
     (host, program), references, client_references = json.loads(done.stdout)
     assert host < 8
-    assert program < 30
+    assert program < 2
     assert references < 20
     assert client_references < 20
 
