@@ -263,6 +263,14 @@ def test_a_locked_package_that_is_not_installed_is_an_error_under_serve(
     assert before == tiny.requests
 
 
+def call_of(session: TerminalSession, function: str) -> Request:
+    """A call of a service that tells its address on a terminal."""
+    session.expect(r"serving 1 function of program.noodle at http://127.0.0.1:\d+\r?\n")
+    (address,) = re.findall(r"http://127.0.0.1:\d+", session.text)
+    body = json.dumps({"function": function}).encode()
+    return Request(f"{address}/v1/call", body, {"Content-Type": "application/json"})
+
+
 def test_a_served_program_has_what_sync_has_installed(
     noodle: Command,
     open_terminal: OpenTerminal,
@@ -271,19 +279,11 @@ def test_a_served_program_has_what_sync_has_installed(
     write("program.noodle", SERVED)
     assert 0 == noodle("sync", "program.noodle").returncode
     session = open_terminal("serve", "program.noodle", "--port", "0")
-    session.expect(r"serving 1 function of program.noodle at http://127.0.0.1:\d+\r?\n")
-    port = re.findall(r"http://127.0.0.1:(\d+)", session.text)[0]
-    call = Request(
-        f"http://127.0.0.1:{port}/v1/call",
-        b'{"function": "describe"}',
-        {"Content-Type": "application/json"},
-    )
-    with urlopen(call, timeout=60) as response:
+    with urlopen(call_of(session, "describe"), timeout=60) as response:
         assert {"result": "it is tiny"} == json.loads(response.read())
 
 
 def test_what_a_served_function_loads_later_is_not_installed_either(
-    noodle: Command,
     open_terminal: OpenTerminal,
     write: Write,
     tiny: Registry,
@@ -291,13 +291,7 @@ def test_what_a_served_function_loads_later_is_not_installed_either(
     write("late.py", "import noodle\n\n\ndef describe():\n    return noodle.load('npm:tiny@1')\n")
     write("program.noodle", 'import ffi "./late.py" as late\nfn f() { return late.describe() }\n')
     session = open_terminal("serve", "program.noodle", "--port", "0")
-    session.expect(r"at http://127.0.0.1:\d+\r?\n")
-    port = re.findall(r"http://127.0.0.1:(\d+)", session.text)[0]
-    call = Request(
-        f"http://127.0.0.1:{port}/v1/call",
-        b'{"function": "f"}',
-        {"Content-Type": "application/json"},
-    )
+    call = call_of(session, "f")
     with pytest.raises(HTTPError) as caught:
         urlopen(call, timeout=60)
     with caught.value as response:

@@ -40,6 +40,15 @@ def written() -> Written:
     return Written()
 
 
+def stalled(written: Written) -> ServiceLog:
+    """A log in the middle of an entry that nobody takes."""
+    log = ServiceLog(written.report, written.tell)
+    written.let.clear()
+    log.say("being written")
+    assert written.begun.wait(WAIT_SECONDS)
+    return log
+
+
 def test_entries_are_written_in_order_by_one_thread(written: Written):
     log = ServiceLog(written.report, written.tell)
     log.say("first")
@@ -53,10 +62,7 @@ def test_nobody_waits_for_a_reader_that_does_not_read(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(limits, "LOGGED_MOST", 2)
-    log = ServiceLog(written.report, written.tell)
-    written.let.clear()
-    log.say("being written")
-    assert written.begun.wait(WAIT_SECONDS)
+    log = stalled(written)
     for number in range(5):
         log.say(f"number {number}")
     written.let.set()
@@ -73,10 +79,7 @@ def test_entries_that_hold_large_requests_are_few(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(limits, "LOGGED_BYTES_MAX", 100)
-    log = ServiceLog(written.report, written.tell)
-    written.let.clear()
-    log.say("being written")
-    assert written.begun.wait(WAIT_SECONDS)
+    log = stalled(written)
     for number in range(3):
         log.call_failed(number, "f", ValueError(), size=60)
     log.say("no request")

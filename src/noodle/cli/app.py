@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from noodle.cli.process import guarded
 from noodle.cli.sync_stamp import PROGRAM_SUFFIX
-from noodle.ffi_service import limits
+from noodle.ffi_service.options import ServiceOptions
 
 __all__ = ["app", "run_app"]
 
@@ -286,13 +286,13 @@ def _serve(
     file: Program,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="The loopback address to listen on.")
-    ] = "127.0.0.1",
+    ] = ServiceOptions.host,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="The port; 0 takes a free one.")
-    ] = limits.PORT,
+    ] = ServiceOptions.port,
     threads: Annotated[
         int, typer.Option(metavar="N", min=1, max=1024, help="How many calls may run at a time.")
-    ] = limits.THREADS_MOST,
+    ] = ServiceOptions.threads,
     seconds: Annotated[
         float | None,
         typer.Option("--deadline", metavar="SECONDS", help="How long a request may wait and run."),
@@ -303,17 +303,8 @@ def _serve(
     """Serve a program's functions over HTTP on this machine. Nothing is installed."""
     from noodle.cli.serve import serve
 
-    raise typer.Exit(
-        serve(
-            file,
-            host=host,
-            port=port,
-            threads=threads,
-            seconds=seconds,
-            config=config,
-            debug=debug,
-        )
-    )
+    options = ServiceOptions(host, port, threads, seconds, config)
+    raise typer.Exit(serve(file, options, debug=debug))
 
 
 @app.command("host")

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from noodle.cli.exit_codes import OK
 from noodle.cli.process import guarded
+from noodle.ffi_service.options import ServiceOptions
 
 __all__ = ["serve"]
 
 
-def serve(
-    file: str,
-    *,
-    host: str,
-    port: int,
-    threads: int,
-    seconds: float | None = None,
-    config: Path | None = None,
-    debug: bool = False,
-) -> int:
+def serve(file: str, options: ServiceOptions, *, debug: bool = False) -> int:
     """Serve a program until it is told to end, and return the exit code.
 
     Args:
         file: The program.
-        host: The loopback address to listen on.
-        port: The port; 0 for one that is free.
-        threads: How many calls may run at a time.
-        seconds: How long a request may wait and run; None for no limit.
-        config: The configuration file; None for the nearest one above the program.
+        options: Where it is served, and how.
         debug: Whether errors are shown with their Python traceback.
     """
 
@@ -43,16 +30,7 @@ def serve(
         from noodle.ffi_service.server import serve
 
         try:
-            serve(
-                file,
-                host=host,
-                port=port,
-                threads=threads,
-                seconds=seconds,
-                config=config,
-                report=report,
-                tell=_tell,
-            )
+            serve(file, options, report=report, tell=_tell)
         except ImportError as error:
             from noodle.cli.remedies import name_program
 

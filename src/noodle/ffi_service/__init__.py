@@ -13,6 +13,7 @@ Nothing is installed while a service runs or starts. It listens on loopback addr
 :mod:`~.call_threads`     the threads that calls run on
 :mod:`~.failures`         errors as status and JSON
 :mod:`~.service_log`      what is told to whoever runs the service
+:mod:`~.options`          where it listens, and how it runs
 :mod:`~.limits`           how much, how many and how long
 ========================  =======================================================================
 

@@ -18,6 +18,7 @@ from noodle.deadlines import deadline
 from noodle.errors import MissingPackageError, SettingsError
 from noodle.ffi_service import limits
 from noodle.ffi_service.functions import ProgramFunctions
+from noodle.ffi_service.options import ServiceOptions
 from noodle.ffi_service.service_log import ServiceLog
 from noodle.language.loader import ProgramLoader
 from noodle.runtime.engine import pin
@@ -34,17 +35,7 @@ __all__ = ["bind_loopback", "serve"]
 _PACKAGES = ("msgspec", "starlette", "uvicorn")
 
 
-def serve(
-    file: str,
-    *,
-    host: str = "127.0.0.1",
-    port: int = limits.PORT,
-    threads: int = limits.THREADS_MOST,
-    seconds: float | None = None,
-    config: str | Path | None = None,
-    report: Report,
-    tell: Tell,
-) -> None:
+def serve(file: str, options: ServiceOptions, *, report: Report, tell: Tell) -> None:
     """Run a program, and serve its functions until SIGTERM or SIGINT.
 
     Nothing is installed, whatever the setting ``install`` says. A process serves once: this pins
@@ -52,11 +43,7 @@ def serve(
 
     Args:
         file: The program.
-        host: The loopback address to listen on, or its name.
-        port: The port; 0 for one that is free.
-        threads: How many calls may run at a time.
-        seconds: How long a request may wait and run; None for no limit.
-        config: The configuration file; None for the nearest one above the program.
+        options: Where it listens, and how it runs.
         report: Told of every call that raises, on a thread of its own.
         tell: Told what is served and where, once callers can connect, and whatever else happens.
 
@@ -67,18 +54,18 @@ def serve(
         KeyboardInterrupt: SIGINT ended it.
     """
     _require_packages()
-    if seconds is not None:
-        deadline(seconds)  # refuses what is no duration before anything is run
+    if options.seconds is not None:
+        deadline(options.seconds)  # refuses what is no duration before anything is run
     _use_standard_streams()
     pin(install="never")
-    with bind_loopback(host, port) as listener:
-        program = _run(file, config, tell)
+    with bind_loopback(options.host, options.port) as listener:
+        program = _run(file, options.config, tell)
         functions = ProgramFunctions(program)
         log = ServiceLog(report, tell)
         _listen(listener)
         address, number, *_ = listener.getsockname()
-        hosts = {_bare(host), address, "localhost", "127.0.0.1", "::1"}
-        server = _server(_service(functions, threads, log, hosts, seconds), log)
+        hosts = {_bare(options.host), address, "localhost", "127.0.0.1", "::1"}
+        server = _server(_service(functions, options, log, hosts), log)
         where = f"http://{_in_url(address)}:{number}"
         plural = "s" if len(functions) != 1 else ""
         log.say(f"serving {len(functions)} function{plural} of {file} at {where}")
@@ -107,7 +94,7 @@ def _use_standard_streams() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def _run(file: str, config: str | Path | None, tell: Tell) -> ModuleType:
+def _run(file: str, config: Path | None, tell: Tell) -> ModuleType:
     directory = os.path.dirname(os.path.abspath(file))
     host = EngineHost(directory, config=config)
     if host.engine.settings.security is not None:
@@ -127,20 +114,19 @@ def _run(file: str, config: str | Path | None, tell: Tell) -> ModuleType:
 
 def _service(
     functions: ProgramFunctions,
-    threads: int,
+    options: ServiceOptions,
     log: ServiceLog,
     hosts: set[str],
-    seconds: float | None,
 ) -> Service:
     from noodle.ffi_service.application import Service
     from noodle.ffi_service.call_threads import CallThreads
 
     return Service(
         functions,
-        CallThreads(threads, limits.QUEUED_MOST),
+        CallThreads(options.threads, limits.QUEUED_MOST),
         log,
         hosts=hosts,
-        seconds=seconds,
+        seconds=options.seconds,
     )
 
 
