@@ -27,6 +27,9 @@ SOURCES := CMakeLists.txt $(shell find src native build_backend -name __pycache_
 
 .PHONY: help setup demo test format-check lint types tests test-slow test-large sanitize bench format clean
 
+.DEFAULT:
+	@echo "make: there is no command or file '$@'; 'make help' lists the commands" >&2; exit 2
+
 help: ## Show this list
 	@echo "usage: make COMMAND"
 	@echo

@@ -99,6 +99,14 @@ def test_make_help_lists_the_commands(repository: Path):
     assert listed >= COMMANDS
 
 
+def test_a_mistyped_command_is_told_where_the_commands_are(repository: Path):
+    result = subprocess.run(
+        ["make", "tset"], cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "there is no command or file 'tset'; 'make help' lists the commands" in result.stderr
+
+
 def test_ci_runs_make_test_and_lets_nothing_be_skipped(repository: Path):
     script = repository / ".ci" / "run"
     assert os.access(script, os.X_OK)
