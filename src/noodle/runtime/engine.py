@@ -56,8 +56,7 @@ class Engine:
         registry: BridgeRegistry | None = None,
         stages: Sequence[Stage] | None = None,
     ) -> None:
-        for name in _pins:
-            _require_pin(name, getattr(settings, name))
+        _refuse_unpinned(settings)
         self.settings = settings
         self.registry = registry or BridgeRegistry(search_paths=settings.bridge_paths)
         self.dispatcher = FfiDispatcher(
@@ -200,25 +199,21 @@ def pin(**settings: Any) -> None:
 
 
 def with_pins(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings together with those that are pinned.
-
-    Raises:
-        SettingsError: One of them has another value there.
-    """
-    for name in _pins.keys() & settings.keys():
-        _require_pin(name, settings[name])
-    return {**settings, **_pins}
+    """Return settings, and the pinned ones where they state none; the engine refuses others."""
+    return {**_pins, **settings}
 
 
-def _require_pin(name: str, value: Any) -> None:
-    if value != _pins[name]:
-        raise SettingsError(
-            f"the setting {name} cannot be changed in this process",
-            expected=str(_pins[name]),
-            received=str(value),
-            where=name,
-            remedy="leave it out",
-        )
+def _refuse_unpinned(settings: Settings) -> None:
+    for name, pinned in _pins.items():
+        value = getattr(settings, name)
+        if value != pinned:
+            raise SettingsError(
+                f"the setting {name} cannot be changed in this process",
+                expected=str(pinned),
+                received=str(value),
+                where=name,
+                remedy="leave it out",
+            )
 
 
 def use(engine: Engine) -> Engine:
